@@ -1,0 +1,47 @@
+# CoinDojo: `make help` lists the targets. Each sets up .venv by itself.
+PYTHON ?= python3
+BIN := .venv/bin
+SETUP := .venv/.installed
+DEMO_TRIALS ?= 8
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-slow lint format bench dashboard clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1 /' | awk '{name=$$1; $$1=""; printf "  make %-10s%s\n", name, $$0}'
+
+demo: $(SETUP) ## optimize, train, backtest and report on the built-in simulated market (under 10 minutes)
+	$(BIN)/python optimize.py --reward sortino --trials $(DEMO_TRIALS)
+	$(BIN)/python train.py --reward sortino
+	$(BIN)/python backtest.py
+
+test: lint ## ruff, mypy and pytest
+	$(BIN)/pytest -m "not slow"
+
+test-slow: $(SETUP) ## the long learning tests
+	$(BIN)/pytest -m slow
+
+lint: $(SETUP) ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(SETUP) ## let ruff lay the code out
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(SETUP) ## the benchmarks
+	$(BIN)/python -m benchmarks.env
+
+dashboard: $(SETUP) ## open the studies in a browser
+	$(BIN)/optuna-dashboard sqlite:///studies/coindojo.db
+
+clean: ## remove the virtual environment and the tools' caches; runs and studies stay
+	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Made anew when the dependencies change; the marker is written last, so an interrupted set-up is repeated.
+$(SETUP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $(SETUP)

@@ -1,0 +1,92 @@
+"""The benchmark strategies, behind the same `predict` as the learned agent. Each plays whole-range evaluation episodes."""
+
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+from ta.momentum import rsi
+
+from envs import BUY, HOLD, SELL
+from market import Candles
+
+
+class Agent(Protocol):
+    """Anything that trades: observations (n, D) or (D,) in, actions (n,) or () and its own next state out."""
+
+    def predict(
+        self,
+        observation: np.ndarray,
+        state: Any = None,
+        episode_start: np.ndarray | None = None,
+        deterministic: bool = False,
+    ) -> tuple[np.ndarray, Any]: ...
+
+
+class SignalStrategy:
+    """Plays a fixed series of sides: `sides[k]` at the k-th decision of an episode, always with the full amount.
+
+    Args:
+        sides: int64 (T,) of `BUY`, `SELL`, `HOLD`; entry k may use what is known when bar k closes, and no more.
+    """
+
+    def __init__(self, sides: np.ndarray) -> None:
+        self.sides = sides
+
+    def predict(
+        self,
+        observation: np.ndarray,
+        state: np.ndarray | None = None,
+        episode_start: np.ndarray | None = None,
+        deterministic: bool = False,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The action for the bar that `state`, the int64 (n,) count of decisions since the episode began, has come to."""
+        n = len(observation) if observation.ndim == 2 else 1
+        count = np.zeros(n, np.int64) if state is None else state
+        if episode_start is not None:
+            count = np.where(episode_start, 0, count)
+        actions = 4 * self.sides[np.minimum(count, len(self.sides) - 1)]  # `side * 4 + 0`: the full amount
+        return (actions if observation.ndim == 2 else actions[0]), count + 1
+
+
+class BuyAndHold(SignalStrategy):
+    """Buys with all cash at the first decision, and holds."""
+
+    def __init__(self) -> None:
+        super().__init__(np.array([BUY, HOLD], dtype=np.int64))
+
+
+class SmaCrossover(SignalStrategy):
+    """Buys when the short simple moving average of the close rises above the long one, sells when it falls below.
+
+    Args:
+        candles: the bars to trade on, with the bars before them to warm the averages up.
+        start: the first bar that is traded on.
+    """
+
+    def __init__(self, candles: Candles, start: int = 0, short_bars: int = 50, long_bars: int = 200) -> None:
+        close = candles.frame["close"]
+        spread = close.rolling(short_bars).mean() - close.rolling(long_bars).mean()
+        before = spread.shift(1)
+        sides = _sides(buy=(spread > 0) & (before <= 0), sell=(spread < 0) & (before >= 0))
+        super().__init__(sides[start:])
+
+
+class RsiDivergence(SignalStrategy):
+    """Sells when the RSI falls while the price rises over the look-back, buys when the RSI rises while the price falls.
+
+    Args:
+        candles: the bars to trade on, with the bars before them to warm the RSI up.
+        start: the first bar that is traded on.
+    """
+
+    def __init__(self, candles: Candles, start: int = 0, rsi_bars: int = 14, lookback_bars: int = 24) -> None:
+        close = candles.frame["close"]
+        price_change = close.diff(lookback_bars)
+        rsi_change = rsi(close, rsi_bars).diff(lookback_bars)
+        sides = _sides(buy=(rsi_change > 0) & (price_change < 0), sell=(rsi_change < 0) & (price_change > 0))
+        super().__init__(sides[start:])
+
+
+def _sides(buy: pd.Series, sell: pd.Series) -> np.ndarray:
+    """int64 (T,); a comparison with a value that is still warming up is false, so it holds."""
+    return np.select([buy.to_numpy(), sell.to_numpy()], [BUY, SELL], HOLD).astype(np.int64)

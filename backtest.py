@@ -1,0 +1,106 @@
+"""Hold a trained agent against buy and hold, RSI divergence and SMA crossover on data that it never saw.
+
+    python backtest.py                               the newest run
+    python backtest.py --run runs/default-sortino-001
+    python backtest.py --env.fee_bps 25              at another cost
+
+Opens the locked test range, which the ledger studies/test_ledger.jsonl writes down. The table is printed; metrics.json,
+trades.csv and the figures go into the run folder.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from agents import LearnedAgent
+from configs import Overrides, load_experiment, make_parser, parse, run
+from evaluation import (
+    AGENT,
+    FIGURES,
+    Metrics,
+    RunError,
+    TestLedger,
+    backtest,
+    draw_net_worth,
+    draw_trades,
+    format_figure,
+    hash_of,
+    in_words,
+    metrics,
+    newest_run,
+    write_json,
+)
+from features import FittedFeatures
+from market import load_candles, split, write_atomically
+
+
+def main() -> int:
+    """Parse the command line and backtest one run."""
+    parser = make_parser(__doc__ or "", sections=("env", "benchmarks"), config=False)
+    parser.add_argument("--run", type=Path, default=None, help="run folder (default: the newest in runs/)")
+    options, overrides = parse(parser)
+    folder = options.run or newest_run(Path("runs"))
+    report(folder, overrides, Console(soft_wrap=True, highlight=False))
+    return 0
+
+
+def report(folder: Path, overrides: Overrides, console: Console) -> dict[str, Any]:
+    """Open the test range, play everyone, write and print the outcome."""
+    if not (folder / "agent" / "agent.json").exists():
+        raise RunError(f"a backtest needs a trained agent, but {folder} holds none; run `python train.py` first")
+    experiment = load_experiment(folder / "config.yaml", overrides)
+    agent, features = LearnedAgent.load(folder / "agent"), FittedFeatures.load(folder / "agent")
+    parts = split(load_candles(experiment.market), experiment.split)
+    trained_on = (folder / "data.sha256").read_text().strip()
+    if parts.data_sha256 != trained_on:
+        raise RunError(
+            f"the backtest must use the data of the training, but the candles now have the hash {parts.data_sha256[:12]} "
+            f"and {folder} was trained on {trained_on[:12]}; restore the file, or train again"
+        )
+    config_sha256 = hash_of(experiment.model_dump(mode="json"))
+    ledger = TestLedger(Path("studies/test_ledger.jsonl"))
+    part = parts.open_test(ledger, config_sha256, f"backtest.py {folder}")
+    episodes = backtest(part, features, experiment.env, experiment.benchmarks, agent)
+    figures = {name: metrics(episode) for name, episode in episodes.items()}
+
+    test = part.own.index
+    title = f"{part.candles.symbol}, test range {test[0]:%Y-%m-%d} to {test[-1]:%Y-%m-%d}"
+    draw_net_worth(episodes, f"Net worth: {title}", folder / "figures" / "net_worth.png")
+    draw_trades(episodes[AGENT], f"Trades of the agent: {title}", folder / "figures" / "trades.png")
+    write_atomically(folder / "trades.csv", episodes[AGENT].trades.to_csv(index=False))
+    openings = ledger.openings(parts.data_sha256)
+    origin = json.loads((folder / "training.json").read_text())["origin"] if (folder / "training.json").exists() else {}
+    words = in_words(figures, test[0], test[-1])
+    outcome = {
+        "data_sha256": parts.data_sha256, "config_sha256": config_sha256, "overrides": overrides,
+        "test_range": {"first": str(test[0]), "last": str(test[-1]), "bars": len(part)},
+        "test_range_openings": openings, "trials_searched": origin.get("trials", 0), "strategies": figures, "in_words": words,
+    }  # fmt: skip
+    write_json(folder / "metrics.json", outcome)
+
+    console.print(as_table(figures, title))
+    console.print(words)
+    console.print(
+        f"The test range of these data has been opened {openings} time{'s' if openings > 1 else ''}; "
+        f"{origin.get('trials', 0)} trials were searched before this agent was trained."
+    )
+    console.print(f"written: {folder}/metrics.json, trades.csv, figures/net_worth.png, figures/trades.png")
+    return outcome
+
+
+def as_table(figures: dict[str, Metrics], title: str) -> Table:
+    """A row a figure, a column a strategy: fits 80 characters."""
+    table = Table(title=title, title_justify="left")
+    table.add_column("")
+    for name in figures:
+        table.add_column(name, justify="right")
+    for key, (heading, _) in FIGURES.items():
+        table.add_row(heading, *(format_figure(key, values[key]) for values in figures.values()))
+    return table
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,9 @@
+"""The settings of an experiment: one typed tree, YAML files that override it, and the command line over both."""
+
+from configs.command_line import make_parser, parse, run
+from configs.experiment import Experiment, Overrides, SettingError, dump_experiment, load_experiment, setting_fields
+
+__all__ = [
+    "Experiment", "Overrides", "SettingError", "dump_experiment", "load_experiment", "make_parser", "parse", "run",
+    "setting_fields",
+]  # fmt: skip

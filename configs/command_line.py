@@ -1,0 +1,92 @@
+"""Turns the settings tree into command-line options, and input errors into one line."""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import yaml
+from pydantic.fields import FieldInfo
+
+from configs.experiment import Experiment, Overrides, nearest, setting_fields
+from market import InputError
+
+SHORTCUTS = {"reward": "env.reward", "trials": "search.trials", "steps": "train.steps", "seed": "train.seed"}
+DEFAULT_CONFIG = Path(__file__).with_name("default.yaml")
+EVERYTHING = tuple(Experiment.model_fields)
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line, without the page of usage."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def make_parser(
+    description: str, sections: Iterable[str] = EVERYTHING, shortcuts: Iterable[str] = (), config: bool = True
+) -> Parser:
+    """A parser with an option for every setting of the given sections, such as `--env.fee_bps 5`; values are YAML."""
+    first, *rest = description.strip().split("\n\n")
+    parser = Parser(
+        usage="python %(prog)s [--option value ...]",
+        description=first,
+        epilog="\n\n".join(rest),
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    absent: dict[str, Any] = {"default": argparse.SUPPRESS, "metavar": "VALUE"}
+    if config:
+        parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, metavar="YAML", help="settings to start from")
+    for short in shortcuts:
+        parser.add_argument(f"--{short}", dest=SHORTCUTS[short], help=f"same as --{SHORTCUTS[short]}", **absent)
+    for section in sections:
+        group = parser.add_argument_group("experiment" if section == "name" else section)
+        for name, field in setting_fields():
+            if name.split(".")[0] == section:
+                flag: dict[str, Any] = {"nargs": "?", "const": "true"} if field.annotation is bool else {}
+                group.add_argument(f"--{name}", help=_help_text(field), **absent, **flag)
+    return parser
+
+
+def parse(parser: Parser, arguments: list[str] | None = None) -> tuple[argparse.Namespace, Overrides]:
+    """The script's own options, and the settings that were given, by dotted name."""
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        name = unknown[0].lstrip("-").split("=")[0]
+        known = [action.option_strings[-1].lstrip("-") for action in parser._actions if action.option_strings]
+        hint = nearest(name, known).replace("`", "`--", 1) if unknown[0].startswith("-") else "; `--help` lists all options"
+        parser.error(f"there is no option `{unknown[0]}`{hint}")
+    settings = {name for name, _ in setting_fields()} & set(vars(options))
+    overrides = {}
+    for name in sorted(settings):
+        try:
+            overrides[name] = yaml.safe_load(getattr(options, name))
+        except yaml.YAMLError:
+            overrides[name] = getattr(options, name)  # no YAML, so plain text; validation will judge it
+    return options, overrides
+
+
+def run(main: Callable[[], int]) -> NoReturn:
+    """Run a script's main function: an input error becomes its one line, Ctrl-C a clean end."""
+    try:
+        code = main()
+    except (InputError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        code = 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        code = 130
+    sys.exit(code)
+
+
+def _help_text(field: FieldInfo) -> str:
+    default = _as_text(field.get_default(call_default_factory=True))
+    return f"{field.description} (default: {default})".replace("%", "%%")
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ",".join(str(part) for part in value)
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,120 @@
+"""The settings of an experiment, composed from each room's own, and how they are read: defaults < YAML < command line."""
+
+import difflib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import Field, ValidationError
+from pydantic.fields import FieldInfo
+
+from agents import AgentSettings, StrategySettings
+from envs import EnvSettings
+from evaluation import SearchSettings, TrainSettings
+from features import FeatureSettings
+from market import InputError, MarketSettings, Settings, SplitSettings
+
+Overrides = dict[str, Any]
+"""values by dotted name, such as `{"env.fee_bps": 5}`"""
+
+
+class SettingError(InputError):
+    """An unknown or invalid setting."""
+
+
+class Experiment(Settings):
+    """Everything that an optimize, train and backtest depend on."""
+
+    name: str = Field("default", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    """name of the experiment: its study is NAME-REWARD, its run folders are runs/NAME-REWARD-001 and so on"""
+    market: MarketSettings = MarketSettings()
+    split: SplitSettings = SplitSettings()
+    features: FeatureSettings = FeatureSettings()
+    env: EnvSettings = EnvSettings()
+    agent: AgentSettings = AgentSettings()
+    train: TrainSettings = TrainSettings()
+    search: SearchSettings = SearchSettings()
+    benchmarks: StrategySettings = StrategySettings()
+
+    @property
+    def study_name(self) -> str:
+        return f"{self.name}-{self.env.reward}"
+
+    def identity(self, data_sha256: str) -> dict[str, Any]:
+        """What two trials must share so that their validation figures can be compared, as JSON values."""
+        dump = self.model_dump(mode="json", include={"split", "features", "env"})
+        budget = self.search.model_dump(include={"steps", "validations", "seed"})
+        return {"data_sha256": data_sha256, **dump, "search": budget}
+
+
+def setting_fields(model: type[Settings] = Experiment, prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    """Every single setting below a group, by dotted name."""
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Settings):
+            yield from setting_fields(field.annotation, f"{prefix}{name}.")
+        else:
+            yield prefix + name, field
+
+
+def load_experiment(path: Path | None = None, overrides: Overrides | None = None) -> Experiment:
+    """Read a YAML of overrides, lay the given ones over it, and validate the whole.
+
+    Raises:
+        SettingError: an unreadable file, an unknown name or an invalid value, in one line.
+    """
+    tree = _read_yaml(path) if path else {}
+    for name, value in (overrides or {}).items():
+        _put(tree, name.split("."), value)
+    try:
+        return Experiment.model_validate(tree)
+    except ValidationError as error:
+        raise SettingError(_one_line(error, path, overrides or {})) from None
+
+
+def dump_experiment(experiment: Experiment) -> str:
+    """The resolved experiment as YAML, every setting in it."""
+    return yaml.safe_dump(experiment.model_dump(mode="json"), sort_keys=False)
+
+
+def nearest(name: str, known: list[str]) -> str:
+    """` (did you mean ...?)`, or what there is instead."""
+    by_last = {candidate.rsplit(".", 1)[-1]: candidate for candidate in known}
+    close = difflib.get_close_matches(name, known, 1, 0.6) or [
+        by_last[last] for last in difflib.get_close_matches(name.rsplit(".", 1)[-1], list(by_last), 1, 0.6)
+    ]
+    return f"; did you mean `{close[0]}`?" if close else "; `--help` lists all settings"
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        tree = yaml.safe_load(path.read_text())
+    except FileNotFoundError:
+        have = ", ".join(sorted(str(file) for file in Path("configs").glob("*.yaml")))
+        raise SettingError(f"there is no config file {path}; there are {have or 'none in configs/'}") from None
+    except (yaml.YAMLError, OSError, UnicodeDecodeError) as error:
+        raise SettingError(f"{path} is no readable YAML: {' '.join(str(error).split())}") from None
+    if tree is not None and not isinstance(tree, dict):
+        raise SettingError(f"{path} must hold settings by name, such as `env: {{fee_bps: 5}}`, but holds a {type(tree).__name__}")
+    return tree or {}
+
+
+def _put(tree: dict[str, Any], keys: list[str], value: Any) -> None:
+    for key in keys[:-1]:
+        if not isinstance(tree.get(key), dict):
+            tree[key] = {}
+        tree = tree[key]
+    tree[keys[-1]] = value
+
+
+def _one_line(error: ValidationError, path: Path | None, overrides: Overrides) -> str:
+    first = error.errors(include_url=False)[0]
+    name = ".".join(str(part) for part in first["loc"])
+    place = "on the command line" if any(given == name or given.startswith(f"{name}.") for given in overrides) else f"in {path}"
+    if first["type"] == "extra_forbidden":
+        return f"there is no setting `{name}` ({place}){nearest(name, [known for known, _ in setting_fields()])}"
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "value_error":
+        return f"{name}: {message} ({place})"
+    message = message[0].lower() + message[1:]
+    return f"`{name}`: {message.replace('input should be', 'must be')}, but got {first['input']!r} ({place})"

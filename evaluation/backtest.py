@@ -1,0 +1,39 @@
+"""Plays the agent and the benchmark strategies through one range, on one kernel at one cost, and says how they did."""
+
+import pandas as pd
+
+from agents import Agent, BuyAndHold, RsiDivergence, SmaCrossover, StrategySettings
+from envs import EnvSettings
+from evaluation.episode import Episode, play
+from evaluation.metrics import Metrics
+from features import FittedFeatures
+from market import Part
+
+AGENT = "agent"
+BUY_AND_HOLD = "buy and hold"
+
+
+def backtest(
+    part: Part, features: FittedFeatures, env: EnvSettings, benchmarks: StrategySettings, agent: Agent
+) -> dict[str, Episode]:
+    """One episode for each: the agent first, then buy and hold, RSI divergence, SMA crossover; all over the same bars."""
+    matrix = features.transform(part.candles).since(part.start)
+    start = len(part.candles) - len(matrix)
+    strategies: dict[str, Agent] = {
+        AGENT: agent,
+        BUY_AND_HOLD: BuyAndHold(),
+        "RSI divergence": RsiDivergence(part.candles, start, benchmarks.rsi_bars, benchmarks.rsi_lookback_bars),
+        "SMA crossover": SmaCrossover(part.candles, start, benchmarks.sma_short_bars, benchmarks.sma_long_bars),
+    }
+    return {name: play(part.candles, matrix, env, strategy) for name, strategy in strategies.items()}
+
+
+def in_words(figures: dict[str, Metrics], first: pd.Timestamp, last: pd.Timestamp) -> str:
+    """The comparison that matters, without a claim that one seed on one range could not carry."""
+    agent, hold = (1 + (figures[name]["total_return"] or 0.0) for name in (AGENT, BUY_AND_HOLD))
+    beaten = [name for name in figures if name != AGENT and (figures[name]["total_return"] or 0.0) < agent - 1]
+    order = "above" if agent > hold else "below"
+    return (
+        f"From {first:%Y-%m-%d} to {last:%Y-%m-%d} the agent made {agent:.2f}x its start, {order} buy and hold's {hold:.2f}x; "
+        f"it ended above {len(beaten)} of {len(figures) - 1} benchmarks. One seed on one range: this is no evidence of an edge."
+    )

@@ -1,0 +1,68 @@
+"""The figures of a backtest, from the net worth alone; ratios by `empyrical`. `None` where a figure is undefined."""
+
+import math
+
+import empyrical
+import numpy as np
+
+from evaluation.episode import Episode
+
+Metrics = dict[str, float | int | None]
+
+# key -> (heading, format); the order of the table.
+FIGURES: dict[str, tuple[str, str]] = {
+    "total_return": ("total return", "+.1%"),
+    "cagr": ("CAGR", "+.1%"),
+    "sharpe": ("Sharpe", ".2f"),
+    "sortino": ("Sortino", ".2f"),
+    "calmar": ("Calmar", ".2f"),
+    "omega": ("Omega", ".3f"),
+    "max_drawdown": ("max drawdown", ".1%"),
+    "exposure": ("exposure", ".0%"),
+    "trades": ("trades", ",d"),
+    "fees_paid": ("fees paid", ",.0f"),
+}
+
+
+def metrics(episode: Episode) -> Metrics:
+    """Figures of an episode.
+
+    `cagr` is annualised over 365.25 days; `sharpe`, `sortino`, `calmar`, `omega` (threshold 0) are annualised from the returns
+    of the bars; `max_drawdown` is negative; `exposure` is the mean share of the net worth held in coin; `fees_paid` in USD,
+    without spread and slippage, which are in the fill prices.
+    """
+    worth = episode.table["net_worth"].to_numpy()
+    returns = worth[1:] / worth[:-1] - 1
+    year = episode.bars_per_year
+    with np.errstate(divide="ignore", invalid="ignore"):
+        figures = {
+            "total_return": worth[-1] / worth[0] - 1,
+            "cagr": annual_growth(worth, year),
+            "sharpe": empyrical.sharpe_ratio(returns, annualization=year),
+            "sortino": empyrical.sortino_ratio(returns, annualization=year),
+            "calmar": empyrical.calmar_ratio(returns, annualization=year),
+            "omega": empyrical.omega_ratio(returns, annualization=year),
+            "max_drawdown": empyrical.max_drawdown(returns),
+            "exposure": episode.table["position"].iloc[1:].mean(),
+            "fees_paid": episode.table["fees"].iloc[-1],
+        }
+    finite: Metrics = {name: float(value) if math.isfinite(value) else None for name, value in figures.items()}
+    return finite | {"trades": len(episode.trades)}
+
+
+def annual_growth(worth: np.ndarray, bars_per_year: float) -> float:
+    """Compound annual growth rate; infinite where a short range overflows it."""
+    exponent = bars_per_year / (len(worth) - 1) * math.log(worth[-1] / worth[0])
+    return math.expm1(exponent) if exponent < 700 else math.inf
+
+
+def log_growth(episode: Episode) -> float:
+    """log(last / first net worth), after all costs: the figure that validation and the search maximise. Always finite, since
+    a long-only account without credit cannot reach 0."""
+    worth = episode.table["net_worth"]
+    return float(np.log(worth.iloc[-1] / worth.iloc[0]))
+
+
+def format_figure(name: str, value: float | int | None) -> str:
+    """As the tables show it; `-` where the figure is undefined."""
+    return "-" if value is None else format(value, FIGURES[name][1])

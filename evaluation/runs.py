@@ -1,0 +1,55 @@
+"""The run folder: one place for everything of a run, and no run ever written over another."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from market import InputError, write_atomically
+
+
+class RunError(InputError):
+    """A run folder that is missing, incomplete, or holds something else than expected."""
+
+
+def new_run(root: Path, name: str) -> Path:
+    """Make `root/name-001`, or the next number that is free."""
+    number = 1
+    while True:
+        folder = root / f"{name}-{number:03d}"
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            number += 1
+        else:
+            return folder
+
+
+def newest_run(root: Path) -> Path:
+    """The run whose agent was saved last.
+
+    Raises:
+        RunError: there is none.
+    """
+    agents = list(root.glob("*/agent/agent.json"))
+    if not agents:
+        raise RunError(f"a backtest needs a trained agent, but there is none in {root}/; run `python train.py` first")
+    return max(agents, key=lambda path: (path.stat().st_mtime_ns, path)).parent.parent
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Strict JSON: a NaN is an error here, not a surprise for who reads it."""
+    write_atomically(path, json.dumps(content, indent=2, allow_nan=False, default=_plain) + "\n")
+
+
+def hash_of(content: Any) -> str:
+    """sha256 of the canonical JSON of a settings dump."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} has no JSON form")

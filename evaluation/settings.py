@@ -1,0 +1,41 @@
+"""The settings of training and of the search."""
+
+from pydantic import Field, model_validator
+
+from market import Settings
+
+
+class TrainSettings(Settings):
+    """How long to train, and how often to look at the validation range."""
+
+    steps: int = Field(262_144, ge=1)
+    """environment steps; rounded up to whole rollouts"""
+    validations: int = Field(12, ge=1)
+    """times the agent plays the validation range during training; the best of them is kept"""
+    seed: int = Field(0, ge=0)
+    """seed of the weights, the episodes and the exploration"""
+
+
+class SearchSettings(Settings):
+    """How the hyperparameters are searched."""
+
+    trials: int = Field(20, ge=1)
+    """finished trials that the study shall hold; an existing study is taken up where it stands"""
+    steps: int = Field(65_536, ge=1)
+    """environment steps of a trial; rounded up to whole rollouts"""
+    validations: int = Field(4, ge=1)
+    """times a trial plays the validation range: its best is the trial's value, and the pruner sees each"""
+    startup_trials: int = Field(5, ge=0)
+    """trials drawn at random before TPE models them, and before the median pruner may stop one"""
+    prune: bool = True
+    """stop a trial whose validation figure stays below the median of the earlier ones"""
+    seed: int = Field(0, ge=0)
+    """seed of the search and of every trial's training; not a hyperparameter"""
+    storage: str = "sqlite:///studies/coindojo.db"
+    """Optuna storage that holds the studies"""
+
+    @model_validator(mode="after")
+    def _storage_is_sqlite(self) -> "SearchSettings":
+        if not self.storage.startswith("sqlite:///"):
+            raise ValueError(f"`storage` must be a SQLite file such as sqlite:///studies/coindojo.db, but got {self.storage!r}")
+        return self

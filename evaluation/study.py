@@ -1,0 +1,165 @@
+"""Runs a search as an Optuna study in SQLite: TPE, a median pruner, and trials that say what they did."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.trial import TrialState
+from sqlalchemy.exc import SQLAlchemyError
+
+from agents import AgentSettings, LearnedAgent, known_good, suggest_agent
+from envs import EnvSettings
+from evaluation.settings import SearchSettings
+from evaluation.training import TrainingDiverged, Validation, train_agent
+from features import FeatureSettings, FittedFeatures
+from market import InputError, Split
+
+Report = Callable[[optuna.trial.FrozenTrial], None]
+
+
+class StudyError(InputError):
+    """A study that cannot be opened or does not belong to what is being run."""
+
+
+def open_storage(url: str) -> optuna.storages.RDBStorage:
+    """The SQLite storage, its folder made; writers wait up to a minute for each other, and readers never do."""
+    path = Path(url.removeprefix("sqlite:///"))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        storage = optuna.storages.RDBStorage(url, engine_kwargs={"connect_args": {"timeout": 60}})
+        with storage.engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA journal_mode=WAL")  # stays with the file
+    except (SQLAlchemyError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise StudyError(f"`search.storage` must be a SQLite file that can be written, but {url}: {reason}") from error
+    return storage
+
+
+def find_study(url: str, name: str) -> optuna.Study | None:
+    """The study of that name, or None; never makes a file."""
+    if not Path(url.removeprefix("sqlite:///")).exists():
+        return None
+    storage = open_storage(url)
+    known = optuna.get_all_study_names(storage)
+    return optuna.load_study(study_name=name, storage=storage) if name in known else None
+
+
+def open_study(settings: SearchSettings, name: str, identity: dict[str, Any], base: AgentSettings) -> optuna.Study:
+    """Make the study, or take it up again.
+
+    Args:
+        identity: all that makes two trials comparable (data hash, settings), as JSON values; stored with the study.
+        base: known-good settings, which become the first trial.
+
+    Raises:
+        StudyError: the study exists with another identity.
+    """
+    storage = open_storage(settings.storage)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    warmup = settings.startup_trials
+    held = find_study(settings.storage, name)
+    done = len(held.get_trials(deepcopy=False)) if held else 0
+    study = optuna.create_study(
+        study_name=name,
+        storage=storage,
+        direction="maximize",
+        load_if_exists=True,
+        # A resumed search must not draw the first trials' numbers again.
+        sampler=optuna.samplers.TPESampler(seed=settings.seed + done, n_startup_trials=warmup),
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=warmup) if settings.prune else optuna.pruners.NopPruner(),
+    )
+    if "identity" not in study.user_attrs:
+        study.set_user_attr("identity", identity)
+        study.enqueue_trial(known_good(base))
+        return study
+    changed = differences(study.user_attrs["identity"], identity)
+    if changed:
+        raise StudyError(
+            f"the trials of study {name!r} were made with other settings ({'; '.join(changed)}), so new ones could not be "
+            "compared with them; give the search another --name"
+        )
+    return study
+
+
+def run_study(
+    study: optuna.Study,
+    split: Split,
+    *,
+    search: SearchSettings,
+    features: FeatureSettings,
+    env: EnvSettings,
+    agent: AgentSettings,
+    on_trial: Report = lambda trial: None,
+    on_progress: Callable[[int], None] = lambda step: None,
+) -> None:
+    """Run trials until the study holds `search.trials` finished ones. Each trains on train and is judged on validation.
+
+    A trial whose weights diverge is stored as failed, with the reason, and the search goes on; Ctrl-C stores the running trial
+    as failed and ends the search.
+    """
+
+    def objective(trial: optuna.Trial) -> float:
+        settings = suggest_agent(trial, agent)
+        trial.set_user_attr("agent", settings.model_dump(mode="json"))
+        looks: list[Validation] = []
+
+        def report(look: Validation, _: LearnedAgent, __: FittedFeatures) -> None:
+            looks.append(look)
+            trial.set_user_attr("validation_log_growth", {str(past.step): past.log_growth for past in looks})
+            trial.report(look.log_growth, look.step)
+            if trial.should_prune():
+                raise optuna.TrialPruned
+
+        try:
+            trained = train_agent(
+                split, features=features, env=env, agent=settings, steps=search.steps, validations=search.validations,
+                seed=search.seed, on_validation=report, on_progress=on_progress,
+            )  # fmt: skip
+        except TrainingDiverged as error:
+            trial.set_user_attr("failure", str(error))
+            raise
+        except KeyboardInterrupt:
+            trial.set_user_attr("failure", "interrupted")
+            study.enqueue_trial(trial.params)  # it has not been tried: the next search begins with it
+            raise
+        return trained.best.log_growth
+
+    while finished_trials(study) < search.trials:
+        study.optimize(objective, n_trials=1, catch=(TrainingDiverged,))
+        last = study.get_trials(deepcopy=False)[-1]
+        on_trial(last)
+        if last.state == TrialState.FAIL and _all_failed(study):
+            reason = last.user_attrs.get("failure")
+            raise StudyError(f"the first trials of {study.study_name!r} all failed, the last so: {reason}")
+
+
+def finished_trials(study: optuna.Study) -> int:
+    """Trials that ran to their end or were pruned on their figure: what has been tried on the validation range."""
+    return len(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED)))
+
+
+def best_agent(study: optuna.Study) -> tuple[AgentSettings, optuna.trial.FrozenTrial] | None:
+    """Settings of the best completed trial, or None while there is none."""
+    if not study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+        return None
+    trial = study.best_trial
+    return AgentSettings.model_validate(trial.user_attrs["agent"]), trial
+
+
+def differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:
+    """What differs between two nested JSON dicts, as `name: old -> new`."""
+    found = []
+    for name in sorted(old.keys() | new.keys()):
+        before, after = old.get(name), new.get(name)
+        if isinstance(before, dict) and isinstance(after, dict):
+            found += differences(before, after, f"{prefix}{name}.")
+        elif json.dumps(before) != json.dumps(after):
+            found.append(f"{prefix}{name}: {before} -> {after}")
+    return found
+
+
+def _all_failed(study: optuna.Study, limit: int = 10) -> bool:
+    states = [trial.state for trial in study.get_trials(deepcopy=False)]
+    return len(states) >= limit and all(state == TrialState.FAIL for state in states)

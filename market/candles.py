@@ -1,0 +1,113 @@
+"""`Candles`: a checked, immutable series of price bars with its origin and its hash."""
+
+import hashlib
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from market.errors import InputError
+
+COLUMNS = ("open", "high", "low", "close", "volume", "quote_volume")
+YEAR = pd.Timedelta(days=365.25)
+
+
+class CandleError(InputError):
+    """Candles that break a rule; the message names the rule, the value, the place and the remedy."""
+
+
+@dataclass(frozen=True, eq=False)
+class Candles:
+    """A regular series of price bars.
+
+    Args:
+        frame: float64 columns `open high low close` (USD), `volume` (BTC), `quote_volume` (USD); a unique, increasing,
+            gapless UTC `DatetimeIndex` named `time` that holds each bar's OPEN time. No NaN anywhere.
+        bar: length of a bar.
+        symbol: for example `BTC/USD`.
+        source: where the candles came from, and what was derived on the way.
+
+    Raises:
+        CandleError: a column, a time or a price that breaks the contract above.
+    """
+
+    frame: pd.DataFrame
+    bar: pd.Timedelta
+    symbol: str
+    source: str
+    sha256: str = field(init=False)
+    """hash of the times and of all values: two series with the same hash are the same series"""
+
+    def __post_init__(self) -> None:
+        check_candles(self.frame, self.bar, self.source)
+        values = np.ascontiguousarray(self.frame.to_numpy(np.float64))
+        times = np.ascontiguousarray(self.frame.index.as_unit("ns").asi8)  # type: ignore[attr-defined]
+        object.__setattr__(self, "sha256", hashlib.sha256(times.tobytes() + values.tobytes()).hexdigest())
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def __getitem__(self, rows: slice) -> "Candles":
+        """The bars of a contiguous slice, as candles of their own."""
+        if rows.step not in (None, 1):
+            raise CandleError(f"candles are sliced in steps of 1, but got step {rows.step}; resample instead")
+        return Candles(self.frame.iloc[rows], self.bar, self.symbol, self.source)
+
+    @property
+    def index(self) -> pd.DatetimeIndex:
+        return pd.DatetimeIndex(self.frame.index)
+
+    @property
+    def bars_per_year(self) -> float:
+        """Bars in 365.25 days: Bitcoin trades around the clock."""
+        return YEAR / self.bar
+
+    def column(self, name: str) -> np.ndarray:
+        """One column as a contiguous, read-only float64 array of shape (T,)."""
+        values = np.ascontiguousarray(self.frame[name].to_numpy(np.float64))
+        values.flags.writeable = False
+        return values
+
+
+def check_candles(frame: pd.DataFrame, bar: pd.Timedelta, where: str) -> None:
+    """Raise `CandleError` at the first broken rule of the candle contract."""
+    if tuple(frame.columns) != COLUMNS:
+        raise CandleError(f"candles need the columns {list(COLUMNS)} in this order, but {where} has {list(frame.columns)}")
+    index = frame.index
+    if not isinstance(index, pd.DatetimeIndex) or str(index.tz) != "UTC" or index.name != "time":
+        raise CandleError(f"candles need a UTC DatetimeIndex named `time`, but {where} has {index.dtype} named {index.name!r}")
+    if not all(dtype == np.float64 for dtype in frame.dtypes):
+        raise CandleError(f"candles are float64, but {where} has {dict(frame.dtypes.astype(str))}")
+    if len(frame) == 0:
+        raise CandleError(f"candles need at least one bar, but {where} has none")
+    _check_times(index, bar, where)
+    _check_values(frame, where)
+
+
+def _check_times(index: pd.DatetimeIndex, bar: pd.Timedelta, where: str) -> None:
+    steps = index[1:] - index[:-1]
+    broken = np.flatnonzero(steps != bar)
+    if broken.size:
+        row = int(broken[0])
+        raise CandleError(
+            f"each bar must open {bar} after the one before, but {where} goes from {index[row]} to {index[row + 1]} "
+            f"({broken.size} such places); read it with repair=True, or cut the file there"
+        )
+
+
+def _check_values(frame: pd.DataFrame, where: str) -> None:
+    low_of_body = frame[["open", "close"]].min(axis=1)
+    high_of_body = frame[["open", "close"]].max(axis=1)
+    rules = {
+        "every value must be finite": ~np.isfinite(frame).all(axis=1),
+        "prices must be above 0": (frame[["open", "high", "low", "close"]] <= 0).any(axis=1),
+        "`low <= open, close <= high` must hold": (frame.low > low_of_body) | (frame.high < high_of_body),
+        "volumes must be 0 or more": (frame[["volume", "quote_volume"]] < 0).any(axis=1),
+    }
+    for rule, broken in rules.items():
+        if broken.any():
+            bar = frame[broken].iloc[0]
+            values = ", ".join(f"{name}={bar[name]:g}" for name in COLUMNS)
+            raise CandleError(
+                f"{rule}, but the bar of {bar.name} in {where} has {values} ({int(broken.sum())} such bars); correct the file"
+            )

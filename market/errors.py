@@ -1,0 +1,16 @@
+"""The base of every error that a user's input can cause: its message is one line, and the scripts print just that."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class InputError(ValueError):
+    """Input that breaks a rule; the message names the rule, the value, the place and what to do."""
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> str:
+    """The message for a name that does not exist: the nearest one if there is one, else all."""
+    names = list(known)
+    close = difflib.get_close_matches(name, names, 1, 0.5)
+    hint = f"did you mean {close[0]!r}?" if close else f"the known ones are {', '.join(names)}"
+    return f"there is no {kind} {name!r}; {hint}"

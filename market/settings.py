@@ -1,0 +1,50 @@
+"""The base of every settings class, and the settings of this room."""
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Settings(BaseModel):
+    """A frozen, validated group of settings; an unknown name is an error, the attribute's docstring is its help."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False, validate_default=True
+    )
+
+
+class MarketSettings(Settings):
+    """Where the candles come from: a file, or a simulated market when there is none."""
+
+    file: Path | None = None
+    """candle file to read; null simulates a market instead"""
+    repair: bool = False
+    """drop a file's duplicate rows and fill its short gaps with flat bars, instead of refusing it"""
+    simulate: str = "bitcoin"
+    """name of the simulated market"""
+    bars: int = Field(20_000, ge=500)
+    """length of the simulated market, in bars"""
+    seed: int = Field(0, ge=0)
+    """seed of the simulated market"""
+    edge: float = Field(0.9, ge=0, le=1)
+    """share of the simulated variance that is mean-reverting, so that it can be traded; 0 is a market without an edge"""
+
+
+class SplitSettings(Settings):
+    """How a series is cut, in time order, into train, validation and test; test is what the two others leave."""
+
+    train: float = Field(0.6, gt=0, lt=1)
+    """share of the bars that everything is fitted on"""
+    validation: float = Field(0.2, gt=0, lt=1)
+    """share of the bars that the search and early stopping are judged on"""
+    purge_bars: int = Field(24, ge=0)
+    """bars left out between two ranges; at least the longest forecast horizon"""
+
+    @model_validator(mode="after")
+    def _leaves_a_test_range(self) -> "SplitSettings":
+        if self.train + self.validation >= 1:
+            raise ValueError(
+                f"`train + validation < 1` must hold so that a test range is left, "
+                f"but got {self.train} + {self.validation}; lower one"
+            )
+        return self
