@@ -1,4 +1,7 @@
-"""Makes `gymnasium.make("coindojo/BitcoinTrading-v0")` work once the package is installed (entry point `gymnasium.envs`)."""
+"""Makes `gymnasium.make("coindojo/BitcoinTrading-v0")` work after `import envs`, and `gymnasium.make("envs:coindojo/...")` at once.
+
+Gymnasium reads the entry point `gymnasium.envs` no more since its 1.0; it is declared for the tools that still do.
+"""
 
 from typing import Any
 
@@ -8,10 +11,13 @@ from envs.env import BitcoinTradingEnv
 from features import FeaturePipeline
 from market import InputError, simulate, split
 
+ENV_ID = "coindojo/BitcoinTrading-v0"
+
 
 def register() -> None:
-    """Called by Gymnasium, which puts the namespace `coindojo/` in front."""
-    gymnasium.register(id="BitcoinTrading-v0", entry_point="envs.registration:make")
+    """Add the env to Gymnasium's registry, once."""
+    if ENV_ID not in gymnasium.registry:
+        gymnasium.register(id=ENV_ID, entry_point="envs.registration:make")
 
 
 def make(**kwargs: Any) -> BitcoinTradingEnv:

@@ -20,7 +20,7 @@ class Trading:
         evaluation: episodes are the whole range, from its first bar, instead of `episode_bars` from a random one.
 
     Raises:
-        InputError: features of a wrong shape, type or time, or fewer than 3 bars.
+        InputError: features of a wrong shape, type or time, or fewer than 2 bars.
     """
 
     def __init__(
@@ -83,8 +83,8 @@ class Trading:
 def _check_features(candles: Candles, features: FeatureMatrix | np.ndarray, values: np.ndarray) -> None:
     if values.ndim != 2 or values.dtype != np.float32:
         raise InputError(f"features must be float32 of shape (T, F), but got {values.dtype} of shape {values.shape}")
-    if not 3 <= len(values) <= len(candles):
-        raise InputError(f"features need 3 to {len(candles)} rows, one for each of the last candles, but got {len(values)}")
+    if not 2 <= len(values) <= len(candles):
+        raise InputError(f"features need 2 to {len(candles)} rows, one for each of the last candles, but got {len(values)}")
     if not np.isfinite(values).all():
         row, column = np.argwhere(~np.isfinite(values))[0]
         raise InputError(

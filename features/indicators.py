@@ -41,7 +41,7 @@ INDICATORS: dict[str, Indicator] = {
     "ultimate": Indicator(lambda b: momentum.ultimate_oscillator(b.high, b.low, b.close), 29, 50.0),
     "awesome": Indicator(lambda b: momentum.awesome_oscillator(b.high, b.low) / b.close, 34, 0.0),
     "macd_diff": Indicator(lambda b: trend.macd_diff(b.close) / b.close, 110, 0.0),
-    "adx": Indicator(lambda b: trend.adx(b.high, b.low, b.close, 14), 56, 20.0),
+    "adx": Indicator(lambda b: trend.adx(b.high, b.low, b.close, 14), 112, 20.0),
     "vortex": Indicator(lambda b: trend.vortex_indicator_pos(b.high, b.low, b.close, 14)
                         - trend.vortex_indicator_neg(b.high, b.low, b.close, 14), 15, 0.0),
     "ema_8": Indicator(lambda b: b.close / trend.ema_indicator(b.close, 8) - 1, 32, 0.0),

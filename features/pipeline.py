@@ -88,7 +88,7 @@ class FittedFeatures:
             )
         rows = _raw_columns(candles, self.settings).to_numpy()[warmup:]
         clip = self.settings.clip
-        values = np.clip((rows - self.center) / self.scale, -clip, clip).astype(np.float32)
+        values = np.clip((rows - self.center) / self.scale, -clip, clip).astype(np.float32, order="C")
         values.flags.writeable = False
         return FeatureMatrix(values, self.names, candles.index[warmup:], warmup, clip)
 

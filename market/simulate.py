@@ -130,7 +130,7 @@ def _bars_around(log_close: np.ndarray, sigma: np.ndarray, rng: np.random.Genera
 def _volume(times: pd.DatetimeIndex, returns: np.ndarray, volatility: float, rng: np.random.Generator) -> np.ndarray:
     """(T,) BTC: persistent log-normal, higher on large moves and in the afternoon, lower at weekends."""
     daily = 0.35 * np.sin(2 * np.pi * (np.asarray(times.hour) - 9) / 24)
-    weekend = np.where(np.asarray(times.dayofweek) >= 5, -0.3, 0.0)
+    weekend = np.where(np.asarray(times.day_of_week) >= 5, -0.3, 0.0)
     slow = lfilter([1.0], [1.0, -0.97], rng.normal(0, 0.12, len(times)))
     noise = rng.normal(0, 0.35, len(times))
     activity = np.log1p(np.abs(returns) / volatility)

@@ -1,0 +1,36 @@
+"""Candles for all tests: simulated ones, and the real Coinbase files where they are at hand."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from features import FeatureMatrix, FeaturePipeline
+from market import Candles, Split, simulate, split
+
+ROOT = Path(__file__).parents[1]
+DATA = Path(os.environ.get("COINDOJO_DATA", ROOT.parent / "shared" / "data"))
+
+
+@pytest.fixture(scope="session")
+def candles() -> Candles:
+    return simulate("bitcoin", bars=1_500, seed=7)
+
+
+@pytest.fixture(scope="session")
+def parts(candles: Candles) -> Split:
+    return split(candles)
+
+
+@pytest.fixture(scope="session")
+def matrix(candles: Candles, parts: Split) -> FeatureMatrix:
+    """Features of all 1,500 bars, fitted on the train range."""
+    return FeaturePipeline().fit(parts.train.candles).transform(candles)
+
+
+@pytest.fixture(scope="session")
+def coinbase_hourly() -> Path:
+    path = DATA / "coinbase-btcusd-1h.csv"
+    if not path.exists():
+        pytest.skip(f"the real candle file {path} is not here; COINDOJO_DATA names its folder")
+    return path

@@ -1,0 +1,62 @@
+"""Imports run only downwards, and the house is what the README says."""
+
+import ast
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+ORDER = ["market", "features", "envs", "agents", "evaluation", "configs"]
+SCRIPTS = ["optimize", "train", "backtest"]
+
+
+def imported_rooms(path: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively; name the room"
+            names.add((node.module or "").split(".")[0])
+    return names & {*ORDER, *SCRIPTS}
+
+
+@pytest.mark.parametrize("room", ORDER)
+def test_imports_run_only_downwards(room):
+    allowed = set(ORDER[: ORDER.index(room) + 1])
+    for path in (ROOT / room).rglob("*.py"):
+        assert imported_rooms(path) <= allowed, path
+
+
+@pytest.mark.parametrize("room", ORDER)
+def test_a_room_is_entered_through_its_front_door(room):
+    """Other rooms and the scripts import `room`, never `room.something`."""
+    outside = [path for other in ORDER if other != room for path in (ROOT / other).rglob("*.py")]
+    for path in [*outside, *(ROOT / f"{script}.py" for script in SCRIPTS)]:
+        assert not re.search(rf"^\s*(from|import) {room}\.", path.read_text(), re.MULTILINE), path
+
+
+def test_the_kernel_imports_nothing_of_ours():
+    assert imported_rooms(ROOT / "envs" / "kernel.py") == set()
+
+
+def test_scripts_stay_short():
+    for script in SCRIPTS:
+        assert len((ROOT / f"{script}.py").read_text().splitlines()) <= 150, script
+
+
+def test_every_dependency_stands_in_the_readme_and_is_pinned():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    pinned = re.findall(r"^([a-z0-9.-]+)==[\w.]+$", (ROOT / "constraints.txt").read_text(), re.MULTILINE)
+    readme = (ROOT / "README.md").read_text()
+    for requirement in project["dependencies"]:
+        name = re.split(r"[<>=]", requirement)[0]
+        assert name in pinned, name
+        assert f"| {name} |" in readme, name
+
+
+def test_constraints_are_plain_pins():
+    for line in (ROOT / "constraints.txt").read_text().splitlines():
+        assert line.startswith("#") or re.fullmatch(r"[a-z0-9.-]+==[\w.]+", line), line
