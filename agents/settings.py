@@ -16,7 +16,7 @@ class AgentSettings(Settings):
     """pieces that a rollout of n_envs * n_steps is cut into for an update"""
     n_epochs: int = Field(5, ge=1)
     """passes over a rollout"""
-    learning_rate: float = Field(1e-3, gt=0)
+    learning_rate: float = Field(1e-3, gt=0, le=1)
     """Adam's step size"""
     gamma: float = Field(0.98, gt=0, lt=1)
     """discount of a reward one bar later"""

@@ -8,7 +8,8 @@ from envs.settings import EnvSettings
 from envs.vec_env import BitcoinTradingVecEnv
 
 __all__ = [
-    "ACCOUNT_COLUMNS", "BUY", "ENV_ID", "HOLD", "N_ORDERS", "REWARDS", "SELL", "BitcoinTradingEnv", "BitcoinTradingVecEnv", "EnvSettings",
+    "ACCOUNT_COLUMNS", "BUY", "ENV_ID", "HOLD", "N_ORDERS", "REWARDS", "SELL",
+    "BitcoinTradingEnv", "BitcoinTradingVecEnv", "EnvSettings",
 ]  # fmt: skip
 
 register()

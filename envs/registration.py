@@ -1,4 +1,4 @@
-"""Makes `gymnasium.make("coindojo/BitcoinTrading-v0")` work after `import envs`, and `gymnasium.make("envs:coindojo/...")` at once.
+"""Makes `gymnasium.make("coindojo/BitcoinTrading-v0")` work after `import envs`; `"envs:coindojo/..."` works without.
 
 Gymnasium reads the entry point `gymnasium.envs` no more since its 1.0; it is declared for the tools that still do.
 """

@@ -34,7 +34,7 @@ def metrics(episode: Episode) -> Metrics:
     worth = episode.table["net_worth"].to_numpy()
     returns = worth[1:] / worth[:-1] - 1
     year = episode.bars_per_year
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):
         figures = {
             "total_return": worth[-1] / worth[0] - 1,
             "cagr": annual_growth(worth, year),

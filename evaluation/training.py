@@ -14,10 +14,10 @@ from envs import BitcoinTradingVecEnv, EnvSettings
 from evaluation.episode import play
 from evaluation.metrics import log_growth
 from features import FeaturePipeline, FeatureSettings, FittedFeatures
-from market import Split
+from market import InputError, Split
 
 
-class TrainingDiverged(ArithmeticError):
+class TrainingDiverged(InputError):
     """The weights stopped being finite; the message says when, and what to lower."""
 
 
@@ -76,10 +76,19 @@ def train_agent(
         return log_growth(play(split.validation.candles, unseen, env, learner))
 
     watch = _Watch(steps, validations, judge, lambda look: on_validation(look, learner, fitted), on_progress)
-    model.learn(total_timesteps=steps, callback=watch)
+    try:
+        model.learn(total_timesteps=steps, callback=watch)
+    except ValueError as error:
+        if "to satisfy the constraint" not in str(error):  # how torch's distributions refuse logits that are NaN
+            raise
+        raise TrainingDiverged(_diverged("the policy's output", model.num_timesteps)) from error
     watch.finish()
     model.policy.load_state_dict(watch.best_weights)
     return Trained(learner, fitted, tuple(watch.history))
+
+
+def _diverged(what: str, step: int) -> str:
+    return f"weights must stay finite, but {what} is not after {step:,} steps; lower agent.learning_rate or agent.max_grad_norm"
 
 
 class _Watch(BaseCallback):
@@ -119,9 +128,7 @@ class _Watch(BaseCallback):
         weights = self.model.policy.state_dict()
         for name, tensor in weights.items():
             if not torch.isfinite(tensor).all():
-                raise TrainingDiverged(
-                    f"weights must stay finite, but {name} is not after {self.num_timesteps} steps; lower agent.learning_rate"
-                )
+                raise TrainingDiverged(_diverged(name, self.num_timesteps))
         figure = self._judge()
         best = not self.history or figure > max(look.log_growth for look in self.history)
         if best:

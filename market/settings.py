@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from market.errors import unknown
+from market.simulate import MARKETS
 
 
 class Settings(BaseModel):
@@ -28,6 +31,13 @@ class MarketSettings(Settings):
     """seed of the simulated market"""
     edge: float = Field(0.9, ge=0, le=1)
     """share of the simulated variance that is mean-reverting, so that it can be traded; 0 is a market without an edge"""
+
+    @field_validator("simulate")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in MARKETS:
+            raise ValueError(unknown("simulated market", name, MARKETS))
+        return name
 
 
 class SplitSettings(Settings):

@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+from helpers import FREE, make_candles, no_features
+from ta.momentum import rsi
+
+from agents import BuyAndHold, RsiDivergence, SignalStrategy, SmaCrossover
+from envs import BUY, HOLD, SELL, BitcoinTradingVecEnv, EnvSettings
+from evaluation import play
+
+
+def test_buy_and_hold_buys_once_and_follows_the_price():
+    candles = make_candles([100, 100, 50, 300])
+    episode = play(candles, no_features(candles), EnvSettings(**FREE), BuyAndHold())
+    assert list(episode.table["net_worth"]) == [10_000, 10_000, 5_000, 30_000]
+    assert list(episode.trades["side"]) == ["buy"]
+
+
+def test_sma_crossover_buys_when_the_short_average_rises_above_the_long_one():
+    """By hand, averages over 2 and 4 bars: short above long from bar 5 on, below it again from bar 8 on."""
+    closes = [10, 10, 10, 10, 9, 12, 13, 12, 8, 7]
+    short = [sum(closes[t - 1 : t + 1]) / 2 for t in range(3, 10)]
+    long = [sum(closes[t - 3 : t + 1]) / 4 for t in range(3, 10)]
+    assert [round(s - v, 3) for s, v in zip(short, long, strict=True)] == [0, -0.25, 0.25, 1.5, 1, -1.25, -2.5]
+    sides = SmaCrossover(make_candles(closes), short_bars=2, long_bars=4).sides
+    assert list(sides) == [HOLD, HOLD, HOLD, HOLD, SELL, BUY, HOLD, HOLD, SELL, HOLD]
+
+
+def test_rsi_divergence_sells_when_rsi_falls_while_price_rises():
+    rng = np.random.default_rng(0)
+    candles = make_candles(list(100 * np.exp(np.cumsum(rng.normal(0, 0.02, 300)))))
+    close = candles.frame["close"]
+    strength = rsi(close, 14)
+    sides = RsiDivergence(candles, rsi_bars=14, lookback_bars=5).sides
+    assert {BUY, SELL, HOLD} == set(sides)
+    for t in range(300):
+        before = t - 5
+        if before < 13:  # the RSI's first value stands at bar 13
+            expected = HOLD
+        elif strength.iloc[t] < strength.iloc[before] and close.iloc[t] > close.iloc[before]:
+            expected = SELL
+        elif strength.iloc[t] > strength.iloc[before] and close.iloc[t] < close.iloc[before]:
+            expected = BUY
+        else:
+            expected = HOLD
+        assert sides[t] == expected, t
+
+
+@pytest.mark.parametrize("strategy", [SmaCrossover, RsiDivergence])
+def test_a_signal_uses_no_later_bar(strategy):
+    rng = np.random.default_rng(1)
+    closes = list(100 * np.exp(np.cumsum(rng.normal(0, 0.02, 500))))
+    whole = strategy(make_candles(closes)).sides
+    for bar in (220, 300, 450):
+        assert list(strategy(make_candles(closes[:bar])).sides) == list(whole[:bar])
+
+
+def test_the_bars_before_the_range_warm_the_averages_up():
+    closes = list(100 + 10 * np.sin(np.arange(400) / 20))
+    whole = SmaCrossover(make_candles(closes)).sides
+    np.testing.assert_array_equal(SmaCrossover(make_candles(closes), start=300).sides, whole[300:])
+
+
+def test_a_strategy_trades_at_the_open_after_its_signal():
+    candles = make_candles(closes=[100, 110, 120, 130], opens=[100, 101, 111, 121])
+    episode = play(candles, no_features(candles), EnvSettings(**FREE), SignalStrategy(np.array([HOLD, BUY, HOLD, HOLD])))
+    assert list(episode.trades["time"]) == [candles.index[2]]
+    assert list(episode.trades["price"]) == [111]
+
+
+def test_one_predict_serves_a_single_observation_and_a_batch():
+    agent = SignalStrategy(np.array([BUY, HOLD, SELL]))
+    single, state = agent.predict(np.zeros(6, np.float32), None, np.ones(1, bool))
+    assert np.shape(single) == ()
+    assert single == 0
+    batch, state = agent.predict(np.zeros((2, 6), np.float32), np.array([2, 1]), np.array([False, True]))
+    assert list(batch) == [4, 0]  # the second env begins a new episode
+    assert list(state) == [3, 1]
+
+
+def test_strategies_play_in_the_vector_env_too():
+    candles = make_candles([100, 100, 50, 300])
+    vector = BitcoinTradingVecEnv(candles, no_features(candles), EnvSettings(**FREE), n_envs=2, evaluation=True)
+    observation, state, start = vector.reset(), None, np.ones(2, bool)
+    for _ in range(3):
+        action, state = BuyAndHold().predict(observation, state, start)
+        observation, _, start, infos = vector.step(action)
+    assert [info["net_worth"] for info in infos] == [30_000, 30_000]

@@ -1,0 +1,126 @@
+"""Every setting changes something: a table of another value for each, and what must come out different."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import make_candles, no_features
+
+from agents import RsiDivergence, SmaCrossover
+from configs import Experiment, load_experiment, setting_fields
+from envs import BitcoinTradingEnv
+from evaluation import open_study, run_study, train_agent
+from features import FeaturePipeline
+from market import MARKETS, CandleError, load_candles, simulate, split
+
+CANDLES = simulate("bitcoin", bars=600, seed=0)
+BASE = {
+    "market.bars": 600, "env.episode_bars": 50, "features.indicators": "rsi,ema_8",
+    "agent.n_envs": 2, "agent.n_steps": 16, "agent.n_minibatches": 1, "agent.n_epochs": 2, "agent.lstm_size": 8, "train.steps": 128, "train.validations": 2,
+    "search.trials": 4, "search.steps": 512, "search.validations": 2, "search.startup_trials": 1,
+}  # fmt: skip
+OTHER = {
+    "name": "other",
+    "market.file": "candles.csv", "market.repair": True, "market.simulate": "other", "market.bars": 700, "market.seed": 1,
+    "market.edge": 0.3,
+    "split.train": 0.5, "split.validation": 0.25, "split.purge_bars": 5,
+    "features.indicators": "rsi", "features.scaler": "standard", "features.clip": 1.0,
+    "env.reward": "profit", "env.reward_window": 5, "env.initial_cash": 500.0, "env.fee_bps": 50, "env.half_spread_bps": 50,
+    "env.slippage_bps": 50, "env.min_trade": 4_000, "env.episode_bars": 20, "env.ruin_fraction": 0.6,
+    "agent.n_envs": 8, "agent.n_steps": 32, "agent.n_minibatches": 2, "agent.n_epochs": 3, "agent.learning_rate": 0.01,
+    "agent.gamma": 0.5, "agent.gae_lambda": 0.5, "agent.clip_range": 1e-4, "agent.ent_coef": 0.5, "agent.vf_coef": 0.1,
+    "agent.max_grad_norm": 0.01, "agent.lstm_size": 9, "agent.lstm_layers": 2,
+    "train.steps": 256, "train.validations": 1, "train.seed": 1,
+    "search.trials": 5, "search.steps": 1_024, "search.validations": 1, "search.startup_trials": 4, "search.prune": False,
+    "search.seed": 1, "search.storage": "sqlite:///elsewhere.db",
+    "benchmarks.sma_short_bars": 10, "benchmarks.sma_long_bars": 100, "benchmarks.rsi_bars": 5,
+    "benchmarks.rsi_lookback_bars": 5,
+}  # fmt: skip
+
+
+def of_name(experiment: Experiment):
+    return experiment.study_name
+
+
+def of_market(experiment: Experiment):
+    try:
+        candles = load_candles(experiment.market)
+    except CandleError:
+        return "refused"
+    return candles.sha256
+
+
+def of_split(experiment: Experiment):
+    parts = split(CANDLES, experiment.split)
+    return [(part.start, len(part.candles)) for part in (parts.train, parts.validation)] + [parts._test_start]
+
+
+def of_features(experiment: Experiment):
+    return FeaturePipeline(experiment.features).fit(CANDLES).transform(CANDLES).values.tobytes()
+
+
+def of_env(experiment: Experiment):
+    rng = np.random.default_rng(0)
+    falling = make_candles(list(100 * np.exp(np.cumsum(rng.normal(-0.03, 0.03, 200)))))
+    env = BitcoinTradingEnv(falling, no_features(falling), experiment.env)
+    record, over = [str(env.reset(seed=0)[1])], False
+    while not over:
+        _, reward, terminated, truncated, info = env.step(int(rng.integers(8)))
+        over = terminated or truncated
+        record.append(f"{reward} {terminated} {truncated} {info['net_worth']}")
+    return record
+
+
+def of_agent(experiment: Experiment):
+    trained = train_agent(
+        split(CANDLES), features=experiment.features, env=experiment.env, agent=experiment.agent, steps=experiment.train.steps,
+        validations=experiment.train.validations, seed=experiment.train.seed,
+    )  # fmt: skip
+    return [len(trained.history), *(tensor.numpy().tobytes() for tensor in trained.agent.policy.state_dict().values())]
+
+
+def of_search(experiment: Experiment):
+    study = open_study(experiment.search, experiment.study_name, {}, experiment.agent)
+    options = {"features": experiment.features, "env": experiment.env, "agent": experiment.agent}
+    run_study(study, split(CANDLES), search=experiment.search, **options)
+    trials = [(trial.params, trial.state.name, list(trial.intermediate_values)) for trial in study.trials]
+    return trials, sorted(str(path) for path in Path().rglob("*.db"))
+
+
+def of_benchmarks(experiment: Experiment):
+    settings = experiment.benchmarks
+    sma = SmaCrossover(CANDLES, 0, settings.sma_short_bars, settings.sma_long_bars)
+    return sma.sides.tobytes(), RsiDivergence(CANDLES, 0, settings.rsi_bars, settings.rsi_lookback_bars).sides.tobytes()
+
+
+OUTCOME = {
+    "name": of_name, "market": of_market, "split": of_split, "features": of_features, "env": of_env, "agent": of_agent,
+    "train": of_agent, "search": of_search, "benchmarks": of_benchmarks,
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def workplace(tmp_path, monkeypatch):
+    """A folder with a candle file that has a gap, and a second simulated market to choose."""
+    monkeypatch.chdir(tmp_path)
+    rows = [f"2020-01-0{day} {hour:02d}:00,BTCUSD,1,1,1,1,1,1" for day in (1, 2, 4) for hour in range(24)]
+    Path("candles.csv").write_text("\n".join(["Date,Symbol,Open,High,Low,Close,VolumeFrom,VolumeTo", *rows]))
+    monkeypatch.setitem(MARKETS, "other", lambda bars, rng, source, edge: MARKETS["bitcoin"](bars, rng, source, edge=edge / 2))
+
+
+def test_the_table_holds_every_setting():
+    assert set(OTHER) == {name for name, _ in setting_fields()}
+
+
+@pytest.mark.parametrize("name", OTHER)
+def test_each_setting_changes_something(name, tmp_path, monkeypatch):
+    base = BASE | ({"market.file": "candles.csv"} if name == "market.repair" else {})
+    outcome = OUTCOME[name.split(".")[0]]
+    outcomes = []
+    for number, overrides in enumerate((base, base | {name: OTHER[name]})):
+        place = tmp_path / str(number)
+        place.mkdir()
+        (place / "candles.csv").write_bytes((tmp_path / "candles.csv").read_bytes())
+        monkeypatch.chdir(place)
+        outcomes.append(outcome(load_experiment(None, overrides)))
+    assert outcomes[0] != outcomes[1]

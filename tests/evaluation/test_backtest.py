@@ -1,0 +1,65 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from agents import SignalStrategy, StrategySettings
+from envs import BUY, HOLD, SELL, EnvSettings
+from evaluation import AGENT, TestLedger, backtest, draw_net_worth, draw_trades, in_words, metrics
+from features import FeaturePipeline
+
+
+@pytest.fixture(scope="module")
+def part(parts, tmp_path_factory):
+    ledger = TestLedger(tmp_path_factory.mktemp("studies") / "ledger.jsonl")
+    return parts.open_test(ledger, "config", "a test")
+
+
+@pytest.fixture(scope="module")
+def episodes(parts, part):
+    agent = SignalStrategy(np.array([BUY, HOLD, HOLD, SELL, HOLD] * 60))
+    features = FeaturePipeline().fit(parts.train.candles)
+    return backtest(part, features, EnvSettings(), StrategySettings(sma_short_bars=5, sma_long_bars=20), agent)
+
+
+def test_everyone_plays_the_same_bars_of_the_test_range(episodes, part):
+    assert list(episodes) == [AGENT, "buy and hold", "RSI divergence", "SMA crossover"]
+    for episode in episodes.values():
+        assert episode.table.index.equals(part.own.index)
+        assert len(episode.trades) >= 1
+
+
+def test_a_replay_of_the_trade_list_in_plain_pandas_gives_the_same_curve(episodes, part):
+    for episode in episodes.values():
+        sign = np.where(episode.trades["side"] == "buy", 1.0, -1.0)
+        cash_flow = -sign * episode.trades["value"] - 0.001 * episode.trades["value"]
+        by_bar = pd.DataFrame({"coin": sign * episode.trades["coin"], "cash": cash_flow}).groupby(episode.trades["time"]).sum()
+        held = by_bar.reindex(part.own.index).fillna(0.0).cumsum()
+        curve = 10_000 + held["cash"] + held["coin"] * part.own.frame["close"]
+        np.testing.assert_allclose(curve, episode.table["net_worth"], rtol=1e-9)
+
+
+def test_settings_of_the_benchmarks_reach_them(parts, part, episodes):
+    features = FeaturePipeline().fit(parts.train.candles)
+    other = backtest(part, features, EnvSettings(), StrategySettings(rsi_lookback_bars=3), SignalStrategy(np.array([HOLD])))
+    for name in ("RSI divergence", "SMA crossover"):
+        assert len(other[name].trades) != len(episodes[name].trades)
+
+
+def test_the_words_say_how_the_agent_stands_and_claim_nothing(episodes, part):
+    figures = {name: metrics(episode) for name, episode in episodes.items()}
+    words = in_words(figures, part.own.index[0], part.own.index[-1])
+    hold = 1 + figures["buy and hold"]["total_return"]
+    assert f"buy and hold's {hold:.2f}x" in words
+    assert ("above buy" in words) == (figures[AGENT]["total_return"] > figures["buy and hold"]["total_return"])
+    assert "no evidence of an edge" in words
+
+
+def test_figures_are_drawn_and_repeat_to_the_byte(episodes, tmp_path):
+    for run in ("one", "two"):
+        draw_net_worth(episodes, "a title", tmp_path / run / "net_worth.png")
+        draw_trades(episodes[AGENT], "a title", tmp_path / run / "trades.png")
+    for name in ("net_worth.png", "trades.png"):
+        content = (tmp_path / "one" / name).read_bytes()
+        assert content[:8] == b"\x89PNG\r\n\x1a\n"
+        assert len(content) > 20_000
+        assert content == (tmp_path / "two" / name).read_bytes()

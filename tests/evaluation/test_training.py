@@ -1,0 +1,90 @@
+import numpy as np
+import pytest
+
+from agents import AgentSettings
+from envs import EnvSettings
+from evaluation import TrainingDiverged, log_growth, play, train_agent
+from features import FeatureSettings
+from market import Candles, simulate, split
+
+SMALL = AgentSettings(n_envs=4, n_steps=16, n_minibatches=2, n_epochs=2, lstm_size=8)
+FEATURES = FeatureSettings(indicators=("rsi", "ema_8"))
+
+
+def train(parts, steps=256, validations=2, seed=0, env=None, agent=SMALL, **calls):
+    return train_agent(
+        parts, features=FEATURES, env=env or EnvSettings(episode_bars=100), agent=agent, steps=steps, validations=validations,
+        seed=seed, **calls,
+    )  # fmt: skip
+
+
+def weights_of(agent):
+    return b"".join(tensor.numpy().tobytes() for tensor in agent.policy.state_dict().values())
+
+
+def weights(trained):
+    return weights_of(trained.agent)
+
+
+def test_the_same_seed_gives_the_same_weights_to_the_bit(parts):
+    assert weights(train(parts)) == weights(train(parts))
+    assert weights(train(parts)) != weights(train(parts, seed=1))
+
+
+def test_the_test_range_changes_nothing(candles):
+    parts = split(candles)
+    frame = candles.frame.copy()
+    frame.iloc[len(parts.validation.candles) :] *= 3.0
+    other = split(Candles(frame, candles.bar, candles.symbol, "another test range"))
+    assert other.data_sha256 != parts.data_sha256
+    one, two = train(parts), train(other)
+    assert weights(one) == weights(two)
+    assert one.history == two.history
+
+
+def test_the_best_weights_on_validation_are_kept(parts):
+    trained = train(parts, steps=640, validations=5)
+    assert [look.step for look in trained.history] == [128, 256, 384, 512, 640]
+    figures = [look.log_growth for look in trained.history]
+    assert len(set(figures)) > 1
+    assert trained.best.log_growth == max(figures)
+    unseen = trained.features.transform(parts.validation.candles).since(parts.validation.start)
+    replayed = play(parts.validation.candles, unseen, EnvSettings(episode_bars=100), trained.agent)
+    assert log_growth(replayed) == trained.best.log_growth
+    assert replayed.table.index[0] == parts.validation.own.index[0]
+
+
+def test_looking_at_validation_does_not_change_the_training(parts):
+    """Weights after the last update are the same however often validation was played on the way."""
+
+    def last_weights(validations):
+        looks = []
+        train(parts, validations=validations, on_validation=lambda look, agent, _: looks.append(weights_of(agent)))
+        return looks[-1]
+
+    assert last_weights(1) == last_weights(4)
+
+
+def test_weights_that_are_no_numbers_stop_the_training_with_one_line(parts):
+    with pytest.raises(TrainingDiverged, match=r"lower agent\.learning_rate") as error:
+        train(parts, agent=SMALL.model_copy(update={"learning_rate": 1e20}))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("reward", ["profit", "sortino"])
+def test_the_agent_finds_the_planted_edge_and_none_in_noise(reward):
+    """On unseen validation bars: a large gain where an edge is planted, and no gain beyond noise where there is none."""
+    budget = {"steps": 131_072, "validations": 4, "env": EnvSettings(reward=reward), "agent": AgentSettings()}
+    edge = train(split(simulate("bitcoin", 20_000, seed=1, edge=0.9)), **budget)
+    noise = train(split(simulate("bitcoin", 20_000, seed=1, edge=0.0)), **budget)
+    assert edge.best.log_growth > 0.8
+    assert np.mean([look.log_growth for look in noise.history]) < 0.2
+
+
+def test_a_small_budget_already_finds_the_planted_edge():
+    """20 seconds of learning on the demo's market, columns that show the edge: a clear gain on bars never trained on."""
+    parts = split(simulate("bitcoin", 8_000, seed=0, edge=0.9))
+    agent = AgentSettings(n_envs=32, n_steps=64)
+    trained = train(parts, steps=40_960, validations=4, env=EnvSettings(reward="profit", episode_bars=512), agent=agent)
+    assert trained.best.log_growth > 0.2
