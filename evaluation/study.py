@@ -57,7 +57,7 @@ def open_study(settings: SearchSettings, name: str, identity: dict[str, Any], ba
         StudyError: the study exists with another identity.
     """
     storage = open_storage(settings.storage)
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # trials report themselves, in a line and not in a traceback
     warmup = settings.startup_trials
     held = find_study(settings.storage, name)
     done = len(held.get_trials(deepcopy=False)) if held else 0

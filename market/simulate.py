@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
-from scipy.signal import lfilter
 
 from market.candles import Candles
 from market.errors import InputError, unknown
@@ -70,7 +69,7 @@ def bitcoin(
     sigma, shocks = _garch_shocks(_regime_scale(bars, rng), volatility, rng)
     walk = np.cumsum(np.sqrt(1 - edge) * shocks[0])
     decay = 0.5 ** (1 / half_life_bars)
-    reverting = lfilter([1.0], [1.0, -decay], np.sqrt(edge) * shocks[1])  # y' = decay * y + shock
+    reverting = _autoregression(decay, np.sqrt(edge) * shocks[1])
     log_close = np.log(1000.0) + walk + reverting
     frame = _bars_around(log_close, sigma, rng)
     frame["volume"] = _volume(times, np.diff(log_close, prepend=log_close[0]), volatility, rng)
@@ -95,6 +94,16 @@ def _regime_scale(bars: int, rng: np.random.Generator) -> np.ndarray:
         state = 1 - state if draws[t] < leave[state] else state
         wild[t] = state
     return np.where(wild == 1, 1.6, 0.7)
+
+
+def _autoregression(decay: float, shocks: np.ndarray) -> np.ndarray:
+    """(T,) y_t = decay * y_{t-1} + shock_t from 0: an AR(1)."""
+    values = np.empty(len(shocks))
+    value = 0.0
+    for t, shock in enumerate(shocks):
+        value = decay * value + shock
+        values[t] = value
+    return values
 
 
 def _garch_shocks(
@@ -131,7 +140,7 @@ def _volume(times: pd.DatetimeIndex, returns: np.ndarray, volatility: float, rng
     """(T,) BTC: persistent log-normal, higher on large moves and in the afternoon, lower at weekends."""
     daily = 0.35 * np.sin(2 * np.pi * (np.asarray(times.hour) - 9) / 24)
     weekend = np.where(np.asarray(times.day_of_week) >= 5, -0.3, 0.0)
-    slow = lfilter([1.0], [1.0, -0.97], rng.normal(0, 0.12, len(times)))
+    slow = _autoregression(0.97, rng.normal(0, 0.12, len(times)))
     noise = rng.normal(0, 0.35, len(times))
     activity = np.log1p(np.abs(returns) / volatility)
     return np.exp(5.5 + daily + weekend + slow + noise + 0.7 * activity)

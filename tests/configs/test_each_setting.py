@@ -16,7 +16,8 @@ from market import MARKETS, CandleError, load_candles, simulate, split
 CANDLES = simulate("bitcoin", bars=600, seed=0)
 BASE = {
     "market.bars": 600, "env.episode_bars": 50, "features.indicators": "rsi,ema_8",
-    "agent.n_envs": 2, "agent.n_steps": 16, "agent.n_minibatches": 1, "agent.n_epochs": 2, "agent.lstm_size": 8, "train.steps": 128, "train.validations": 2,
+    "agent.n_envs": 2, "agent.n_steps": 16, "agent.n_minibatches": 1, "agent.n_epochs": 2, "agent.lstm_size": 8,
+    "train.steps": 128, "train.validations": 2,
     "search.trials": 4, "search.steps": 512, "search.validations": 2, "search.startup_trials": 1,
 }  # fmt: skip
 OTHER = {

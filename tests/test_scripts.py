@@ -1,0 +1,223 @@
+"""The three scripts as a user runs them: real processes, in an empty folder."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from configs import load_experiment
+from evaluation import find_study, finished_trials
+
+ROOT = Path(__file__).parents[1]
+SMALL = ["--config", "small.yaml"]
+SETTINGS = """
+name: small
+market: {bars: 1500}
+features: {indicators: [rsi, ema_8]}
+agent: {n_envs: 4, n_steps: 16, n_epochs: 1, lstm_size: 8}
+"""
+QUICK_SEARCH = ["--search.steps", "512", "--search.validations", "1"]
+QUICK_TRAINING = ["--train.steps", "256", "--train.validations", "2"]
+
+
+def script(place: Path, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / f"{name}.py"), *arguments]
+    return subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=240, check=False)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder in which all three scripts have run once."""
+    place = tmp_path_factory.mktemp("user")
+    (place / "small.yaml").write_text(SETTINGS)
+    for name, arguments in (
+        ("optimize", [*SMALL, *QUICK_SEARCH, "--reward", "sortino", "--trials", "2"]),
+        ("train", [*SMALL, *QUICK_TRAINING, "--reward", "sortino"]),
+        ("backtest", []),
+    ):
+        run = script(place, name, *arguments)
+        assert run.returncode == 0, run.stdout + run.stderr
+        (place / f"{name}.out").write_text(run.stdout)
+    return place
+
+
+def test_optimize_keeps_its_study_and_goes_on_with_it(place):
+    storage = f"sqlite:///{place}/studies/coindojo.db"
+    assert finished_trials(find_study(storage, "small-sortino")) == 2
+    run = script(place, "optimize", *SMALL, *QUICK_SEARCH, "--reward", "sortino", "--trials", "3")
+    assert "2 of 3 trials finished" in run.stdout
+    assert finished_trials(find_study(storage, "small-sortino")) == 3
+    assert "nothing to do" in script(place, "optimize", *SMALL, *QUICK_SEARCH, "--trials", "3").stdout
+
+
+def test_train_takes_the_best_trial_and_writes_the_run_folder(place):
+    run = place / "runs" / "small-sortino-001"
+    assert "of study small-sortino" in (place / "train.out").read_text()
+    origin = json.loads((run / "training.json").read_text())["origin"]
+    study = find_study(f"sqlite:///{place}/studies/coindojo.db", "small-sortino")
+    trial = study.trials[origin["trial"]]
+    assert (origin["study"], origin["trials"]) == ("small-sortino", 2)
+    agent = load_experiment(run / "config.yaml").agent.model_dump()
+    assert agent == pytest.approx(trial.user_attrs["agent"])
+    assert (run / "command.txt").read_text().startswith("python ")
+    assert (run / "train.log").read_text().count("log growth on validation") == len(
+        json.loads((run / "training.json").read_text())["validation"]
+    )
+    assert {path.name for path in (run / "agent").iterdir()} == {
+        "agent.json", "policy.safetensors", "features.json", "features.safetensors",
+    }  # fmt: skip
+
+
+def test_train_without_a_study_says_so_and_the_command_line_wins_over_one_that_is_there(place):
+    run = script(place, "train", *SMALL, *QUICK_TRAINING, "--reward", "profit")
+    assert "study small-profit has no finished trial" in run.stdout
+    run = script(place, "train", *SMALL, *QUICK_TRAINING, "--agent.learning_rate", "0.00123")
+    assert "from the command line instead" in run.stdout
+    newest = sorted((place / "runs").glob("small-sortino-*"))[-1]
+    assert load_experiment(newest / "config.yaml").agent.learning_rate == 0.00123
+    run = script(place, "train", *SMALL, *QUICK_TRAINING, "--market.seed", "5")
+    assert "was searched on other data" in run.stdout
+
+
+def test_backtest_prints_the_table_and_fills_the_run_folder(place):
+    printed = (place / "backtest.out").read_text()
+    for text in (
+        "agent",
+        "buy and hold",
+        "RSI divergence",
+        "SMA crossover",
+        "max drawdown",
+        "fees paid",
+        "no evidence of an edge",
+    ):
+        assert text in printed
+    assert max(len(line) for line in printed.splitlines() if "│" in line) <= 80
+    run = place / "runs" / "small-sortino-001"
+    outcome = json.loads((run / "metrics.json").read_text())
+    assert list(outcome["strategies"]) == ["agent", "buy and hold", "RSI divergence", "SMA crossover"]
+    assert outcome["data_sha256"] == (run / "data.sha256").read_text().strip()
+    assert outcome["trials_searched"] == 2
+    assert {path.name for path in (run / "figures").iterdir()} == {"net_worth.png", "trades.png"}
+
+
+def test_the_ledger_counts_every_backtest_and_nothing_else(place):
+    ledger = place / "studies" / "test_ledger.jsonl"
+    before = len(ledger.read_text().splitlines())
+    run = script(place, "backtest", "--run", "runs/small-sortino-001")
+    assert f"has been opened {before + 1} times" in run.stdout
+    script(place, "train", *SMALL, *QUICK_TRAINING)
+    entries = [json.loads(line) for line in ledger.read_text().splitlines()]
+    assert len(entries) == before + 1
+    assert entries[-1]["caller"] == "backtest.py runs/small-sortino-001"
+
+
+def test_a_backtest_can_be_repeated_and_its_costs_changed(place):
+    def strategies(*arguments):
+        assert script(place, "backtest", "--run", "runs/small-sortino-001", *arguments).returncode == 0
+        return json.loads((place / "runs/small-sortino-001/metrics.json").read_text())["strategies"]
+
+    assert strategies() == strategies()
+    dear = strategies("--env.fee_bps", "100")
+    assert dear["buy and hold"]["total_return"] < strategies()["buy and hold"]["total_return"]
+
+
+def test_training_twice_gives_the_same_files(place):
+    runs = []
+    for _ in range(2):
+        run = script(place, "train", *SMALL, *QUICK_TRAINING, "--no-study")
+        runs.append(place / run.stdout.split("run folder: ")[1].splitlines()[0])
+    assert runs[0] != runs[1]
+    for name in ("agent/policy.safetensors", "agent/features.safetensors", "training.json", "config.yaml", "data.sha256"):
+        assert (runs[0] / name).read_bytes() == (runs[1] / name).read_bytes(), name
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        ("train", ["--env.fee_bps", "-1"], "`env.fee_bps`: must be greater"),
+        ("train", ["--market.file", "none.csv"], "there is no candle file none.csv"),
+        ("optimize", ["--reward", "sharp"], "there is no reward"),
+        ("backtest", ["--run", "runs/none"], "needs a trained agent, but runs/none holds none"),
+        ("backtest", ["--train.steps", "3"], "there is no option `--train.steps`"),
+    ],
+)
+def test_a_mistake_is_one_line_and_leaves_nothing_behind(tmp_path, name, arguments, message):
+    run = script(tmp_path, name, *arguments)
+    assert run.returncode == 2
+    assert message in run.stderr
+    assert run.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_backtest_on_other_data_is_refused_before_the_test_range_opens(place):
+    run = place / "runs" / "small-sortino-001"
+    kept, ledger = (run / "config.yaml").read_text(), (place / "studies/test_ledger.jsonl").read_text()
+    (run / "config.yaml").write_text(kept.replace("bars: 1500", "bars: 1600"))
+    refused = script(place, "backtest", "--run", str(run))
+    (run / "config.yaml").write_text(kept)
+    assert refused.returncode == 2
+    assert "must use the data of the training" in refused.stderr
+    assert (place / "studies/test_ledger.jsonl").read_text() == ledger
+
+
+def wait_for(condition, seconds=120.0):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.2)
+
+
+def start(place: Path, name: str, *arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, str(ROOT / f"{name}.py"), *arguments]
+    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+    return subprocess.Popen(
+        command, cwd=place, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+
+
+def test_ctrl_c_ends_a_search_cleanly_and_it_goes_on_later(tmp_path):
+    (tmp_path / "small.yaml").write_text(SETTINGS)
+    search = [*SMALL, "--search.steps", "20000", "--search.validations", "1"]
+    process = start(tmp_path, "optimize", *search, "--trials", "500")
+    storage = f"sqlite:///{tmp_path}/studies/coindojo.db"
+    wait_for(lambda: (study := find_study(storage, "small-sortino")) is not None and finished_trials(study) >= 1)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, out + err
+    assert "the same command goes on from here" in out
+    assert "Traceback" not in out + err
+    done = finished_trials(find_study(storage, "small-sortino"))
+    again = script(tmp_path, "optimize", *search, "--trials", str(done + 1))
+    assert f"{done} of {done + 1} trials finished" in again.stdout
+    assert again.returncode == 0
+
+
+def test_ctrl_c_in_training_leaves_the_best_agent_so_far(tmp_path):
+    (tmp_path / "small.yaml").write_text(SETTINGS)
+    process = start(tmp_path, "train", *SMALL, "--steps", "100000000", "--train.validations", "100000")
+    wait_for(lambda: list(tmp_path.glob("runs/*/agent/agent.json")))
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, out + err
+    assert "Traceback" not in out + err
+    assert script(tmp_path, "backtest").returncode == 0
+
+
+def test_the_real_coinbase_file_goes_the_whole_way(tmp_path, coinbase_hourly):
+    mine = ["--config", str(ROOT / "configs/coinbase-hourly.yaml"), "--market.file", str(coinbase_hourly)]
+    tiny = ["--agent.n_envs", "16", "--agent.n_steps", "64", "--agent.n_epochs", "1"]
+    for name, arguments in (
+        ("optimize", [*mine, *tiny, "--trials", "1", "--search.steps", "1024", "--search.validations", "1"]),
+        ("train", [*mine, *tiny, "--train.steps", "1024", "--train.validations", "1"]),
+        ("backtest", []),
+    ):
+        run = script(tmp_path, name, *arguments)
+        assert run.returncode == 0, run.stdout + run.stderr
+    outcome = json.loads((tmp_path / "runs/coinbase-hourly-sortino-001/metrics.json").read_text())
+    assert outcome["test_range"]["last"] == "2019-07-04 01:00:00+00:00"
+    assert outcome["strategies"]["buy and hold"]["total_return"] == pytest.approx(2.5, abs=0.1)  # 3.5x on this range
