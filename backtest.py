@@ -4,13 +4,12 @@
     python backtest.py --run runs/default-sortino-001
     python backtest.py --env.fee_bps 25              at another cost
 
-Opens the locked test range, which the ledger studies/test_ledger.jsonl writes down. The table is printed; metrics.json,
-trades.csv and the figures go into the run folder.
+Opens the locked test range, which the ledger studies/test_ledger.jsonl writes down. The table is printed; report.html,
+metrics.json, trades.csv and the figures go into the run folder.
 """
 
 import json
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -32,6 +31,7 @@ from evaluation import (
     metrics,
     newest_run,
     write_json,
+    write_report,
 )
 from features import FittedFeatures
 from market import load_candles, split, write_atomically
@@ -47,7 +47,7 @@ def main() -> int:
     return 0
 
 
-def report(folder: Path, overrides: Overrides, console: Console) -> dict[str, Any]:
+def report(folder: Path, overrides: Overrides, console: Console) -> None:
     """Open the test range, play everyone, write and print the outcome."""
     if not (folder / "agent" / "agent.json").exists():
         raise RunError(f"a backtest needs a trained agent, but {folder} holds none; run `python train.py` first")
@@ -68,27 +68,34 @@ def report(folder: Path, overrides: Overrides, console: Console) -> dict[str, An
 
     test = part.own.index
     title = f"{part.candles.symbol}, test range {test[0]:%Y-%m-%d} to {test[-1]:%Y-%m-%d}"
-    draw_net_worth(episodes, f"Net worth: {title}", folder / "figures" / "net_worth.png")
-    draw_trades(episodes[AGENT], f"Trades of the agent: {title}", folder / "figures" / "trades.png")
+    pictures = [folder / "figures" / "net_worth.png", folder / "figures" / "trades.png"]
+    draw_net_worth(episodes, f"Net worth: {title}", pictures[0])
+    draw_trades(episodes[AGENT], f"Trades of the agent: {title}", pictures[1])
     write_atomically(folder / "trades.csv", episodes[AGENT].trades.to_csv(index=False))
-    openings = ledger.openings(parts.data_sha256)
-    origin = json.loads((folder / "training.json").read_text())["origin"] if (folder / "training.json").exists() else {}
     words = in_words(figures, test[0], test[-1])
+    openings, trials = ledger.openings(parts.data_sha256), trials_before(folder)
+    honesty = (
+        f"The test range of these data has been opened {openings} time{'s' if openings > 1 else ''}; "
+        f"{trials} trials were searched before this agent was trained."
+    )
     outcome = {
         "data_sha256": parts.data_sha256, "config_sha256": config_sha256, "overrides": overrides,
         "test_range": {"first": str(test[0]), "last": str(test[-1]), "bars": len(part)},
-        "test_range_openings": openings, "trials_searched": origin.get("trials", 0), "strategies": figures, "in_words": words,
+        "test_range_openings": openings, "trials_searched": trials, "strategies": figures, "in_words": words,
     }  # fmt: skip
     write_json(folder / "metrics.json", outcome)
+    costs = f"Costs: {experiment.env.cost_fraction * 1e4:g} bps a trade. Data: {part.candles.source}. Run: {folder.name}."
+    write_report(folder / "report.html", title, words, [honesty, costs], figures, pictures)
 
     console.print(as_table(figures, title))
-    console.print(words)
-    console.print(
-        f"The test range of these data has been opened {openings} time{'s' if openings > 1 else ''}; "
-        f"{origin.get('trials', 0)} trials were searched before this agent was trained."
-    )
-    console.print(f"written: {folder}/metrics.json, trades.csv, figures/net_worth.png, figures/trades.png")
-    return outcome
+    console.print(f"{words}\n{honesty}")
+    console.print(f"written: {folder}/report.html, metrics.json, trades.csv, figures/net_worth.png, figures/trades.png")
+
+
+def trials_before(folder: Path) -> int:
+    """Trials that were searched before the run's agent was trained: they had their chance to be lucky on validation."""
+    path = folder / "training.json"
+    return int(json.loads(path.read_text())["origin"]["trials"]) if path.exists() else 0
 
 
 def as_table(figures: dict[str, Metrics], title: str) -> Table:

@@ -38,7 +38,8 @@ def main() -> None:
     candles = simulate("bitcoin", BARS, seed=0)
     rng = np.random.default_rng(0)
     features = rng.normal(size=(BARS, FEATURES)).astype(np.float32)
-    table = Table(title=f"env-steps a second, {FEATURES} features, {platform.processor() or platform.machine()}", title_justify="left")
+    machine = platform.processor() or platform.machine()
+    table = Table(title=f"env-steps a second, {FEATURES} features, {machine}", title_justify="left")
     for heading in ("environment", "reward", "steps/s", "of the copy"):
         table.add_column(heading, justify="left" if heading in ("environment", "reward") else "right")
     for n in (256, 1_024):

@@ -108,7 +108,7 @@ def run_study(
         def report(look: Validation, _: LearnedAgent, __: FittedFeatures) -> None:
             looks.append(look)
             trial.set_user_attr("validation_log_growth", {str(past.step): past.log_growth for past in looks})
-            trial.report(look.log_growth, look.step)
+            trial.report(look.log_growth, look.mark)
             if trial.should_prune():
                 raise optuna.TrialPruned
 

@@ -26,6 +26,7 @@ class Validation:
     """One look at the validation range: log growth of the net worth there, after costs."""
 
     step: int
+    mark: int  # 1, 2, ... `validations`: comparable between agents whose rollouts differ in length
     log_growth: float
     best: bool
 
@@ -104,6 +105,7 @@ class _Watch(BaseCallback):
     ) -> None:
         super().__init__()
         self._marks = [steps * (k + 1) / validations for k in range(validations)]
+        self._validations = validations
         self._judge = judge
         self._on_validation = on_validation
         self._on_progress = on_progress
@@ -133,6 +135,6 @@ class _Watch(BaseCallback):
         best = not self.history or figure > max(look.log_growth for look in self.history)
         if best:
             self.best_weights = copy.deepcopy(weights)
-        look = Validation(self.num_timesteps, figure, best)
+        look = Validation(self.num_timesteps, self._validations - len(self._marks), figure, best)
         self.history.append(look)
         self._on_validation(look)

@@ -1,5 +1,6 @@
 """The three scripts as a user runs them: real processes, in an empty folder."""
 
+import html
 import json
 import os
 import signal
@@ -103,6 +104,15 @@ def test_backtest_prints_the_table_and_fills_the_run_folder(place):
     assert outcome["data_sha256"] == (run / "data.sha256").read_text().strip()
     assert outcome["trials_searched"] == 2
     assert {path.name for path in (run / "figures").iterdir()} == {"net_worth.png", "trades.png"}
+
+
+def test_the_report_is_one_self_contained_page(place):
+    page = (place / "runs" / "small-sortino-001" / "report.html").read_text()
+    outcome = json.loads((place / "runs" / "small-sortino-001" / "metrics.json").read_text())
+    assert html.escape(outcome["in_words"]) in page
+    assert page.count("data:image/png;base64,") == 2
+    assert "http" not in page
+    assert "not investment advice" in page
 
 
 def test_the_ledger_counts_every_backtest_and_nothing_else(place):

@@ -31,6 +31,7 @@ def test_a_search_is_judged_by_growth_on_validation_and_says_what_it_did(search,
     assert [trial.state for trial in study.trials] == [TrialState.COMPLETE] * 3
     for trial in study.trials:
         looks = trial.user_attrs["validation_log_growth"]
+        assert list(trial.intermediate_values)[-1] == 2  # the last mark, whatever the length of a rollout
         assert 1 <= len(looks) <= 2  # one rollout of the longest kind is the whole budget
         assert trial.value == max(looks.values())
         assert trial.user_attrs["agent"]["lstm_size"] == trial.params["lstm_size"]
@@ -116,7 +117,7 @@ def test_a_hopeless_trial_is_pruned(search, parts, monkeypatch):
         number = len(run_so_far)
         run_so_far.append(number)
         figure = -1.0 if number == 3 else 1.0 + number
-        looks = [Validation(100, figure, True), Validation(200, figure, False)]
+        looks = [Validation(100, 1, figure, True), Validation(200, 2, figure, False)]
         for look in looks:
             on_validation(look, None, None)
         return Trained(None, None, tuple(looks))
