@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SETUP := .venv/.installed
-DEMO_TRIALS ?= 8
+DEMO_TRIALS ?= 10
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-slow lint format bench dashboard clean
