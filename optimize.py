@@ -33,7 +33,7 @@ def main() -> int:
     if finished_trials(study) >= search.trials:
         console.print(f"nothing to do; give a larger --trials to go on (now {search.trials})")
     try:
-        with Progress(console=console, transient=True) as progress:
+        with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
             task = progress.add_task("trial", total=search.steps)
 
             def show(trial: optuna.trial.FrozenTrial) -> None:

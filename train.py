@@ -55,7 +55,10 @@ def train(experiment: Experiment, parts: Any, folder: Path, console: Console) ->
     settings, began = experiment.train, time.monotonic()
     columns = [TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,.0f} of {task.total:,.0f} steps"),
                TextColumn("{task.fields[rate]:,.0f}/s"), TimeRemainingColumn()]  # fmt: skip
-    with Progress(*columns, console=console, transient=True) as progress, (folder / "train.log").open("w") as log:
+    with (
+        Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress,
+        (folder / "train.log").open("w") as log,
+    ):
         task = progress.add_task("training", total=settings.steps, rate=0.0)
 
         def on_progress(step: int) -> None:

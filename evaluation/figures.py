@@ -60,6 +60,7 @@ def _canvas(title: str) -> tuple[Figure, Axes]:
     axes = figure.add_subplot()
     axes.set_title(title, loc="left", fontsize=12)
     axes.spines[["top", "right"]].set_visible(False)
+    axes.set_axisbelow(True)
     axes.grid(True, color="#e6e6e6", linewidth=0.6)
     locator = dates.AutoDateLocator()
     axes.xaxis.set_major_locator(locator)

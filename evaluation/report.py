@@ -21,6 +21,11 @@ h1 { font-size: 1.5rem; margin-bottom: .25rem; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { text-align: right; padding: .35rem .6rem; border-bottom: 1px solid var(--line); white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; }
+@media (max-width: 40rem) {
+  body { font-size: 15px; }
+  th, td { padding: .3rem .25rem; font-size: .8rem; }
+  th { white-space: normal; vertical-align: bottom; }
+}
 img { width: 100%; height: auto; background: #fff; border-radius: 6px; margin: .5rem 0 1rem; }
 """
 

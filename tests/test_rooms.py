@@ -57,6 +57,13 @@ def test_every_dependency_stands_in_the_readme_and_is_pinned():
         assert f"| {name} |" in readme, name
 
 
+def test_every_promise_of_the_readme_is_a_test():
+    named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", (ROOT / "README.md").read_text())
+    assert len(named) > 10
+    for path, test in named:
+        assert f"def {test}" in (ROOT / path).read_text(), (path, test)
+
+
 def test_constraints_are_plain_pins():
     for line in (ROOT / "constraints.txt").read_text().splitlines():
         assert line.startswith("#") or re.fullmatch(r"[a-z0-9.-]+==[\w.]+", line), line
