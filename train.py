@@ -20,7 +20,7 @@ from agents import LearnedAgent
 from configs import Experiment, Overrides, dump_experiment, load_experiment, make_parser, parse, run
 from evaluation import Validation, best_agent, differences, find_study, finished_trials, new_run, train_agent, write_json
 from features import FittedFeatures
-from market import load_candles, split, write_atomically
+from market import Split, load_candles, split, write_atomically
 
 
 def main() -> int:
@@ -44,15 +44,21 @@ def main() -> int:
     write_atomically(folder / "data.sha256", parts.data_sha256 + "\n")
     console.print(f"run folder: {folder}")
     console.print(f"data: {candles.source}; train {len(parts.train):,} bars, validation {len(parts.validation):,} bars")
-    history = train(experiment, parts, folder, console)
-    write_json(folder / "training.json", {"origin": origin, "validation": history})
+    try:
+        train(experiment, parts, folder, origin, console)
+    except KeyboardInterrupt:
+        kept = f"the best agent so far is in {folder}/agent" if (folder / "agent/agent.json").exists() else "nothing to keep yet"
+        console.print(f"interrupted; {kept}")
+        return 130
     console.print(f"saved {folder}/agent; next: python backtest.py --run {folder}")
     return 0
 
 
-def train(experiment: Experiment, parts: Any, folder: Path, console: Console) -> list[dict[str, Any]]:
-    """Train with a progress bar and a log; the agent on disk is always the best so far."""
+def train(experiment: Experiment, parts: Split, folder: Path, origin: dict[str, Any], console: Console) -> None:
+    """Train with a progress bar and a log; the agent and the record on disk are always those so far."""
     settings, began = experiment.train, time.monotonic()
+    record: dict[str, Any] = {"origin": origin, "validation": []}
+    write_json(folder / "training.json", record)
     columns = [TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,.0f} of {task.total:,.0f} steps"),
                TextColumn("{task.fields[rate]:,.0f}/s"), TimeRemainingColumn()]  # fmt: skip
     with (
@@ -69,6 +75,8 @@ def train(experiment: Experiment, parts: Any, folder: Path, console: Console) ->
                 features.save(folder / "agent")
                 agent.save(folder / "agent")
             line = f"step {look.step:>9,}  log growth on validation {look.log_growth:+.3f}{'  best, saved' if look.best else ''}"
+            record["validation"].append({"step": look.step, "log_growth": look.log_growth})
+            write_json(folder / "training.json", record)
             log.write(line + "\n")
             log.flush()
             console.print(line)
@@ -80,7 +88,6 @@ def train(experiment: Experiment, parts: Any, folder: Path, console: Console) ->
     seconds = time.monotonic() - began
     steps = trained.history[-1].step
     console.print(f"{steps:,} steps in {seconds:.0f} s, {steps / seconds:,.0f} a second, validation included")
-    return [{"step": look.step, "log_growth": look.log_growth} for look in trained.history]
 
 
 def take_best_trial(

@@ -1,6 +1,7 @@
 """Runs a search as an Optuna study in SQLite: TPE, a median pruner, and trials that say what they did."""
 
 import json
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,8 @@ def open_study(settings: SearchSettings, name: str, identity: dict[str, Any], ba
         pruner=optuna.pruners.MedianPruner(n_startup_trials=warmup) if settings.prune else optuna.pruners.NopPruner(),
     )
     if "identity" not in study.user_attrs:
+        with warnings.catch_warnings(action="ignore", category=optuna.exceptions.ExperimentalWarning):
+            study.set_metric_names(["log growth on validation"])  # what the dashboard writes at its axes
         study.set_user_attr("identity", identity)
         study.enqueue_trial(known_good(base))
         return study

@@ -215,6 +215,7 @@ def test_ctrl_c_in_training_leaves_the_best_agent_so_far(tmp_path):
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, out + err
     assert "Traceback" not in out + err
+    assert "the best agent so far is in runs/small-sortino-001/agent" in out
     assert script(tmp_path, "backtest").returncode == 0
 
 
