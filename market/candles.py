@@ -35,6 +35,8 @@ class Candles:
     bar: pd.Timedelta
     symbol: str
     source: str
+    filled: np.ndarray | None = None
+    """bool (T,): bars that a repair filled in where the source had none; None if there are none"""
     sha256: str = field(init=False)
     """hash of the times and of all values: two series with the same hash are the same series"""
 
@@ -42,6 +44,8 @@ class Candles:
         check_candles(self.frame, self.bar, self.source)
         values = np.ascontiguousarray(self.frame.to_numpy(np.float64))
         times = np.ascontiguousarray(self.frame.index.as_unit("ns").asi8)  # type: ignore[attr-defined]
+        if self.filled is not None and not self.filled.any():
+            object.__setattr__(self, "filled", None)
         object.__setattr__(self, "sha256", hashlib.sha256(times.tobytes() + values.tobytes()).hexdigest())
 
     def __len__(self) -> int:
@@ -51,7 +55,8 @@ class Candles:
         """The bars of a contiguous slice, as candles of their own."""
         if rows.step not in (None, 1):
             raise CandleError(f"candles are sliced in steps of 1, but got step {rows.step}; resample instead")
-        return Candles(self.frame.iloc[rows], self.bar, self.symbol, self.source)
+        filled = None if self.filled is None else self.filled[rows]
+        return Candles(self.frame.iloc[rows], self.bar, self.symbol, self.source, filled)
 
     @property
     def index(self) -> pd.DatetimeIndex:
@@ -67,6 +72,15 @@ class Candles:
         values = np.ascontiguousarray(self.frame[name].to_numpy(np.float64))
         values.flags.writeable = False
         return values
+
+
+def bar_name(bar: pd.Timedelta) -> str:
+    """`1h`, `15min`, `1d`."""
+    for length, name in (("1D", "d"), ("1h", "h"), ("1min", "min"), ("1s", "s")):
+        count = bar / pd.Timedelta(length)
+        if count == int(count):
+            return f"{int(count)}{name}"
+    return str(bar)
 
 
 def check_candles(frame: pd.DataFrame, bar: pd.Timedelta, where: str) -> None:
@@ -90,7 +104,7 @@ def _check_times(index: pd.DatetimeIndex, bar: pd.Timedelta, where: str) -> None
     if broken.size:
         row = int(broken[0])
         raise CandleError(
-            f"each bar must open {bar} after the one before, but {where} goes from {index[row]} to {index[row + 1]} "
+            f"each bar must open {bar_name(bar)} after the one before, but {where} goes from {index[row]} to {index[row + 1]} "
             f"({broken.size} such places); read it with repair=True, or cut the file there"
         )
 

@@ -1,0 +1,231 @@
+"""Judges a raw candle file: every broken rule with its count and its first rows. Nothing is mended here."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from market.candles import COLUMNS, CandleError, bar_name
+from market.layouts import Raw
+
+PRICES = ("open", "high", "low", "close")
+JUMP_DEVIATIONS = 60.0
+SHOWN_ROWS = 5
+Severity = Literal["error", "warning"]
+MENDED = "; read it with repair=True, or mend it with `python -m market repair`"
+BY_HAND = "; correct the file"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A broken rule: an `error` makes `read_candles` refuse the file, a `warning` does not.
+
+    `rows` are rows of the raw table, in its order; `detail` tells what the first of them has; `remedy` is what to do.
+    """
+
+    rule: str
+    severity: Severity
+    rows: np.ndarray
+    detail: str
+    remedy: str
+    count: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """All problems of a file, errors first; `bar` is the most frequent distance of two times."""
+
+    raw: Raw
+    bar: pd.Timedelta
+    problems: tuple[Problem, ...]
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        return tuple(problem for problem in self.problems if problem.severity == "error")
+
+    def where(self, row: int) -> str:
+        """`line 17 (2019-07-04 01:00)`."""
+        time = self.raw.time[row]
+        shown = "" if np.isnat(time) else f" ({pd.Timestamp(time):%Y-%m-%d %H:%M})"
+        return f"{self.raw.place} {self.raw.numbers[row]}{shown}"
+
+    def in_a_line(self, problem: Problem) -> str:
+        """The problem as an error message."""
+        more = f" ({problem.count:,} such places)" if problem.count > 1 else ""
+        return f"{problem.rule}, but {self.where(int(problem.rows[0]))} of {self.raw.path} {problem.detail}{more}{problem.remedy}"
+
+    def refuse(self) -> None:
+        """Raise `CandleError` for the first error, if there is one."""
+        if self.errors:
+            raise CandleError(self.in_a_line(self.errors[0]))
+
+
+def check(raw: Raw, jump_deviations: float = JUMP_DEVIATIONS) -> Report:
+    """Judge a raw file by every rule."""
+    checker = _Checker(raw)
+    checker.unreadable_cells()
+    if not checker.bar:
+        if not checker.problems:
+            raise CandleError(f"the bar length is the distance of two times, but {raw.path} has fewer than two; give more rows")
+        return Report(raw, checker.bar, tuple(checker.problems))
+    checker.times()
+    checker.values()
+    checker.volumes()
+    checker.unfinished_bar()
+    checker.jumps(jump_deviations)
+    problems = sorted(checker.problems, key=lambda problem: problem.severity)
+    return Report(raw, checker.bar, tuple(problems))
+
+
+def swapped_rows(raw: Raw) -> np.ndarray:
+    """bool (T,): rows whose quote volume is nearer to the base volume's place and the other way round.
+
+    quote = base * price where both are in place; swapped, base = quote * price. With prices near 1 nothing can tell.
+    """
+    base, quote, price = (raw.frame[name].to_numpy() for name in ("volume", "quote_volume", "close"))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio, level = np.log(quote / base), np.log(price)
+        return np.isfinite(ratio) & (np.abs(ratio + level) < np.abs(ratio - level)) & (np.abs(level) > 1.0)
+
+
+def without_trades(raw: Raw) -> np.ndarray:
+    """bool (T,): rows with no price at all, as Kaggle's minute files have for minutes without a trade."""
+    return raw.frame[list(PRICES)].isna().all(axis=1).to_numpy() & ~np.isin(np.arange(len(raw)), list(raw.unreadable))
+
+
+def unfinished(raw: Raw, order: np.ndarray, bar: pd.Timedelta) -> bool:
+    """Whether the last bar was still running when the file was written, or has moved without a trade."""
+    last = int(order[-1])
+    written = np.datetime64(raw.path.stat().st_mtime_ns, "ns")
+    opened, closed = raw.time[last], raw.time[last] + np.timedelta64(bar.value, "ns")
+    row = raw.frame.iloc[last]
+    return bool(opened <= written < closed) or bool(row.volume == 0 and row.open != row.close and not raw.filled[last])
+
+
+class _Checker:
+    """Collects problems; `order` are the rows with a time, in time order."""
+
+    def __init__(self, raw: Raw) -> None:
+        self.raw = raw
+        self.problems: list[Problem] = []
+        known = np.flatnonzero(~np.isnat(raw.time))
+        self.order = known[np.argsort(raw.time[known], kind="stable")]
+        steps = np.diff(raw.time[self.order].astype(np.int64))
+        steps = steps[steps > 0]
+        self.bar = pd.Timedelta(0)  # unknown: fewer than two times can be read
+        if not len(steps):
+            return
+        values, counts = np.unique(steps, return_counts=True)
+        self.bar = pd.Timedelta(int(values[counts.argmax()]), "ns")
+
+    def add(self, rule: str, severity: Severity, rows: np.ndarray, detail: str, remedy: str) -> None:
+        if len(rows):
+            self.problems.append(Problem(rule, severity, rows[:SHOWN_ROWS], detail, remedy, len(rows)))
+
+    def unreadable_cells(self) -> None:
+        for kind, rule in (("time", "a time must be readable"), ("number", "a value must be a number")):
+            cells = {row: cell for row, cell in self.raw.unreadable.items() if (cell[0] == "time") == (kind == "time")}
+            if cells:
+                first = min(cells)
+                rows = np.array(sorted(cells), np.int64)
+                self.add(rule, "error", rows, f"has {cells[first][1]!r} as {cells[first][0]}", BY_HAND)
+
+    def times(self) -> None:
+        raw, order, bar = self.raw, self.order, self.bar.value
+        times = raw.time[order].astype(np.int64)
+        steps = np.diff(times)
+        self._disorder()
+        again = np.flatnonzero(steps == 0)
+        values = raw.frame.to_numpy()
+        one, two = values[order[again]], values[order[again + 1]]
+        equal = ((one == two) | (np.isnan(one) & np.isnan(two))).all(axis=1)
+        differing = "has other values than the bar of the same time"
+        self.add("each time must occur once", "error", order[again[equal] + 1], "repeats the bar before it", MENDED)
+        self.add(
+            "each time must occur once",
+            "error",
+            order[again[~equal] + 1],
+            differing,
+            BY_HAND,
+        )
+        phases, counts = np.unique(times % bar, return_counts=True)
+        stray = times % bar != phases[counts.argmax()]
+        self.add(f"bars must open on a grid of {bar_name(self.bar)}", "error", order[stray], "opens beside it", BY_HAND)
+        on_grid, places = times[~stray], order[~stray]
+        missing = np.maximum(np.diff(on_grid) // bar - 1, 0)
+        holes = np.flatnonzero(missing)
+        if len(holes):
+            until = pd.Timestamp(on_grid[holes[0] + 1])
+            detail = f"is followed by {missing[holes[0]]:,} missing bars, until {until:%Y-%m-%d %H:%M}"
+            self.add(f"each bar must open {bar_name(self.bar)} after the one before", "error", places[holes], detail, MENDED)
+
+    def _disorder(self) -> None:
+        steps = np.diff(self.raw.time.astype("datetime64[ns]").astype(np.int64)[~np.isnat(self.raw.time)])
+        backwards = (steps < 0).sum() > (steps > 0).sum()
+        wrong = np.flatnonzero(steps > 0 if backwards else steps < 0) + 1
+        rows = np.flatnonzero(~np.isnat(self.raw.time))[wrong]
+        way = "newest first" if backwards else "oldest first"
+        self.add(f"rows should be in one order ({way} here)", "warning", rows, "breaks it", "; reading sorts by time")
+
+    def values(self) -> None:
+        frame = self.raw.frame
+        columns = {name: frame[name].to_numpy() for name in COLUMNS}
+        bare = without_trades(self.raw)
+        self.add(
+            "a bar must have prices",
+            "error",
+            np.flatnonzero(bare),
+            "has none",
+            MENDED,
+        )
+        for name in (*PRICES, "volume"):
+            value = columns[name]
+            empty = ~np.isfinite(value) & ~bare
+            empty[list(self.raw.unreadable)] = False
+            self.add(f"`{name}` must be a finite number", "error", np.flatnonzero(empty), "has none", BY_HAND)
+            if name != "volume":
+                self._compare(f"`{name}` must be above 0", value <= 0, name)
+        body = np.fmin(columns["open"], columns["close"]), np.fmax(columns["open"], columns["close"])
+        self._compare("`low <= open, close <= high` must hold", (columns["low"] > body[0]) | (columns["high"] < body[1]), *PRICES)
+        for name in ("volume", "quote_volume"):
+            self._compare(f"`{name}` must be 0 or more", columns[name] < 0, name)
+
+    def volumes(self) -> None:
+        frame, swapped = self.raw.frame, swapped_rows(self.raw)
+        self._compare("base volume * price must be near the quote volume", swapped, "volume", "quote_volume", remedy=MENDED)
+        moved = ((frame["volume"] == 0) & (frame["open"] != frame["close"])).to_numpy() & ~self.raw.filled
+        moved[self.order[-1]] = False  # the last one is judged as unfinished
+        self._compare("a price should not move without a trade", moved, "open", "close", "volume", severity="warning")
+        lacking = frame["quote_volume"].isna().to_numpy()
+        partly = lacking & (not lacking.all()) & ~without_trades(self.raw)
+        partly[list(self.raw.unreadable)] = False
+        self.add("`quote_volume` must be a finite number", "error", np.flatnonzero(partly), "has none", BY_HAND)
+
+    def unfinished_bar(self) -> None:
+        if unfinished(self.raw, self.order, self.bar):
+            detail = "was still running when the file was written, or moved without a trade"
+            self.add("the last bar must be finished", "error", self.order[-1:], detail, MENDED)
+
+    def jumps(self, deviations: float) -> None:
+        """Moves of the close, and reaches of high and low beyond the body, far outside what is usual in this file."""
+        frame = self.raw.frame.iloc[self.order]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            logs = {name: np.log(frame[name].to_numpy()) for name in PRICES}
+            moves = np.abs(np.diff(logs["close"], prepend=logs["close"][:1]))
+        reach = np.fmax(logs["high"] - np.fmax(logs["open"], logs["close"]), np.fmin(logs["open"], logs["close"]) - logs["low"])
+        usual = np.median(moves[np.isfinite(moves) & (moves > 0)]) * 1.4826 if (moves > 0).any() else np.inf
+        far = np.flatnonzero(np.fmax(moves, reach) > deviations * usual)
+        if len(far):
+            size = float(np.fmax(moves, reach)[far[0]] / usual)
+            rule = f"moves should stay within {deviations:g} robust deviations"
+            self.add(rule, "warning", self.order[far], f"jumps by {size:,.0f}", "; look at it, it may be an error of the source")
+
+    def _compare(
+        self, rule: str, broken: np.ndarray, *shown: str, remedy: str = BY_HAND, severity: Severity = "error",
+    ) -> None:  # fmt: skip
+        rows = np.flatnonzero(broken)
+        if len(rows):
+            bar = self.raw.frame.iloc[rows[0]]
+            text = "has " + ", ".join(f"{name}={bar[name]:g}" for name in shown)
+            self.add(rule, severity, rows, text, remedy if severity == "error" else "")
