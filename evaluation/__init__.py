@@ -1,19 +1,34 @@
-"""Training with validation, the search, metrics, the test-range ledger, the backtest, its pictures. Imports the rooms below."""
+"""Training with validation, the search, metrics, test-range ledger, the backtest, pictures, oracles. Imports the rooms below."""
 
 from evaluation.backtest import AGENT, backtest, in_words
 from evaluation.episode import Episode, play
 from evaluation.figures import draw_net_worth, draw_trades
+from evaluation.foresight import Foresight, perfect_foresight
 from evaluation.ledger import TestLedger
 from evaluation.metrics import FIGURES, Metrics, format_figure, log_growth, metrics
+from evaluation.oracle import (
+    ORACLES,
+    BestPolicy,
+    OraclePolicy,
+    best_policy,
+    hidden_regimes_policy,
+    ou_policy,
+    regime_beliefs,
+    regimes_gain,
+    sine_gain,
+)
 from evaluation.report import write_report
 from evaluation.runs import RunError, hash_of, new_run, newest_run, write_json
 from evaluation.settings import SearchSettings, TrainSettings
 from evaluation.study import StudyError, best_agent, differences, find_study, finished_trials, open_study, run_study
 from evaluation.training import Trained, TrainingDiverged, Validation, train_agent
+from evaluation.value_iteration import SwitchingPolicy, stationary_distribution, switching_policy
 
 __all__ = [
-    "AGENT", "FIGURES", "Episode", "Metrics", "RunError", "SearchSettings", "StudyError", "TestLedger", "TrainSettings",
-    "Trained", "TrainingDiverged", "Validation", "backtest", "best_agent", "differences", "draw_net_worth", "draw_trades",
-    "find_study", "finished_trials", "format_figure", "hash_of", "in_words", "log_growth", "metrics", "new_run", "newest_run",
-    "open_study", "play", "run_study", "train_agent", "write_json", "write_report",
+    "AGENT", "FIGURES", "ORACLES", "BestPolicy", "Episode", "Foresight", "Metrics", "OraclePolicy", "RunError",
+    "SearchSettings", "StudyError", "SwitchingPolicy", "TestLedger", "TrainSettings", "Trained", "TrainingDiverged",
+    "Validation", "backtest", "best_agent", "best_policy", "differences", "draw_net_worth", "draw_trades", "find_study",
+    "finished_trials", "format_figure", "hash_of", "hidden_regimes_policy", "in_words", "log_growth", "metrics", "new_run",
+    "newest_run", "open_study", "ou_policy", "perfect_foresight", "play", "regime_beliefs", "regimes_gain", "run_study",
+    "sine_gain", "stationary_distribution", "switching_policy", "train_agent", "write_json", "write_report",
 ]  # fmt: skip

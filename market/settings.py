@@ -24,13 +24,13 @@ class MarketSettings(Settings):
     repair: bool = False
     """drop a file's duplicate rows and fill its short gaps with flat bars, instead of refusing it"""
     simulate: str = "bitcoin"
-    """name of the simulated market"""
+    """name of the simulated market: ou, regimes, hidden_regimes, sine, martingale or bitcoin"""
     bars: int = Field(20_000, ge=500)
     """length of the simulated market, in bars"""
     seed: int = Field(0, ge=0)
     """seed of the simulated market"""
     edge: float = Field(0.9, ge=0, le=1)
-    """share of the simulated variance that is mean-reverting, so that it can be traded; 0 is a market without an edge"""
+    """of the `bitcoin` market: share of its variance that is mean-reverting, so that it can be traded; 0 is no edge at all"""
 
     @field_validator("simulate")
     @classmethod

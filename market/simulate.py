@@ -1,29 +1,16 @@
-"""Markets made from a seed. So far `bitcoin`: the demo's market, with an edge that is planted and therefore known."""
+"""Markets made from a seed, whose best policy is known: `evaluation.best_policy` computes it; see docs/simulated-markets.md."""
 
+import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import numpy as np
-import pandas as pd
 
-from market.candles import Candles
+from market.bitcoin import bitcoin
 from market.errors import InputError, unknown
+from market.simulated import SimulatedCandles, autoregression, bars_around, hourly_candles, plain_volume, require_between
 
-FIRST_BAR = pd.Timestamp("2017-01-01", tz="UTC")
-HOUR = pd.Timedelta(hours=1)
-
-
-@dataclass(frozen=True, eq=False)
-class SimulatedCandles(Candles):
-    """Candles that know the truth behind them; no feature may read it, only an oracle.
-
-    Args:
-        state: float64 (T,), the hidden state when each bar closes.
-        params: the parameters that made the market.
-    """
-
-    state: np.ndarray = field(kw_only=True)
-    params: dict[str, float] = field(kw_only=True)
+LOG_START = np.log(1000.0)
+"""log price, in USD, that every market starts at or swings around"""
 
 
 def simulate(name: str = "bitcoin", bars: int = 20_000, seed: int = 0, **params: float) -> SimulatedCandles:
@@ -36,111 +23,137 @@ def simulate(name: str = "bitcoin", bars: int = 20_000, seed: int = 0, **params:
         params: parameters of the market, see its function.
 
     Raises:
-        InputError: an unknown name or parameter.
+        InputError: an unknown name or parameter, or a value out of its range.
     """
     if name not in MARKETS:
         raise InputError(unknown("simulated market", name, MARKETS))
     if bars < 2:
         raise InputError(f"a market needs `bars >= 2`, but got {bars=}")
+    known = [param for param in inspect.signature(MARKETS[name]).parameters if param not in ("bars", "rng", "source")]
+    for param in params:
+        if param not in known:
+            raise InputError(unknown(f"parameter of the simulated market {name!r} named", param, known))
     return MARKETS[name](bars, np.random.default_rng(seed), f"simulated {name}, seed {seed}", **params)
 
 
-def bitcoin(
+def ou(
+    bars: int, rng: np.random.Generator, source: str, *, reversion: float = 0.05, volatility: float = 0.01
+) -> SimulatedCandles:
+    """A log price that is pulled back to its mean: x' = x (1 - k) + s e, e standard normal (Ornstein-Uhlenbeck).
+
+    The `state` is x, the distance of the log price from its mean, and begins in its stationary distribution.
+
+    Args:
+        reversion: k, the share of the distance that a bar takes back; the half-life is about ln 2 / k bars.
+        volatility: s, standard deviation of a bar's shock.
+    """
+    require_between(0, 1, reversion=reversion)
+    require_between(0, np.inf, volatility=volatility)
+    shocks = volatility * rng.standard_normal(bars)
+    shocks[0] /= np.sqrt(1 - (1 - reversion) ** 2)
+    x = autoregression(1 - reversion, shocks)
+    frame = bars_around(LOG_START + x, volatility, rng)
+    params = {"reversion": reversion, "volatility": volatility}
+    return hourly_candles("ou", source, frame, plain_volume(bars, rng), x, params)
+
+
+def regimes(
     bars: int,
     rng: np.random.Generator,
     source: str,
     *,
-    edge: float = 0.9,
-    half_life_bars: float = 8.0,
-    volatility: float = 0.0095,
+    drift: float = 0.003,
+    volatility: float = 0.001,
+    persistence: float = 0.98,
 ) -> SimulatedCandles:
-    """Hourly bars with Bitcoin's habits: clustered, heavy-tailed returns, busy hours, quiet weekends.
+    """A drift of +m or -m that the volume tells in advance: 200 BTC before a bar that drifts up, 100 before one down.
 
-    Log price = random walk + mean-reverting component, both driven by shocks of one volatility: two regimes (calm, wild)
-    times a GARCH(1,1), Student-t distributed. `edge` is the component's share of the variance of the shocks; it alone can
-    be predicted, and it is the `state`. Each bar opens at the previous close.
+    The `state` is the drift of the next bar, +m or -m.
 
     Args:
-        edge: 0 (nothing to find) to 1.
-        half_life_bars: of the mean-reverting component.
-        volatility: standard deviation of an hourly shock.
+        drift: m, the mean log return of a bar, up or down.
+        volatility: standard deviation of the Gaussian noise around it; small, and of no matter to the best policy.
+        persistence: q, probability that the drift stays what it is from one bar to the next.
     """
-    times = pd.date_range(FIRST_BAR, periods=bars, freq=HOUR, name="time")
-    sigma, shocks = _garch_shocks(_regime_scale(bars, rng), volatility, rng)
-    walk = np.cumsum(np.sqrt(1 - edge) * shocks[0])
-    decay = 0.5 ** (1 / half_life_bars)
-    reverting = _autoregression(decay, np.sqrt(edge) * shocks[1])
-    log_close = np.log(1000.0) + walk + reverting
-    frame = _bars_around(log_close, sigma, rng)
-    frame["volume"] = _volume(times, np.diff(log_close, prepend=log_close[0]), volatility, rng)
-    frame["quote_volume"] = frame["volume"] * frame["close"]
-    frame.index = times
-    return SimulatedCandles(
-        frame, HOUR, "BTC/USD", source + ", quote volume = volume * close", state=reverting,
-        params={"edge": edge, "half_life_bars": half_life_bars, "volatility": volatility},
-    )  # fmt: skip
+    return _drifting("regimes", bars, rng, source, drift, volatility, persistence, tell=True)
 
 
-MARKETS: dict[str, Callable[..., SimulatedCandles]] = {"bitcoin": bitcoin}
+def hidden_regimes(
+    bars: int,
+    rng: np.random.Generator,
+    source: str,
+    *,
+    drift: float = 0.003,
+    volatility: float = 0.01,
+    persistence: float = 0.98,
+) -> SimulatedCandles:
+    """The drift of `regimes` under noise, and nothing that gives it away but the returns: trading it needs a memory.
+
+    The `state` is the drift of the next bar, +m or -m.
+
+    Args:
+        drift: m, the mean log return of a bar, up or down.
+        volatility: s, standard deviation of the Gaussian noise around it.
+        persistence: q, probability that the drift stays what it is from one bar to the next.
+    """
+    return _drifting("hidden_regimes", bars, rng, source, drift, volatility, persistence, tell=False)
 
 
-def _regime_scale(bars: int, rng: np.random.Generator) -> np.ndarray:
-    """(T,) volatility factor of a two-state Markov chain: calm 0.7, wild 1.6, about 40 and 16 days long; mean square near 1."""
-    leave = np.where(np.arange(2) == 0, 1 / 960, 1 / 384)
-    draws = rng.random(bars)
-    wild = np.empty(bars, dtype=np.int64)
-    state = 0
-    for t in range(bars):
-        state = 1 - state if draws[t] < leave[state] else state
-        wild[t] = state
-    return np.where(wild == 1, 1.6, 0.7)
+def sine(
+    bars: int, rng: np.random.Generator, source: str, *, amplitude: float = 0.1, period_bars: float = 48
+) -> SimulatedCandles:
+    """A price that swings without noise: 1000 (1 + A sin(2 pi t / P)). The `state` is the phase t / P, 0 to 1.
+
+    Args:
+        amplitude: A, as a fraction of the mean price.
+        period_bars: P; a multiple of 4, so that every extreme is the close of a bar.
+    """
+    require_between(0, 1, amplitude=amplitude)
+    if not period_bars > 0 or period_bars % 4:
+        raise InputError(f"`period_bars` must be a multiple of 4, so that the extremes are closes, but got {period_bars=:g}")
+    phase = np.arange(bars) % period_bars / period_bars
+    frame = bars_around(LOG_START + np.log1p(amplitude * np.sin(2 * np.pi * phase)), 0.0, rng)
+    params = {"amplitude": amplitude, "period_bars": period_bars}
+    return hourly_candles("sine", source, frame, plain_volume(bars, rng), phase, params)
 
 
-def _autoregression(decay: float, shocks: np.ndarray) -> np.ndarray:
-    """(T,) y_t = decay * y_{t-1} + shock_t from 0: an AR(1)."""
-    values = np.empty(len(shocks))
-    value = 0.0
-    for t, shock in enumerate(shocks):
-        value = decay * value + shock
-        values[t] = value
-    return values
+def martingale(bars: int, rng: np.random.Generator, source: str, *, volatility: float = 0.01) -> SimulatedCandles:
+    """A price that nothing predicts: E[next price] = price, so no policy gains, and each trade costs. The `state` is 0.
+
+    Args:
+        volatility: s, standard deviation of a bar's log return, whose mean is -s^2 / 2.
+    """
+    require_between(0, np.inf, volatility=volatility)
+    log_close = _prices_from(volatility * rng.standard_normal(bars - 1) - volatility**2 / 2)
+    frame = bars_around(log_close, volatility, rng)
+    return hourly_candles("martingale", source, frame, plain_volume(bars, rng), np.zeros(bars), {"volatility": volatility})
 
 
-def _garch_shocks(
-    scale: np.ndarray, volatility: float, rng: np.random.Generator, alpha: float = 0.12, beta: float = 0.85, df: float = 4.5
-) -> tuple[np.ndarray, np.ndarray]:
-    """Volatility (T,) and two independent rows of shocks (2, T) that share it; GARCH(1,1), Bollerslev 1986."""
-    bars = len(scale)
-    unit = rng.standard_t(df, (2, bars)) * np.sqrt((df - 2) / df)  # variance 1
-    variance = 1.0
-    garch = np.empty(bars)
-    for t in range(bars):
-        garch[t] = variance
-        variance = (1 - alpha - beta) + variance * (beta + alpha * min(0.5 * (unit[0, t] ** 2 + unit[1, t] ** 2), 25.0))
-    sigma = volatility * scale * np.sqrt(garch)
-    return sigma, sigma * unit
+MARKETS: dict[str, Callable[..., SimulatedCandles]] = {
+    "ou": ou,
+    "regimes": regimes,
+    "hidden_regimes": hidden_regimes,
+    "sine": sine,
+    "martingale": martingale,
+    "bitcoin": bitcoin,
+}
 
 
-def _bars_around(log_close: np.ndarray, sigma: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:
-    """Open, high, low, close: between its two ends each bar is a Brownian bridge, whose extreme has a closed form
-    (the maximum m of a bridge from a to b with variance v obeys P(M > m) = exp(-2 (m - a)(m - b) / v))."""
-    log_open = np.concatenate([log_close[:1], log_close[:-1]])
-    width = (log_close - log_open) ** 2
-    reach = -2 * sigma**2 * np.log(1 - rng.random((2, len(log_close))))  # two independent exponentials
-    middle = log_open + log_close
-    high = (middle + np.sqrt(width + reach[0])) / 2
-    low = (middle - np.sqrt(width + reach[1])) / 2
-    frame = pd.DataFrame({"open": np.exp(log_open), "high": np.exp(high), "low": np.exp(low), "close": np.exp(log_close)})
-    frame["high"] = frame[["open", "high", "close"]].max(axis=1)  # exp may round the extreme inside the body
-    frame["low"] = frame[["open", "low", "close"]].min(axis=1)
-    return frame
+def _drifting(
+    name: str, bars: int, rng: np.random.Generator, source: str, drift: float, volatility: float, persistence: float, tell: bool
+) -> SimulatedCandles:
+    """A random walk whose drift is a two-state Markov chain, begun in either state with equal chance."""
+    require_between(0, np.inf, drift=drift, volatility=volatility)
+    require_between(0, 1, persistence=persistence)
+    turns = rng.random(bars) >= np.append(0.5, np.full(bars - 1, persistence))
+    state = np.where(np.cumsum(turns) % 2 == 0, drift, -drift)
+    log_close = _prices_from(state[:-1] + volatility * rng.standard_normal(bars - 1))
+    frame = bars_around(log_close, volatility, rng)
+    volume = np.where(state > 0, 200.0, 100.0) if tell else plain_volume(bars, rng)
+    params = {"drift": drift, "volatility": volatility, "persistence": persistence}
+    return hourly_candles(name, source, frame, volume, state, params)
 
 
-def _volume(times: pd.DatetimeIndex, returns: np.ndarray, volatility: float, rng: np.random.Generator) -> np.ndarray:
-    """(T,) BTC: persistent log-normal, higher on large moves and in the afternoon, lower at weekends."""
-    daily = 0.35 * np.sin(2 * np.pi * (np.asarray(times.hour) - 9) / 24)
-    weekend = np.where(np.asarray(times.day_of_week) >= 5, -0.3, 0.0)
-    slow = _autoregression(0.97, rng.normal(0, 0.12, len(times)))
-    noise = rng.normal(0, 0.35, len(times))
-    activity = np.log1p(np.abs(returns) / volatility)
-    return np.exp(5.5 + daily + weekend + slow + noise + 0.7 * activity)
+def _prices_from(log_returns: np.ndarray) -> np.ndarray:
+    """(T,) log closes from the T - 1 log returns between them."""
+    return LOG_START + np.concatenate([[0.0], np.cumsum(log_returns)])

@@ -11,7 +11,7 @@ from configs import Experiment, load_experiment, setting_fields
 from envs import BitcoinTradingEnv
 from evaluation import open_study, run_study, train_agent
 from features import FeaturePipeline
-from market import MARKETS, CandleError, load_candles, simulate, split
+from market import CandleError, load_candles, simulate, split
 
 CANDLES = simulate("bitcoin", bars=600, seed=0)
 BASE = {
@@ -22,7 +22,7 @@ BASE = {
 }  # fmt: skip
 OTHER = {
     "name": "other",
-    "market.file": "candles.csv", "market.repair": True, "market.simulate": "other", "market.bars": 700, "market.seed": 1,
+    "market.file": "candles.csv", "market.repair": True, "market.simulate": "ou", "market.bars": 700, "market.seed": 1,
     "market.edge": 0.3,
     "split.train": 0.5, "split.validation": 0.25, "split.purge_bars": 5,
     "features.indicators": "rsi", "features.scaler": "standard", "features.clip": 1.0,
@@ -102,11 +102,10 @@ OUTCOME = {
 
 @pytest.fixture(autouse=True)
 def workplace(tmp_path, monkeypatch):
-    """A folder with a candle file that has a gap, and a second simulated market to choose."""
+    """A folder with a candle file that has a gap."""
     monkeypatch.chdir(tmp_path)
     rows = [f"2020-01-0{day} {hour:02d}:00,BTCUSD,1,1,1,1,1,1" for day in (1, 2, 4) for hour in range(24)]
     Path("candles.csv").write_text("\n".join(["Date,Symbol,Open,High,Low,Close,VolumeFrom,VolumeTo", *rows]))
-    monkeypatch.setitem(MARKETS, "other", lambda bars, rng, source, edge: MARKETS["bitcoin"](bars, rng, source, edge=edge / 2))
 
 
 def test_the_table_holds_every_setting():

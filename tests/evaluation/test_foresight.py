@@ -1,0 +1,72 @@
+from itertools import product
+
+import numpy as np
+import pytest
+from helpers import no_features
+
+from envs import EnvSettings
+from evaluation import OraclePolicy, foresight, log_growth, perfect_foresight, play
+from market import InputError, simulate
+
+COST = EnvSettings().cost_fraction
+
+
+@pytest.mark.parametrize(
+    ("fee", "wealth"), [(0, 149_864 / 81_270), (0.0025, 1.8074666602), (0.01, 1.7227592321), (0.05, 1.4226709167), (0.2, 1.0)]
+)
+def test_the_published_vector(fee, wealth):
+    assert perfect_foresight([100, 110, 105, 120, 90, 95, 130, 129, 131], fee).wealth == pytest.approx(wealth, abs=5e-11)
+
+
+@pytest.mark.parametrize("cost", [0.0, 0.0005, COST, 0.01, 0.3])
+@pytest.mark.parametrize("bars", [1, 2, 5, 12])
+def test_no_sequence_of_positions_makes_more(bars, cost):
+    """All 2^T sequences of long and flat, by hand with cash and coin."""
+    for seed in range(3):
+        prices = 100 * np.exp(np.cumsum(np.random.default_rng(seed).normal(0, 0.02, bars)))
+        best = perfect_foresight(prices, cost)
+        every = np.array(list(product([0, 1], repeat=bars)))  # (2^T, T)
+        assert best.wealth == pytest.approx(by_hand(prices, every, cost).max(), rel=1e-12)
+        assert best.wealth == pytest.approx(by_hand(prices, best.positions[None], cost)[0], rel=1e-12)
+
+
+def test_compiled_and_plain_python_agree():
+    logs = np.cumsum(np.random.default_rng(0).normal(0, 0.02, 300))
+    plain = foresight._foresee.py_func(logs, 0.002)
+    for compiled, expected in zip(foresight._foresee(logs, 0.002), plain, strict=True):
+        np.testing.assert_array_equal(compiled, expected)
+    np.testing.assert_array_equal(foresight._trace_back(*plain[1:]), foresight._trace_back.py_func(*plain[1:]))
+
+
+def test_a_long_series_does_not_overflow():
+    prices = simulate("martingale", 200_000, seed=0).column("close")
+    best = perfect_foresight(prices, 0.0)
+    assert best.log_wealth == pytest.approx(np.maximum(np.diff(np.log(prices)), 0).sum(), rel=1e-9)
+    assert best.wealth == np.inf
+
+
+def test_the_kernel_pays_it():
+    """Played, it ends where it says, but for the form of the kernel's costs: 1 / (1 + f) is not quite 1 - f."""
+    candles = simulate("bitcoin", 1_000, seed=1)
+    best = perfect_foresight(candles.column("close"), COST)
+    episode = play(candles, no_features(candles), EnvSettings(), OraclePolicy(best.positions))
+    unsold = -np.log1p(-COST) * best.positions[-2]  # an episode is marked at its last close, and sells nothing there
+    assert log_growth(episode) == pytest.approx(best.log_wealth + unsold, abs=3e-6 * len(episode.trades))
+
+
+@pytest.mark.parametrize("prices", [[], [1.0, 0.0], [1.0, np.nan], [[1.0]]])
+def test_bad_prices_are_refused(prices):
+    with pytest.raises(InputError, match="finite prices above 0"):
+        perfect_foresight(prices, 0.0)
+
+
+def by_hand(prices, positions, cost):
+    """Final cash (n,) of sequences of positions (n, T); whoever is still long sells at the last price."""
+    cash, coin = np.ones(len(positions)), np.zeros(len(positions))
+    for price, wanted in zip(prices, positions.T, strict=True):
+        buys, sells = (wanted == 1) & (coin == 0), (wanted == 0) & (coin > 0)
+        cash, coin = (
+            np.where(buys, 0, np.where(sells, coin * price * (1 - cost), cash)),
+            np.where(buys, cash * (1 - cost) / price, np.where(sells, 0, coin)),
+        )
+    return cash + coin * prices[-1] * (1 - cost)
