@@ -2,6 +2,9 @@
 
 import json
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,7 +12,10 @@ from market import InputError
 
 
 class TestLedger:
-    """Counts openings in an append-only file of JSON lines.
+    """Counts openings in an append-only file of JSON lines, which any number of processes may share.
+
+    A ledger with a damaged line opens nothing and counts nothing until the line, named by its number, is put right: a count that
+    left it out might be too low.
 
     Args:
         path: usually `studies/test_ledger.jsonl`; made on the first opening.
@@ -21,7 +27,12 @@ class TestLedger:
         self.path = path
 
     def record(self, data_sha256: str, config_sha256: str, caller: str) -> int:
-        """Append an opening; returns how often these data's test range has now been opened."""
+        """Append an opening; returns how often these data's test range has now been opened.
+
+        Raises:
+            InputError: a line that is not an entry, named with its number; nothing is appended.
+            OSError: the entry could not be written to disk; the ledger is as it was before.
+        """
         entry = {
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
             "data_sha256": data_sha256,
@@ -29,11 +40,12 @@ class TestLedger:
             "caller": caller,
         }
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("ab") as file:  # one write in append mode: lines of several processes never mix
-            file.write((json.dumps(entry) + "\n").encode())
-            file.flush()
-            os.fsync(file.fileno())
-        return self.openings(data_sha256)
+        with self._locked(os.O_RDWR | os.O_CREAT | os.O_APPEND) as handle:
+            content = _read(handle)
+            before = self._count(content, data_sha256)
+            new_line = b"\n" if content and not content.endswith(b"\n") else b""  # never glued onto an unfinished line
+            _append(handle, new_line + json.dumps(entry).encode() + b"\n")
+        return before + 1
 
     def openings(self, data_sha256: str) -> int:
         """How often the test range of these data has been opened.
@@ -43,15 +55,50 @@ class TestLedger:
         """
         if not self.path.exists():
             return 0
-        return sum(entry["data_sha256"] == data_sha256 for entry in self._entries())
+        with self._locked(os.O_RDONLY) as handle:
+            return self._count(_read(handle), data_sha256)
 
-    def _entries(self) -> list[dict[str, str]]:
-        entries = []
-        for number, line in enumerate(self.path.read_text().splitlines(), start=1):
+    def _count(self, content: bytes, data_sha256: str) -> int:
+        lines = content.removesuffix(b"\n").split(b"\n") if content else []
+        count = 0
+        for number, line in enumerate(lines, start=1):
             try:
-                entries.append({"data_sha256": json.loads(line)["data_sha256"]})
+                count += json.loads(line)["data_sha256"] == data_sha256
             except (ValueError, KeyError, TypeError):
+                torn = number == len(lines) and not content.endswith(b"\n")
+                remedy = "its writer died before it saw a bar: delete that line" if torn else "restore it"
+                shown = line[:60].decode(errors="replace")
                 raise InputError(
-                    f"each line of {self.path} is one opening as JSON, but line {number} is {line[:60]!r}; restore it"
+                    f"each line of {self.path} is one opening as JSON, but line {number} is {shown!r}; {remedy}"
                 ) from None
-        return entries
+        return count
+
+    @contextmanager
+    def _locked(self, flags: int) -> Iterator[int]:
+        """The open file, for one process at a time if it is to be written; a process that dies lets go of it."""
+        handle = os.open(self.path, flags | getattr(os, "O_BINARY", 0), 0o644)
+        try:
+            if sys.platform != "win32":  # there, only the append itself keeps the lines apart
+                import fcntl
+
+                fcntl.flock(handle, fcntl.LOCK_EX if flags & os.O_RDWR else fcntl.LOCK_SH)
+            yield handle
+        finally:
+            os.close(handle)
+
+
+def _read(handle: int) -> bytes:
+    with open(handle, "rb", closefd=False) as file:
+        return file.read()
+
+
+def _append(handle: int, line: bytes) -> None:
+    """Write all of it to the disk, or none of it."""
+    size = os.fstat(handle).st_size
+    try:
+        while line:  # a nearly full disk takes a part, then refuses
+            line = line[os.write(handle, line) :]
+        os.fsync(handle)
+    except BaseException:
+        os.ftruncate(handle, size)
+        raise
