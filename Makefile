@@ -32,6 +32,7 @@ format: $(SETUP) ## let ruff lay the code out
 
 bench: $(SETUP) ## the benchmarks
 	$(BIN)/python -m benchmarks.env
+	$(BIN)/python -m benchmarks.market
 
 dashboard: $(SETUP) ## open the studies in a browser
 	$(BIN)/optuna-dashboard sqlite:///studies/coindojo.db
@@ -43,5 +44,5 @@ clean: ## remove the virtual environment and the tools' caches; runs and studies
 # Made anew when the dependencies change; the marker is written last, so an interrupted set-up is repeated.
 $(SETUP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,download]'
 	touch $(SETUP)

@@ -3,15 +3,20 @@
 from market.candles import CandleError, Candles
 from market.errors import InputError, unknown
 from market.files import write_atomically
+from market.folds import Fold, backtest_paths, combinatorial_purged, walk_forward
+from market.parquet import write_parquet
 from market.read import read_candles
+from market.resample import resample
 from market.settings import MarketSettings, Settings, SplitSettings
-from market.simulate import MARKETS, SimulatedCandles, simulate
+from market.simulate import MARKETS, simulate
+from market.simulated import SimulatedCandles
 from market.split import LockedTestRange, Part, Split, split
+from market.write import write_candles
 
 __all__ = [
-    "MARKETS", "CandleError", "Candles", "InputError", "LockedTestRange", "MarketSettings", "Part", "Settings",
-    "SimulatedCandles", "Split", "SplitSettings", "load_candles", "read_candles", "simulate", "split", "unknown",
-    "write_atomically",
+    "MARKETS", "CandleError", "Candles", "Fold", "InputError", "LockedTestRange", "MarketSettings", "Part", "Settings",
+    "SimulatedCandles", "Split", "SplitSettings", "backtest_paths", "combinatorial_purged", "load_candles", "read_candles",
+    "resample", "simulate", "split", "unknown", "walk_forward", "write_atomically", "write_candles", "write_parquet",
 ]  # fmt: skip
 
 
@@ -19,4 +24,5 @@ def load_candles(settings: MarketSettings) -> Candles:
     """The candles that the settings ask for: the file's, or simulated ones."""
     if settings.file is not None:
         return read_candles(settings.file, settings.repair)
-    return simulate(settings.simulate, settings.bars, settings.seed, edge=settings.edge)
+    params = {"edge": settings.edge} if settings.simulate == "bitcoin" else {}
+    return simulate(settings.simulate, settings.bars, settings.seed, **params)

@@ -192,7 +192,7 @@ def start(place: Path, name: str, *arguments: str) -> subprocess.Popen[str]:
 
 def test_ctrl_c_ends_a_search_cleanly_and_it_goes_on_later(tmp_path):
     (tmp_path / "small.yaml").write_text(SETTINGS)
-    search = [*SMALL, "--search.steps", "20000", "--search.validations", "1"]
+    search = [*SMALL, "--search.steps", "4000", "--search.validations", "1"]
     process = start(tmp_path, "optimize", *search, "--trials", "500")
     storage = f"sqlite:///{tmp_path}/studies/coindojo.db"
     wait_for(lambda: (study := find_study(storage, "small-sortino")) is not None and finished_trials(study) >= 1)
