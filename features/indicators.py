@@ -32,25 +32,26 @@ def _volatility_ratio(bars: pd.DataFrame, fast: int = 24, slow: int = 168) -> pd
     return pd.Series(np.log(returns.rolling(fast).std() / returns.rolling(slow).std()))
 
 
-# Exponential averages never forget their start; after three to four spans under 1 % of it is left.
+# Exponential averages never forget their start. The warm-ups leave under a thousandth of it, for a volatile start can be many
+# times as large as what follows.
 INDICATORS: dict[str, Indicator] = {
-    "rsi": Indicator(lambda b: momentum.rsi(b.close, 14), 56, 50.0),
+    "rsi": Indicator(lambda b: momentum.rsi(b.close, 14), 98, 50.0),
     "stochastic": Indicator(lambda b: momentum.stoch(b.high, b.low, b.close, 14, 3), 14, 50.0),
     "roc": Indicator(lambda b: momentum.roc(b.close, 12), 13, 0.0),
-    "tsi": Indicator(lambda b: momentum.tsi(b.close, 25, 13), 100, 0.0),
+    "tsi": Indicator(lambda b: momentum.tsi(b.close, 25, 13), 150, 0.0),
     "ultimate": Indicator(lambda b: momentum.ultimate_oscillator(b.high, b.low, b.close), 29, 50.0),
     "awesome": Indicator(lambda b: momentum.awesome_oscillator(b.high, b.low) / b.close, 34, 0.0),
     "macd_diff": Indicator(lambda b: trend.macd_diff(b.close) / b.close, 110, 0.0),
     "adx": Indicator(lambda b: trend.adx(b.high, b.low, b.close, 14), 112, 20.0),
     "vortex": Indicator(lambda b: trend.vortex_indicator_pos(b.high, b.low, b.close, 14)
                         - trend.vortex_indicator_neg(b.high, b.low, b.close, 14), 15, 0.0),
-    "ema_8": Indicator(lambda b: b.close / trend.ema_indicator(b.close, 8) - 1, 32, 0.0),
-    "ema_24": Indicator(lambda b: b.close / trend.ema_indicator(b.close, 24) - 1, 96, 0.0),
+    "ema_8": Indicator(lambda b: b.close / trend.ema_indicator(b.close, 8) - 1, 40, 0.0),
+    "ema_24": Indicator(lambda b: b.close / trend.ema_indicator(b.close, 24) - 1, 120, 0.0),
     "sma_168": Indicator(lambda b: b.close / trend.sma_indicator(b.close, 168) - 1, 168, 0.0),
     "bollinger_position": Indicator(lambda b: volatility.bollinger_pband(b.close, 20), 20, 0.5),
     "bollinger_width": Indicator(lambda b: volatility.bollinger_wband(b.close, 20), 20, 0.0),
     "donchian_position": Indicator(lambda b: volatility.donchian_channel_pband(b.high, b.low, b.close, 48), 48, 0.5),
-    "atr": Indicator(lambda b: volatility.average_true_range(b.high, b.low, b.close, 14) / b.close, 56, 0.0),
+    "atr": Indicator(lambda b: volatility.average_true_range(b.high, b.low, b.close, 14) / b.close, 98, 0.0),
     "volatility_ratio": Indicator(_volatility_ratio, 169, 0.0),
     "money_flow": Indicator(lambda b: volume.money_flow_index(b.high, b.low, b.close, b.volume, 14), 15, 50.0),
     "chaikin_money_flow": Indicator(lambda b: volume.chaikin_money_flow(b.high, b.low, b.close, b.volume, 20), 20, 0.0),

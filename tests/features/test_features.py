@@ -133,7 +133,7 @@ def test_too_few_bars_get_one_line():
 
 
 def test_the_warm_up_is_that_of_the_slowest_column():
-    assert warmup_bars(FeatureSettings(indicators=("rsi", "roc"))) == 56
+    assert warmup_bars(FeatureSettings(indicators=("rsi", "roc"))) == 98
     assert warmup_bars(FeatureSettings(indicators=())) == 1
 
 
