@@ -42,11 +42,12 @@ class Candles:
 
     def __post_init__(self) -> None:
         check_candles(self.frame, self.bar, self.source)
-        values = np.ascontiguousarray(self.frame.to_numpy(np.float64))
-        times = np.ascontiguousarray(self.frame.index.as_unit("ns").asi8)  # type: ignore[attr-defined]
         if self.filled is not None and not self.filled.any():
             object.__setattr__(self, "filled", None)
-        object.__setattr__(self, "sha256", hashlib.sha256(times.tobytes() + values.tobytes()).hexdigest())
+        digest = hashlib.sha256(np.ascontiguousarray(self.index.as_unit("ns").asi8).data)
+        for name in COLUMNS:
+            digest.update(np.ascontiguousarray(self.frame[name].to_numpy(np.float64)).data)
+        object.__setattr__(self, "sha256", digest.hexdigest())
 
     def __len__(self) -> int:
         return len(self.frame)

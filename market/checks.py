@@ -209,17 +209,20 @@ class _Checker:
 
     def jumps(self, deviations: float) -> None:
         """Moves of the close, and reaches of high and low beyond the body, far outside what is usual in this file."""
-        frame = self.raw.frame.iloc[self.order]
+        sorted_already = len(self.order) == len(self.raw) and (self.order[1:] > self.order[:-1]).all()
+        order = slice(None) if sorted_already else self.order
+        opened, high, low, close = (self.raw.frame[name].to_numpy()[order] for name in PRICES)
         with np.errstate(divide="ignore", invalid="ignore"):
-            logs = {name: np.log(frame[name].to_numpy()) for name in PRICES}
-            moves = np.abs(np.diff(logs["close"], prepend=logs["close"][:1]))
-        reach = np.fmax(logs["high"] - np.fmax(logs["open"], logs["close"]), np.fmin(logs["open"], logs["close"]) - logs["low"])
-        usual = np.median(moves[np.isfinite(moves) & (moves > 0)]) * 1.4826 if (moves > 0).any() else np.inf
-        far = np.flatnonzero(np.fmax(moves, reach) > deviations * usual)
+            moves = np.abs(np.diff(np.log(close), prepend=np.log(close[:1])))
+            farthest = np.fmax(high / np.fmax(opened, close), np.fmin(opened, close) / low)
+            reach = np.fmax(moves, np.log(farthest))
+        some = moves[np.isfinite(moves) & (moves > 0)]
+        usual = np.median(some) * 1.4826 if len(some) else np.inf
+        far = np.flatnonzero(reach > deviations * usual)
         if len(far):
-            size = float(np.fmax(moves, reach)[far[0]] / usual)
             rule = f"moves should stay within {deviations:g} robust deviations"
-            self.add(rule, "warning", self.order[far], f"jumps by {size:,.0f}", "; look at it, it may be an error of the source")
+            detail = f"jumps by {reach[far[0]] / usual:,.0f}"
+            self.add(rule, "warning", self.order[far], detail, "; look at it, it may be an error of the source")
 
     def _compare(
         self, rule: str, broken: np.ndarray, *shown: str, remedy: str = BY_HAND, severity: Severity = "error",

