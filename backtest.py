@@ -60,6 +60,7 @@ def report(folder: Path, overrides: Overrides, console: Console) -> None:
             f"the backtest must use the data of the training, but the candles now have the hash {parts.data_sha256[:12]} "
             f"and {folder} was trained on {trained_on[:12]}; restore the file, or train again"
         )
+    trials = trials_before(folder)
     config_sha256 = hash_of(experiment.model_dump(mode="json"))
     ledger = TestLedger(Path("studies/test_ledger.jsonl"))
     part = parts.open_test(ledger, config_sha256, f"backtest.py {folder}")
@@ -73,15 +74,16 @@ def report(folder: Path, overrides: Overrides, console: Console) -> None:
     draw_trades(episodes[AGENT], f"Trades of the agent: {title}", pictures[1])
     write_atomically(folder / "trades.csv", episodes[AGENT].trades.to_csv(index=False))
     words = in_words(figures, test[0], test[-1])
-    openings, trials = ledger.openings(parts.data_sha256), trials_before(folder)
+    openings = ledger.openings(parts.data_sha256)
     honesty = (
         f"The test range of these data has been opened {openings} time{'s' if openings > 1 else ''}; "
-        f"{trials} trials were searched before this agent was trained."
+        f"{'an unknown number of' if trials is None else trials} trials were searched on them before this agent was trained."
     )
     outcome = {
         "data_sha256": parts.data_sha256, "config_sha256": config_sha256, "overrides": overrides,
         "test_range": {"first": str(test[0]), "last": str(test[-1]), "bars": len(part)},
-        "test_range_openings": openings, "trials_searched": trials, "strategies": figures, "in_words": words,
+        "test_range_openings": openings, "trials_searched": trials,
+        "strategies": figures, "in_words": words,
     }  # fmt: skip
     write_json(folder / "metrics.json", outcome)
     costs = f"Costs: {experiment.env.cost_fraction * 1e4:g} bps a trade. Data: {part.candles.source}. Run: {folder.name}."
@@ -92,10 +94,12 @@ def report(folder: Path, overrides: Overrides, console: Console) -> None:
     console.print(f"written: {folder}/report.html, metrics.json, trades.csv, figures/net_worth.png, figures/trades.png")
 
 
-def trials_before(folder: Path) -> int:
-    """Trials that were searched before the run's agent was trained: they had their chance to be lucky on validation."""
-    path = folder / "training.json"
-    return int(json.loads(path.read_text())["origin"]["trials"]) if path.exists() else 0
+def trials_before(folder: Path) -> int | None:
+    """Trials on these data before the run's agent was trained; None if the run has no readable record of it."""
+    try:
+        return int(json.loads((folder / "training.json").read_text())["origin"]["trials"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def as_table(figures: dict[str, Metrics], title: str) -> Table:

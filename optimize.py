@@ -15,6 +15,7 @@ from rich.progress import Progress
 from agents import AgentSettings
 from configs import load_experiment, make_parser, parse, run
 from evaluation import best_agent, finished_trials, open_study, run_study
+from features import FeaturePipeline
 from market import load_candles, split
 
 
@@ -24,6 +25,7 @@ def main() -> int:
     experiment = load_experiment(options.config, overrides)
     candles = load_candles(experiment.market)
     parts = split(candles, experiment.split)
+    FeaturePipeline(experiment.features).fit(parts.train.candles)  # too few bars are refused before a study is made
     search, name = experiment.search, experiment.study_name
     study = open_study(search, name, experiment.identity(parts.data_sha256), experiment.agent)
 

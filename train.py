@@ -18,8 +18,18 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from agents import LearnedAgent
 from configs import Experiment, Overrides, dump_experiment, load_experiment, make_parser, parse, run
-from evaluation import Validation, best_agent, differences, find_study, finished_trials, new_run, train_agent, write_json
-from features import FittedFeatures
+from evaluation import (
+    Validation,
+    best_agent,
+    differences,
+    find_study,
+    finished_trials,
+    new_run,
+    train_agent,
+    trials_on,
+    write_json,
+)
+from features import FeaturePipeline, FittedFeatures
 from market import Split, load_candles, split, write_atomically
 
 
@@ -32,12 +42,14 @@ def main() -> int:
     candles = load_candles(experiment.market)
     parts = split(candles, experiment.split)
     console = Console(soft_wrap=True, highlight=False)
-    origin: dict[str, Any] = {"study": None, "trials": 0}
+    origin: dict[str, Any] = {"study": None}
     if options.no_study:
         console.print("agent settings: as configured")
     else:
         experiment, origin = take_best_trial(experiment, parts.data_sha256, options.config, overrides, console)
 
+    origin["trials"] = trials_on(experiment.search.storage, parts.data_sha256)
+    FeaturePipeline(experiment.features).fit(parts.train.candles)  # too few bars are refused before a folder is made
     folder = new_run(Path("runs"), experiment.study_name)
     write_atomically(folder / "config.yaml", dump_experiment(experiment))
     write_atomically(folder / "command.txt", shlex.join(["python", *sys.argv]) + "\n")
@@ -94,7 +106,7 @@ def take_best_trial(
     experiment: Experiment, data_sha256: str, config: Path, overrides: Overrides, console: Console
 ) -> tuple[Experiment, dict[str, Any]]:
     """The experiment with the best trial's agent settings, and what to write down about where they come from."""
-    name, nothing = experiment.study_name, {"study": None, "trials": 0}
+    name, nothing = experiment.study_name, {"study": None}
     study = find_study(experiment.search.storage, name)
     best = best_agent(study) if study else None
     if study is None or best is None:
@@ -117,7 +129,7 @@ def take_best_trial(
         console.print(f"  from the command line instead: {', '.join(sorted(given))}")
     from_trial = {f"agent.{key}": value for key, value in settings.model_dump().items()}
     taken = load_experiment(config, from_trial | overrides)
-    return taken, {"study": name, "trial": trial.number, "trials": tried}
+    return taken, {"study": name, "trial": trial.number}
 
 
 if __name__ == "__main__":

@@ -42,6 +42,11 @@ class AgentSettings(Settings):
                 f"`n_minibatches` must divide n_envs * n_steps = {self.n_envs} * {self.n_steps}, "
                 f"but got {self.n_minibatches}; a power of 2 usually does"
             )
+        if self.batch_size < 2:
+            raise ValueError(
+                f"a minibatch needs 2 steps or more, but {self.n_envs} * {self.n_steps} / {self.n_minibatches} is 1; "
+                "lower n_minibatches"
+            )
         return self
 
     @property

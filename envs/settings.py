@@ -26,7 +26,7 @@ class EnvSettings(Settings):
     episode_bars: int = Field(1_024, ge=2)
     """length of a training episode; it starts at a random bar"""
     ruin_fraction: float = Field(0.1, ge=0, lt=1)
-    """a net worth below this fraction of the start ends the episode"""
+    """a net worth below this fraction of the start ends a training episode"""
 
     @field_validator("reward")
     @classmethod

@@ -20,7 +20,7 @@ from evaluation.oracle import (
 from evaluation.report import write_report
 from evaluation.runs import RunError, hash_of, new_run, newest_run, write_json
 from evaluation.settings import SearchSettings, TrainSettings
-from evaluation.study import StudyError, best_agent, differences, find_study, finished_trials, open_study, run_study
+from evaluation.study import StudyError, best_agent, differences, find_study, finished_trials, open_study, run_study, trials_on
 from evaluation.training import Trained, TrainingDiverged, Validation, train_agent
 from evaluation.value_iteration import SwitchingPolicy, stationary_distribution, switching_policy
 
@@ -30,5 +30,5 @@ __all__ = [
     "Validation", "backtest", "best_agent", "best_policy", "differences", "draw_net_worth", "draw_trades", "find_study",
     "finished_trials", "format_figure", "hash_of", "hidden_regimes_policy", "in_words", "log_growth", "metrics", "new_run",
     "newest_run", "open_study", "ou_policy", "perfect_foresight", "play", "regime_beliefs", "regimes_gain", "run_study",
-    "sine_gain", "stationary_distribution", "switching_policy", "train_agent", "write_json", "write_report",
+    "sine_gain", "stationary_distribution", "switching_policy", "train_agent", "trials_on", "write_json", "write_report",
 ]  # fmt: skip

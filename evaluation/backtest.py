@@ -32,7 +32,7 @@ def in_words(figures: dict[str, Metrics], first: pd.Timestamp, last: pd.Timestam
     """The comparison that matters, without a claim that one seed on one range could not carry."""
     agent, hold = (1 + (figures[name]["total_return"] or 0.0) for name in (AGENT, BUY_AND_HOLD))
     beaten = [name for name in figures if name != AGENT and (figures[name]["total_return"] or 0.0) < agent - 1]
-    order = "above" if agent > hold else "below"
+    order = "equal to" if f"{agent:.2f}" == f"{hold:.2f}" else "above" if agent > hold else "below"
     return (
         f"From {first:%Y-%m-%d} to {last:%Y-%m-%d} the agent made {agent:.2f}x its start, {order} buy and hold's {hold:.2f}x; "
         f"it ended above {len(beaten)} of {len(figures) - 1} benchmarks. One seed on one range: this is no evidence of an edge."

@@ -20,28 +20,28 @@ class Episode:
         table: float64 columns `close`, `net_worth`, `position` (value of the coin / net worth), `fees` (so far), by open time.
         trades: one row a fill: `time` of the bar it filled at the open of, `side`, `coin`, `price`, `value` (USD), by number.
         bars_per_year: to annualise with.
-        ruined: the net worth fell below the ruin fraction and the episode ended there.
     """
 
     table: pd.DataFrame
     trades: pd.DataFrame
     bars_per_year: float
-    ruined: bool
 
 
 def play(candles: Candles, features: FeatureMatrix | np.ndarray, settings: EnvSettings, agent: Agent) -> Episode:
-    """Let the agent decide at every bar of the range, deterministically, its state carried from bar to bar."""
-    env = BitcoinTradingEnv(candles, features, settings, evaluation=True)
+    """Let the agent decide at every bar of the range, deterministically, its state carried from bar to bar.
+
+    Ruin ends only training episodes: who holds through a fall of 95 % is judged at the end of the range like everyone else.
+    """
+    env = BitcoinTradingEnv(candles, features, settings.model_copy(update={"ruin_fraction": 0.0}), evaluation=True)
     observation, info = env.reset(seed=0)
-    state, start, over, terminated = None, np.ones(1, bool), False, False
+    state, start, over = None, np.ones(1, bool), False
     infos = [info]
     while not over:
         action, state = agent.predict(observation, state, start, deterministic=True)
-        observation, _, terminated, truncated, info = env.step(int(action))
+        observation, _, _, over, info = env.step(int(action))
         infos.append(info)
         start = np.zeros(1, bool)
-        over = terminated or truncated
-    return Episode(_table(env, infos), _trades(infos), candles.bars_per_year, terminated)
+    return Episode(_table(env, infos), _trades(infos), candles.bars_per_year)
 
 
 def _table(env: BitcoinTradingEnv, infos: list[dict[str, Any]]) -> pd.DataFrame:

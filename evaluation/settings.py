@@ -36,6 +36,6 @@ class SearchSettings(Settings):
 
     @model_validator(mode="after")
     def _storage_is_sqlite(self) -> "SearchSettings":
-        if not self.storage.startswith("sqlite:///"):
+        if not self.storage.removeprefix("sqlite:///").strip("/") or not self.storage.startswith("sqlite:///"):
             raise ValueError(f"`storage` must be a SQLite file such as sqlite:///studies/coindojo.db, but got {self.storage!r}")
         return self

@@ -143,6 +143,17 @@ def finished_trials(study: optuna.Study) -> int:
     return len(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED)))
 
 
+def trials_on(url: str, data_sha256: str) -> int:
+    """Finished trials of all studies that were judged on these data, whatever their rewards and names: each had its chance to be
+    lucky on the validation range."""
+    if not Path(url.removeprefix("sqlite:///")).exists():
+        return 0
+    storage = open_storage(url)
+    studies = [optuna.load_study(study_name=name, storage=storage) for name in optuna.get_all_study_names(storage)]
+    same = [study for study in studies if study.user_attrs.get("identity", {}).get("data_sha256") == data_sha256]
+    return sum(finished_trials(study) for study in same)
+
+
 def best_agent(study: optuna.Study) -> tuple[AgentSettings, optuna.trial.FrozenTrial] | None:
     """Settings of the best completed trial, or None while there is none."""
     if not study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):

@@ -105,11 +105,19 @@ class FittedFeatures:
 
     @classmethod
     def load(cls, folder: Path) -> "FittedFeatures":
-        """Read what `save` wrote; runs no code from the files."""
-        about = json.loads((folder / "features.json").read_text())
-        tensors = load_tensors((folder / "features.safetensors").read_bytes())
-        settings = FeatureSettings.model_validate(about["settings"])
-        return cls(settings, tuple(about["names"]), tensors["center"], tensors["scale"], about["fitted_on_sha256"])
+        """Read what `save` wrote; runs no code from the files.
+
+        Raises:
+            InputError: a missing or damaged file.
+        """
+        try:
+            about = json.loads((folder / "features.json").read_text())
+            tensors = load_tensors((folder / "features.safetensors").read_bytes())
+            settings = FeatureSettings.model_validate(about["settings"])
+            return cls(settings, tuple(about["names"]), tensors["center"], tensors["scale"], about["fitted_on_sha256"])
+        except Exception as error:  # whatever is wrong in a damaged file, the user needs its name and one line
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise InputError(f"cannot read the features in {folder}: {reason}; train again") from error
 
 
 def warmup_bars(settings: FeatureSettings) -> int:

@@ -44,11 +44,9 @@ def main(arguments: list[str] | None = None) -> int:
 def _check(options: argparse.Namespace) -> int:
     report = check(read_raw(options.file), options.jump_deviations)
     raw = report.raw
-    times = pd.Series(raw.time).agg(["min", "max"])
-    CONSOLE.print(
-        f"{raw.path}: {raw.layout}, {len(raw):,} rows of {bar_name(report.bar)} bars, {raw.symbol}, "
-        f"{times['min']:%Y-%m-%d %H:%M} to {times['max']:%Y-%m-%d %H:%M}"
-    )
+    known = pd.Series(raw.time).dropna()
+    span = f"{known.min():%Y-%m-%d %H:%M} to {known.max():%Y-%m-%d %H:%M}" if len(known) else "no readable time"
+    CONSOLE.print(f"{raw.path}: {raw.layout}, {len(raw):,} rows of {bar_name(report.bar)} bars, {raw.symbol}, {span}")
     for problem in report.problems:
         CONSOLE.print(_in_words(report, problem))
     errors = len(report.errors)

@@ -94,13 +94,18 @@ def without_trades(raw: Raw) -> np.ndarray:
     return raw.frame[list(PRICES)].isna().all(axis=1).to_numpy() & ~np.isin(np.arange(len(raw)), list(raw.unreadable))
 
 
-def unfinished(raw: Raw, order: np.ndarray, bar: pd.Timedelta) -> bool:
-    """Whether the last bar was still running when the file was written, or has moved without a trade."""
+def unfinished(raw: Raw, order: np.ndarray) -> bool:
+    """Whether the last bar has moved without a trade, as bars do that were written down while they ran."""
     last = int(order[-1])
-    written = np.datetime64(raw.path.stat().st_mtime_ns, "ns")
-    opened, closed = raw.time[last], raw.time[last] + np.timedelta64(bar.value, "ns")
     row = raw.frame.iloc[last]
-    return bool(opened <= written < closed) or bool(row.volume == 0 and row.open != row.close and not raw.filled[last])
+    return bool(row.volume == 0 and row.open != row.close and not raw.filled[last])
+
+
+def still_running(raw: Raw, order: np.ndarray, bar: pd.Timedelta) -> bool:
+    """Whether the last bar ends after the file was written. A copy has another time, so this must not decide what is read."""
+    last = raw.time[int(order[-1])]
+    written = np.datetime64(raw.path.stat().st_mtime_ns, "ns")
+    return bool(last <= written < last + np.timedelta64(bar.value, "ns"))
 
 
 class _Checker:
@@ -194,6 +199,11 @@ class _Checker:
     def volumes(self) -> None:
         frame, swapped = self.raw.frame, swapped_rows(self.raw)
         self._compare("base volume * price must be near the quote volume", swapped, "volume", "quote_volume", remedy=MENDED)
+        base, quote = frame["volume"].to_numpy(), frame["quote_volume"].to_numpy()
+        low, high = frame["low"].to_numpy() * base / 2, frame["high"].to_numpy() * base * 2
+        far = (base > 0) & ((quote < low) | (quote > high)) & ~swapped
+        near = "base volume * price must be near the quote volume"
+        self._compare(near, far, "volume", "quote_volume", "close")
         moved = ((frame["volume"] == 0) & (frame["open"] != frame["close"])).to_numpy() & ~self.raw.filled
         moved[self.order[-1]] = False  # the last one is judged as unfinished
         self._compare("a price should not move without a trade", moved, "open", "close", "volume", severity="warning")
@@ -203,9 +213,12 @@ class _Checker:
         self.add("`quote_volume` must be a finite number", "error", np.flatnonzero(partly), "has none", BY_HAND)
 
     def unfinished_bar(self) -> None:
-        if unfinished(self.raw, self.order, self.bar):
-            detail = "was still running when the file was written, or moved without a trade"
-            self.add("the last bar must be finished", "error", self.order[-1:], detail, MENDED)
+        last = self.order[-1:]
+        if unfinished(self.raw, self.order):
+            self.add("the last bar must be finished", "error", last, "has moved without a trade", MENDED)
+        elif still_running(self.raw, self.order, self.bar):
+            detail = "ends after the file was written"
+            self.add("the last bar should be finished", "warning", last, detail, "; drop it if it was still running")
 
     def jumps(self, deviations: float) -> None:
         """Moves of the close, and reaches of high and low beyond the body, far outside what is usual in this file."""

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from pyarrow import compute as pc
 from pyarrow import csv, parquet
 
 from market.candles import COLUMNS, CandleError
@@ -37,7 +38,14 @@ ALIASES = {
     "filled": ("filled",),
 }
 NAMES = {alias: name for name, aliases in ALIASES.items() for alias in aliases}
-QUOTES = ("usd", "usdt", "usdc", "busd", "tusd", "fdusd", "dai", "eur", "gbp", "jpy", "krw", "aud", "cad", "chf")
+QUOTES = (
+    "usd", "usdt", "usdc", "busd", "tusd", "fdusd", "dai", "eur", "gbp", "jpy", "krw", "aud", "cad", "chf", "try", "brl", "inr",
+    "rub", "uah", "zar", "mxn", "sgd", "hkd", "nzd", "pln", "sek",
+)  # fmt: skip
+COINS = (
+    "btc", "xbt", "eth", "ltc", "xrp", "bch", "sol", "ada", "doge", "dot", "link", "xlm", "xmr", "etc", "dash", "zec", "eos",
+    "trx", "bnb", "avax",
+)  # fmt: skip
 NO_NUMBER = ("", "nan", "na", "null", "none", "n/a")
 
 
@@ -81,7 +89,15 @@ def read_raw(path: Path) -> Raw:
     """
     if not path.is_file():
         raise FileNotFoundError(f"there is no candle file {path}; check the path, or leave it out for the simulated market")
-    content = path.read_bytes()
+    try:
+        return _from_content(path, path.read_bytes())
+    except (CandleError, OSError):
+        raise
+    except Exception as error:  # a foreign file can be wrong in ways that no list holds; its name and one line serve the user
+        raise CandleError(f"{path} cannot be read ({_first_line(error)}); {_known()}") from error
+
+
+def _from_content(path: Path, content: bytes) -> Raw:
     if content[:2] == b"\x1f\x8b":
         try:
             content = gzip.decompress(content)
@@ -111,6 +127,8 @@ def _from_json(path: Path, content: bytes) -> Raw:
     if len(bars) == 1 and not any(bars[0].values()):
         raise CandleError(f"{path} is Poloniex's empty answer, one bar of zeros; ask for a range in which there was trading")
     columns = {name: [bar.get(name) for bar in bars] for name in dict.fromkeys(key for bar in bars for key in bar)}
+    if "volume" in columns and "weightedAverage" in columns and "quoteVolume" not in columns:
+        raise CandleError(f"{path} has no quoteVolume, and Poloniex's volume is not in coin; fetch both")
     if {"volume", "quoteVolume"} <= columns.keys():
         columns["volume"], columns["quoteVolume"] = columns["quoteVolume"], columns["volume"]
     try:
@@ -190,7 +208,8 @@ def _ragged_line(path: Path, content: bytes, numbers: np.ndarray, width: int, de
 
 def _from_table(path: Path, layout: str, table: pa.Table, place: str, numbers: np.ndarray | None) -> Raw:
     """Name the columns, then turn each into numbers or times."""
-    names = _named(table.column_names)
+    names = _named(path, table.column_names)
+    numbers = np.arange(1, len(table) + 1) if numbers is None else numbers
     lacking = {"open", "high", "low", "close", "volume"} - names.keys()
     if lacking or not {"time", "unix"} & names.keys():
         raise CandleError(f"{path} has the columns {table.column_names}; {_known()}")
@@ -198,9 +217,9 @@ def _from_table(path: Path, layout: str, table: pa.Table, place: str, numbers: n
         raise CandleError(f"candles need at least 2 bars, but {path} has {len(table)}; give a longer file")
     raw = Raw(
         path, layout, pd.DataFrame(), np.empty(0), place,
-        np.arange(1, len(table) + 1) if numbers is None else numbers, _symbol(table, names), np.zeros(len(table), bool),
+        numbers, _symbol(path, table, names, place, numbers), np.zeros(len(table), bool),
     )  # fmt: skip
-    raw.source = (table.schema.metadata or {}).get(b"source", b"").decode()
+    raw.source = (table.schema.metadata or {}).get(b"source", b"").decode(errors="replace")
     values = np.full((len(table), len(COLUMNS)), np.nan, order="F")  # pandas takes such an array as it is
     for k, name in enumerate(COLUMNS):
         if name in names:
@@ -208,7 +227,7 @@ def _from_table(path: Path, layout: str, table: pa.Table, place: str, numbers: n
             raw.unreadable |= {row: (name, text) for row, text in odd.items()}
     raw.frame = pd.DataFrame(values, columns=list(COLUMNS), copy=False)
     if "filled" in names:
-        raw.filled = np.asarray(table.column(names["filled"]).cast(pa.bool_()).to_numpy())
+        raw.filled = _flags(path, table.column(names["filled"]))
     raw.time, odd = _times(table, names)
     raw.unreadable |= {row: ("time", text) for row, text in odd.items()}
     return raw
@@ -238,23 +257,46 @@ def _numbers(column: pa.ChunkedArray) -> tuple[np.ndarray, dict[int, str]]:
     return values, odd
 
 
-def _named(columns: list[str]) -> dict[str, str]:
-    """Our name -> the file's name. `Volume BTC` is a base volume and `Volume USD` a quote volume, by the currency's name."""
-    found: dict[str, str] = {}
+def _named(path: Path, columns: list[str]) -> dict[str, str]:
+    """Our name -> the file's name. `Volume BTC` is a base volume and `Volume USD` a quote volume, by the currency's name; a
+    `Volume MA` is neither."""
+    found: dict[str, list[str]] = {}
     for column in columns:
         key = " ".join("".join(c if c.isalnum() else " " for c in column.lower()).split())
-        name = NAMES.get(key)
-        if name is None and key.startswith("volume "):
-            name = "quote_volume" if key.removeprefix("volume ") in QUOTES else "volume"
+        name, currency = NAMES.get(key), key.removeprefix("volume ")
+        if name is None and currency != key and currency in (*QUOTES, *COINS):
+            name = "quote_volume" if currency in QUOTES else "volume"
         if name:
-            found.setdefault(name, column)
-    return found
+            found.setdefault(name, []).append(column)
+    for name in COLUMNS:
+        if len(found.get(name, [])) > 1:
+            raise CandleError(f"one column must be the {name}, but {path} has {found[name]}; rename or drop all but one")
+    return {name: claims[0] for name, claims in found.items()}
 
 
-def _symbol(table: pa.Table, names: dict[str, str]) -> str:
+def _flags(path: Path, column: pa.ChunkedArray) -> np.ndarray:
+    """bool (T,) of a `filled` column."""
+    words = column.cast(pa.string()).to_pandas().astype(object).str.strip().str.lower()
+    wrong = words[~words.isin(["true", "false"])]
+    if len(wrong):
+        raise CandleError(f"`filled` must be true or false, but {path} has {wrong.iloc[0]!r}; drop the column")
+    return (words == "true").to_numpy(bool)
+
+
+def _symbol(path: Path, table: pa.Table, names: dict[str, str], place: str, numbers: np.ndarray) -> str:
+    """The one symbol of the file; what its Parquet metadata says, or BTC/USD, where no column does."""
     if "symbol" in names:
-        return str(table.column(names["symbol"])[0].as_py())
-    return (table.schema.metadata or {}).get(b"symbol", b"BTC/USD").decode()
+        cells = table.column(names["symbol"]).cast(pa.string()).fill_null("")
+        first = cells[0].as_py()
+        others = np.flatnonzero(pc.not_equal(cells, first).to_numpy())
+        if len(others):
+            row = int(others[0])
+            raise CandleError(
+                f"a file must hold one symbol, but {place} {numbers[row]} of {path} has {cells[row].as_py()!r} after {first!r}; "
+                "keep the rows of one"
+            )
+        return first or "BTC/USD"
+    return (table.schema.metadata or {}).get(b"symbol", b"BTC/USD").decode(errors="replace")
 
 
 def _unique(cells: list[str]) -> list[str]:

@@ -57,7 +57,7 @@ def repair(raw: Raw, max_fill: int = MAX_FILLED_BARS) -> tuple[Raw, list[Change]
         changes.append(Change("swapped volumes put back", raw.time[swapped]))
 
     last = np.zeros(len(raw), bool)
-    last[-1] = unfinished(raw, np.arange(len(raw)), bar)
+    last[-1] = unfinished(raw, np.arange(len(raw)))
     raw = _drop(raw, last, "unfinished last bar dropped", changes)
     raw = _drop(raw, without_trades(raw), "rows without prices dropped", changes)
     return _fill(raw, bar, max_fill, changes), changes

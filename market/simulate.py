@@ -27,6 +27,8 @@ def simulate(name: str = "bitcoin", bars: int = 20_000, seed: int = 0, **params:
     """
     if name not in MARKETS:
         raise InputError(unknown("simulated market", name, MARKETS))
+    if seed < 0:
+        raise InputError(f"a market needs `seed >= 0`, but got {seed=}; take another number")
     if bars < 2:
         raise InputError(f"a market needs `bars >= 2`, but got {bars=}")
     known = [param for param in inspect.signature(MARKETS[name]).parameters if param not in ("bars", "rng", "source")]

@@ -49,7 +49,8 @@ def _from_unix(numbers: np.ndarray, exact: pa.ChunkedArray | None) -> np.ndarray
 
 def _from_text(text: pd.Series) -> np.ndarray:
     # Stricter than pandas, which takes `09:3` for 09:03: a digit lost on the way must not become another time.
-    times = pd.to_datetime(text.where(text.str.fullmatch(ISO)), format="ISO8601", errors="coerce", utc=True)
+    iso = text.where(text.str.fullmatch(ISO)).str.replace(r" ?UTC$", "Z", regex=True)
+    times = pd.to_datetime(iso, format="ISO8601", errors="coerce", utc=True)
     for form in TEXT_FORMATS:
         unread = times.isna()
         if not unread.any():

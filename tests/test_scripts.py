@@ -63,6 +63,7 @@ def test_train_takes_the_best_trial_and_writes_the_run_folder(place):
     study = find_study(f"sqlite:///{place}/studies/coindojo.db", "small-sortino")
     trial = study.trials[origin["trial"]]
     assert (origin["study"], origin["trials"]) == ("small-sortino", 2)
+    assert "2 trials were searched on them" in (place / "backtest.out").read_text()
     agent = load_experiment(run / "config.yaml").agent.model_dump()
     assert agent == pytest.approx(trial.user_attrs["agent"])
     assert (run / "command.txt").read_text().startswith("python ")
@@ -83,6 +84,19 @@ def test_train_without_a_study_says_so_and_the_command_line_wins_over_one_that_i
     assert load_experiment(newest / "config.yaml").agent.learning_rate == 0.00123
     run = script(place, "train", *SMALL, *QUICK_TRAINING, "--market.seed", "5")
     assert "was searched on other data" in run.stdout
+
+
+def test_trials_count_whatever_study_they_were_in_and_whether_it_was_used(place):
+    run = script(place, "train", *SMALL, *QUICK_TRAINING, "--reward", "profit", "--no-study")
+    folder = place / run.stdout.split("run folder: ")[1].splitlines()[0]
+    assert json.loads((folder / "training.json").read_text())["origin"]["trials"] >= 2
+
+
+def test_too_few_bars_leave_neither_a_run_nor_a_study(tmp_path):
+    for name in ("train", "optimize"):
+        run = script(tmp_path, name, "--market.bars", "600", "--split.train", "0.3")
+        assert "fitting needs 100 bars" in run.stderr
+        assert list(tmp_path.iterdir()) == []
 
 
 def test_backtest_prints_the_table_and_fills_the_run_folder(place):

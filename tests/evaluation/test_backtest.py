@@ -1,10 +1,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from helpers import FREE, make_candles, no_features
 
-from agents import SignalStrategy, StrategySettings
+from agents import BuyAndHold, SignalStrategy, StrategySettings
 from envs import BUY, HOLD, SELL, EnvSettings
-from evaluation import AGENT, TestLedger, backtest, draw_net_worth, draw_trades, in_words, metrics
+from evaluation import AGENT, TestLedger, backtest, draw_net_worth, draw_trades, in_words, metrics, play
 from features import FeaturePipeline
 
 
@@ -63,3 +64,10 @@ def test_figures_are_drawn_and_repeat_to_the_byte(episodes, tmp_path):
         assert content[:8] == b"\x89PNG\r\n\x1a\n"
         assert len(content) > 20_000
         assert content == (tmp_path / "two" / name).read_bytes()
+
+
+def test_no_one_is_ruined_in_a_backtest():
+    """Buy and hold sits through a fall of 95 % and back, and is judged at the end."""
+    candles = make_candles([100, 100, 5, 5, 150])
+    episode = play(candles, no_features(candles), EnvSettings(**FREE), BuyAndHold())
+    assert list(episode.table["net_worth"]) == [10_000, 10_000, 500, 500, 15_000]

@@ -118,6 +118,15 @@ def test_saved_features_transform_to_the_same_bytes(tmp_path):
     assert {path.suffix for path in tmp_path.iterdir()} == {".json", ".safetensors"}
 
 
+@pytest.mark.parametrize("name", ["features.json", "features.safetensors"])
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff" * 50])
+def test_damaged_files_get_one_line(tmp_path, name, content):
+    FITTED.save(tmp_path)
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=r"cannot read the features .*train again"):
+        FittedFeatures.load(tmp_path)
+
+
 def test_since_skips_to_a_bar_of_the_candles():
     late = WHOLE.since(600)
     assert late.index[0] == CANDLES.index[600]

@@ -64,6 +64,9 @@ LAYOUTS = {
     "plain, with a zone": table(
         "datetime,open,high,low,close,vol,turnover", [(iso(t).replace(" ", "T") + "Z", *r) for t, *r in BARS]
     ),
+    "plain, with UTC in words": table(
+        "time,open,high,low,close,volume,quote_volume", [(f"{iso(t)} UTC", *rest) for t, *rest in BARS]
+    ),
     "plain, another zone": table(
         "time,o,h,l,c,v,quote volume",
         [(pd.Timestamp(t, unit="s", tz="Asia/Tokyo").isoformat(), *rest) for t, *rest in BARS],
@@ -137,6 +140,7 @@ def test_a_missing_quote_volume_is_computed_and_said(tmp_path):
     assert "quote volume = volume * close" in candles.source
 
 
+SYMBOLS = ("BTC", "BTC", "ETH", "BTC")
 EMPTY = [{"date": 0, "high": 0, "low": 0, "open": 0, "close": 0, "volume": 0, "quoteVolume": 0, "weightedAverage": 0}]
 
 
@@ -148,6 +152,23 @@ EMPTY = [{"date": 0, "high": 0, "low": 0, "open": 0, "close": 0, "volume": 0, "q
         (b"[1, 2, 3]", "JSON list of candles"),
         (b"[{", "damaged JSON"),
         (b"\x1f\x8b\x08 no gzip", "damaged gzip"),
+        (json.dumps([{k: v for k, v in bar.items() if k != "quoteVolume"} for bar in POLONIEX]).encode(), "no quoteVolume"),
+        (json.dumps([bar | {"open": [1]} for bar in POLONIEX]).encode(), "some.file"),
+        (b"[" * 100_000, "cannot be read|damaged JSON"),
+        (table("time,open,high,low,close,Volume,Volume BTC", BARS), r"one column must be the volume.*'Volume', 'Volume BTC'"),
+        (table("time,open,high,low,close,Volume MA", [bar[:6] for bar in BARS]), r"columns \['time', .*'Volume MA'\]"),
+        (
+            table("time,open,high,low,close,volume,filled", [(*bar[:6], "maybe") for bar in BARS]),
+            "`filled` must be true or false",
+        ),
+        (
+            table(
+                "time,symbol,open,high,low,close,volume",
+                [(b[0], "ETH" if k == 2 else "BTC", *b[1:6]) for k, b in enumerate(BARS)],
+            ),
+            "one symbol, but line 4 .*'ETH' after 'BTC'",
+        ),
+        (table("time,open,high,low,close,volume", [b[:6] for b in BARS]).replace(b"103.5", b"10\xff.5"), "some.file"),
         (b"PAR1 no parquet", "damaged Parquet"),
         (b"", "has the columns"),
         (b"\x00\x01\x02" * 99, "no text and no Parquet"),

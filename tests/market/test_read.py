@@ -34,7 +34,7 @@ def test_rows_come_in_time_order(write):
 def test_am_and_pm_are_times_not_text(write):
     """As text `01-AM < 01-PM < 02-AM`: the mistake behind the field's best-known result."""
     cells = ["10-AM", "11-AM", "12-PM", "01-PM", "02-PM"]
-    rows = [f"2019-05-16 {cell},BTCUSD,{p},{p},{p},{p},1,1" for cell, p in zip(cells, range(10, 15), strict=True)]
+    rows = [f"2019-05-16 {cell},BTCUSD,{p},{p},{p},{p},1,{p}" for cell, p in zip(cells, range(10, 15), strict=True)]
     candles = read_candles(write(HEADER, *reversed(rows)))
     assert list(candles.index.hour) == [10, 11, 12, 13, 14]
     assert list(candles.frame["close"]) == [10, 11, 12, 13, 14]
