@@ -1,15 +1,19 @@
-"""The trading kernel, the rewards, the Gymnasium env and the Stable-Baselines3 vector env. Imports `market`, `features`."""
+"""The trading kernel, the rewards, and the environments: Gymnasium's, scalar and vector, and Stable-Baselines3's vector one.
+
+Imports `market` and `features`.
+"""
 
 from envs.env import BitcoinTradingEnv
 from envs.kernel import ACCOUNT_COLUMNS, BUY, HOLD, N_ORDERS, SELL
 from envs.registration import ENV_ID, register
-from envs.rewards import REWARDS
-from envs.settings import EnvSettings
+from envs.rewards import REWARDS, Fold, Reward
+from envs.settings import OPTIMISTIC, EnvSettings
 from envs.vec_env import BitcoinTradingVecEnv
+from envs.vector_env import BitcoinTradingVectorEnv
 
 __all__ = [
-    "ACCOUNT_COLUMNS", "BUY", "ENV_ID", "HOLD", "N_ORDERS", "REWARDS", "SELL",
-    "BitcoinTradingEnv", "BitcoinTradingVecEnv", "EnvSettings",
+    "ACCOUNT_COLUMNS", "BUY", "ENV_ID", "HOLD", "N_ORDERS", "OPTIMISTIC", "REWARDS", "SELL",
+    "BitcoinTradingEnv", "BitcoinTradingVecEnv", "BitcoinTradingVectorEnv", "EnvSettings", "Fold", "Reward",
 ]  # fmt: skip
 
 register()

@@ -1,190 +1,320 @@
-"""The trading kernel: the only place where an order fills. Pure njit on arrays; imports nothing of ours.
+"""The trading kernel: the only place where an order fills. Pure njit on arrays of records; imports nothing of ours.
 
 Time at step t -> t+1:   decide at the close of bar t  ->  fill at the open of bar t+1  ->  mark at the close of bar t+1.
 The order uses only bars up to t, so it cannot fill at a price of bar t: the first price after the decision is the next open.
+
+Cash and coin may fall below 0 only where the rules give margin. Fractions are of 1, money is USD, prices are USD a coin.
 """
 
-from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 from numba import njit
 
-BUY, SELL, HOLD = 0, 1, 2  # `action // 4` of the `orders` scheme
+ORDERS, EXPOSURE = 0, 1  # how `step` reads an action: one of 12 orders, or the exposure to have after the fill
+BUY, SELL, HOLD = 0, 1, 2  # `action // 4` of an order
 N_ORDERS = 12  # 3 sides x 4 amounts
-FILLED, HELD, REFUSED_NO_CASH, REFUSED_NO_COIN, REFUSED_BELOW_MIN_TRADE = range(5)
-OUTCOMES = ("filled", "held", "refused: no cash", "refused: no coin", "refused: below min_trade")
+NEXT_OPEN, NEXT_CLOSE, SAME_CLOSE = 0, 1, 2
+FILLED, HELD, NO_CASH, NO_COIN, NO_MARGIN, BELOW_MIN_TRADE, BELOW_LOT, NO_VOLUME, LIQUIDATED = range(9)
+OUTCOMES = (
+    "filled", "held", "refused: no cash", "refused: no coin", "refused: no margin", "refused: below min_trade",
+    "refused: below one lot", "refused: too large for the volume", "refused: liquidated before the fill",
+)  # fmt: skip
+NOTHING, STOP_LOSS, TAKE_PROFIT, LIQUIDATION = range(4)
+EVENTS = ("", "stop-loss", "take-profit", "liquidation")
 ACCOUNT_COLUMNS = ("position", "cash", "unrealised_return", "drawdown", "bars_since_trade")
 IDLE_HALF_BARS = 24.0  # `bars_since_trade` reads 1/2 after these
+MAX_ADVERSE = 0.5  # of the price: an order that would move it so far is refused, a forced close pays no more
+DUST = 1e-12  # what rounding leaves of a balance that was spent whole, as a fraction of the trade
+
+compiled = njit(cache=True, error_model="numpy")  # a division by 0 gives inf, without a check at each
+
+Record = Any  # one element of an array of these types: its fields are attributes, and writing to them writes to the array
+
+BAR = np.dtype([(name, np.float64) for name in ("open", "high", "low", "close", "impact")], align=True)
+"""One bar. `impact`: trailing volatility / sqrt(trailing volume in USD), known before the bar opens; inf without volume."""
+
+RULES = np.dtype(
+    [(name, np.int64) for name in ("scheme", "fill", "margin", "window")]  # `margin`: cash and coin may fall below 0
+    + [
+        (name, np.float64)
+        for name in (
+            "initial_cash", "fee", "adverse", "impact", "borrow", "funding",  # `borrow` and `funding`: a bar
+            "min_trade", "lot", "lowest", "highest", "maintenance", "stop_loss", "take_profit",  # `lowest`, `highest`: exposure
+            "ruin_fraction", "annualization",
+        )
+    ],
+    align=True,
+)  # fmt: skip
+"""What every account trades under. The kernel takes an array of one such record."""
+
+ACCOUNT = np.dtype(
+    [
+        ("bar", np.int64),  # the last bar whose close is known
+        ("last_bar", np.int64),  # where the episode is cut off
+        ("over", np.int64),  # 1: the episode has ended or not begun, and `step` passes the account by
+        ("steps", np.int64),  # since the episode began
+        ("slot", np.int64),  # of the window that the next return goes to
+        ("idle", np.int64),  # bars since the last trade
+        ("trades", np.int64),  # fills so far, forced ones included
+        ("outcome", np.int64),  # what became of the last order
+        ("event", np.int64),  # what the market forced in the last bar
+        ("cash", np.float64),
+        ("coin", np.float64),
+        ("net_worth", np.float64),  # at the close of `bar`
+        ("peak", np.float64),  # highest net worth so far
+        ("entry", np.float64),  # what a coin held cost on average (or brought, if sold short), fee and slippage included
+        ("fees", np.float64),  # paid so far
+        ("slippage", np.float64),  # lost to half-spread, slippage and impact so far
+        ("borrow", np.float64),  # interest paid so far
+        ("funding", np.float64),  # funding paid (+) or earned (-) so far
+        ("fill_price", np.float64),  # of the last order, 0 if it did not fill
+        ("fill_coin", np.float64),  # bought (+) or sold (-) by the last order
+        ("forced_price", np.float64),  # of the forced fill, 0 if there was none
+        ("forced_coin", np.float64),
+        ("reward_sum", np.float64),  # over the episode
+        ("memory", np.float64, (4,)),  # what the reward carries from bar to bar
+    ],
+    align=True,
+)
+"""One account, from the start of its episode to the close of `bar`."""
 
 
-class Market(NamedTuple):
-    """What every account trades on; T bars, F features; never written to."""
+@compiled
+def step(
+    bars: np.ndarray,
+    features: np.ndarray,
+    rules: np.ndarray,
+    accounts: np.ndarray,
+    returns: np.ndarray,
+    actions: np.ndarray,
+    observations: np.ndarray,
+    terminated: np.ndarray,
+    truncated: np.ndarray,
+    ended: np.ndarray,
+) -> int:
+    """Take every account that is not over one bar on, then write what is known at that bar's close.
 
-    open: np.ndarray  # float64 (T,)
-    close: np.ndarray  # float64 (T,)
-    features: np.ndarray  # float32 (T, F)
+    Args:
+        bars: BAR (T,). features: float32 (T, F). rules: RULES (1,). accounts: ACCOUNT (N,).
+        returns: float64 (N, k * window), simple returns of the net worth, one ring an account; the rest is the reward's. If k is
+            2 each is written twice, so that every window is one slice.
+        actions: float64 (N,), orders 0 to 11 or exposures.
+        observations: float32 (N, F + 5), written. terminated, truncated: bool (N,), written.
+        ended: int64 (N,), written: the accounts whose episode ended, in order.
 
-
-class Rules(NamedTuple):
-    """Costs as fractions; money in USD; `annualization` in bars a year."""
-
-    initial_cash: float
-    fee: float
-    adverse: float
-    min_trade: float
-    ruin_fraction: float
-    annualization: float
-
-
-class Accounts(NamedTuple):
-    """The state of N accounts, one array an item."""
-
-    bar: np.ndarray  # int64 (N,) the last bar whose close is known
-    last_bar: np.ndarray  # int64 (N,) where the episode is cut off
-    steps: np.ndarray  # int64 (N,) since the episode began
-    idle: np.ndarray  # int64 (N,) bars since the last trade
-    trades: np.ndarray  # int64 (N,) fills so far
-    cash: np.ndarray  # float64 (N,)
-    coin: np.ndarray  # float64 (N,)
-    net_worth: np.ndarray  # float64 (N,) at the close of `bar`
-    peak: np.ndarray  # float64 (N,) highest net worth so far
-    entry: np.ndarray  # float64 (N,) average cost of a coin held, costs included
-    fees: np.ndarray  # float64 (N,) paid so far
-    adverse: np.ndarray  # float64 (N,) lost to half-spread and slippage so far
-    returns: np.ndarray  # float64 (N, 2 * window) of the net worth, each written twice: every window is one slice
-    outcome: np.ndarray  # int64 (N,) what became of the last order
-    fill_price: np.ndarray  # float64 (N,) of the last order, 0 if it did not fill
-    fill_coin: np.ndarray  # float64 (N,) bought (+) or sold (-) by the last order
-
-
-def new_accounts(n: int, window: int) -> Accounts:
-    """Blank accounts; `open_account` brings each to life."""
-    shapes = {"returns": (n, 2 * window)}
-    integers = {"bar", "last_bar", "steps", "idle", "trades", "outcome"}
-    types = {name: np.int64 if name in integers else np.float64 for name in Accounts._fields}
-    return Accounts(**{name: np.zeros(shapes.get(name, (n,)), types[name]) for name in Accounts._fields})
-
-
-@njit(cache=True)
-def open_account(accounts: Accounts, i: int, rules: Rules, first_bar: int, last_bar: int) -> None:
-    """Begin an episode: all in cash at the close of `first_bar`; no trace of an earlier episode stays."""
-    accounts.bar[i] = first_bar
-    accounts.last_bar[i] = last_bar
-    accounts.steps[i] = 0
-    accounts.idle[i] = 0
-    accounts.trades[i] = 0
-    accounts.cash[i] = rules.initial_cash
-    accounts.coin[i] = 0.0
-    accounts.net_worth[i] = rules.initial_cash
-    accounts.peak[i] = rules.initial_cash
-    accounts.entry[i] = 0.0
-    accounts.fees[i] = 0.0
-    accounts.adverse[i] = 0.0
-    accounts.returns[i] = 0.0
-    accounts.outcome[i] = HELD
-    accounts.fill_price[i] = 0.0
-    accounts.fill_coin[i] = 0.0
+    Returns:
+        How many those are.
+    """
+    rule = rules[0]
+    window = rule.window
+    twice = returns.shape[1] == 2 * window
+    n_ended = 0
+    for i in range(len(actions)):
+        account = accounts[i]
+        terminated[i] = truncated[i] = False
+        if account.over:
+            continue
+        before = account.net_worth
+        advance(account, bars[account.bar], bars[account.bar + 1], actions[i], rule)
+        slot = account.slot
+        returns[i, slot] = account.net_worth / before - 1.0
+        if twice:
+            returns[i, slot + window] = returns[i, slot]
+        account.slot = slot + 1 if slot + 1 < window else 0
+        account.bar += 1
+        account.steps += 1
+        terminated[i] = account.net_worth <= 0.0 or account.net_worth < rule.ruin_fraction * rule.initial_cash
+        truncated[i] = account.bar >= account.last_bar and not terminated[i]
+        account.over = terminated[i] or truncated[i]
+        if account.over:
+            ended[n_ended] = i
+            n_ended += 1
+    observe(bars, features, rules, accounts, observations)  # after the loop: copies without branches overlap in the processor
+    return n_ended
 
 
-@njit(cache=True)
-def fill(accounts: Accounts, i: int, action: int, price: float, rules: Rules) -> None:
-    """Fill one order of the `orders` scheme around `price`: buy with, or sell, `1 / (action % 4 + 1)` of what there is."""
-    side = action // 4
-    amount = 1.0 / (action % 4 + 1)
-    accounts.fill_price[i] = 0.0
-    accounts.fill_coin[i] = 0.0
-    accounts.idle[i] += 1
-    if side == HOLD:
-        accounts.outcome[i] = HELD
+@compiled
+def advance(account: Record, known: Record, bar: Record, action: float, rules: Record) -> None:
+    """One bar of one account: its order, what the bar forces on it, the carry, the mark. `known`: the bar it decided at."""
+    account.event = NOTHING
+    account.fill_price = account.fill_coin = account.forced_price = account.forced_coin = 0.0
+    account.idle += 1
+    if rules.fill == NEXT_CLOSE:
+        survive(account, bar, rules)
+        carry(account, bar.close, rules)
+        place(account, action, bar.close, bar.impact, rules)
+    else:
+        gap = rules.fill == NEXT_OPEN and below_maintenance(account, bar.open, rules)  # the order comes too late
+        if gap:
+            survive(account, bar, rules)
+        place(account, action, bar.open if rules.fill == NEXT_OPEN else known.close, bar.impact, rules)
+        survive(account, bar, rules)
+        carry(account, bar.close, rules)
+    account.net_worth = account.cash + account.coin * bar.close
+    account.peak = max(account.peak, account.net_worth)
+
+
+@compiled
+def place(account: Record, action: float, price: float, impact: float, rules: Record) -> None:
+    """Turn an action into coins to trade around `price`, and fill them unless a rule refuses."""
+    held = account.coin * price
+    worth = account.cash + held
+    account.outcome = HELD
+    if rules.scheme == ORDERS:
+        order = int(action)
+        side, parts = order // 4, order % 4 + 1
+        if side == HOLD:
+            return
+        sign = 1.0 if side == BUY else -1.0
+        goal = rules.highest if side == BUY else rules.lowest
+        if held * sign < 0.0:
+            goal = 0.0  # what is open on the other side is closed first
+    else:
+        goal, parts = action, 1
+        sign = 1.0 if goal * worth > held else -1.0
+    if account.event == LIQUIDATION:
+        account.outcome = LIQUIDATED
         return
 
-    if side == BUY:
-        spend = accounts.cash[i] * amount
-        if spend <= 0.0:
-            accounts.outcome[i] = REFUSED_NO_CASH
-            return
-        if spend < rules.min_trade:
-            accounts.outcome[i] = REFUSED_BELOW_MIN_TRADE
-            return
-        paid = price * (1.0 + rules.adverse)
-        value = spend / (1.0 + rules.fee)  # the fee is part of what is spent, so cash never falls below 0
-        traded = value / paid
-        accounts.entry[i] = (accounts.entry[i] * accounts.coin[i] + spend) / (accounts.coin[i] + traded)
-        accounts.cash[i] -= spend
-        accounts.fees[i] += spend - value
+    distance = sign * (goal * worth - held)  # in USD, before costs
+    if distance <= DUST * abs(worth):
+        if rules.scheme == ORDERS:
+            account.outcome = NO_MARGIN if rules.margin else (NO_CASH if sign > 0.0 else NO_COIN)
+        return
+    adverse = adverse_of(distance / parts, impact, rules)
+    cost = adverse + rules.fee * (1.0 + sign * adverse)  # of each USD traded; paid from the worth, so it moves the exposure
+    # The whole way is the value that solves held + sign * value = goal * (worth - cost * value); the order goes a part of it.
+    quantity = distance / ((1.0 + sign * goal * cost) * parts * price)
+    if goal == 0.0 and parts == 1:
+        quantity = abs(account.coin)  # to the last digit
+    if rules.lot > 0.0:
+        quantity = np.floor(quantity / rules.lot + 1e-9) * rules.lot
+    if adverse >= MAX_ADVERSE or quantity < 0.0:  # the impact would eat the trade
+        account.outcome = NO_VOLUME
+    elif quantity == 0.0:
+        account.outcome = BELOW_LOT
+    elif quantity * price < rules.min_trade:
+        account.outcome = BELOW_MIN_TRADE
     else:
-        sold = accounts.coin[i] * amount
-        if sold <= 0.0:
-            accounts.outcome[i] = REFUSED_NO_COIN
-            return
-        paid = price * (1.0 - rules.adverse)
-        value = sold * paid
-        if value < rules.min_trade:
-            accounts.outcome[i] = REFUSED_BELOW_MIN_TRADE
-            return
-        traded = -sold
-        accounts.cash[i] += value * (1.0 - rules.fee)
-        accounts.fees[i] += value * rules.fee
-
-    accounts.coin[i] += traded
-    if accounts.coin[i] == 0.0:
-        accounts.entry[i] = 0.0
-    accounts.adverse[i] += traded * (paid - price)  # both signs agree: always a cost
-    accounts.idle[i] = 0
-    accounts.trades[i] += 1
-    accounts.outcome[i] = FILLED
-    accounts.fill_price[i] = paid
-    accounts.fill_coin[i] = traded
+        account.outcome = FILLED
+        account.fill_coin = sign * quantity
+        account.fill_price = fill(account, sign * quantity, price, adverse, rules)
 
 
-@njit(cache=True)
-def step(
-    market: Market, accounts: Accounts, rules: Rules, actions: np.ndarray, terminated: np.ndarray, truncated: np.ndarray
-) -> None:
-    """Take every account one bar on. Actions int64 (N,); writes the two flags, bool (N,)."""
-    window = accounts.returns.shape[1] // 2
-    for i in range(len(actions)):
-        t = accounts.bar[i] + 1
-        before = accounts.net_worth[i]
-        fill(accounts, i, actions[i], market.open[t], rules)
-        after = accounts.cash[i] + accounts.coin[i] * market.close[t]
+@compiled
+def fill(account: Record, quantity: float, price: float, adverse: float, rules: Record) -> float:
+    """Buy (quantity > 0) or sell coins around `price`; returns the price paid, which is always the worse one."""
+    sign = 1.0 if quantity > 0.0 else -1.0
+    paid = price * (1.0 + sign * adverse)
+    value = abs(quantity) * paid
+    fee = value * rules.fee
+    held = account.coin
+    coin = held + quantity
+    coin = 0.0 if abs(coin) <= DUST * abs(quantity) else coin
+    cash = account.cash - sign * value - fee
+    cash = 0.0 if abs(cash) <= DUST * value else cash
 
-        slot = accounts.steps[i] % window
-        accounts.returns[i, slot] = after / before - 1.0
-        accounts.returns[i, slot + window] = accounts.returns[i, slot]
-        accounts.bar[i] = t
-        accounts.steps[i] += 1
-        accounts.net_worth[i] = after
-        accounts.peak[i] = max(accounts.peak[i], after)
-        terminated[i] = after < rules.ruin_fraction * rules.initial_cash
-        truncated[i] = t >= accounts.last_bar[i] and not terminated[i]
-
-
-@njit
-def reward(function: Callable, accounts: Accounts, rules: Rules, out: np.ndarray) -> None:
-    """Apply a reward to the trailing window of every account after its step; writes float32 (N,)."""
-    window = accounts.returns.shape[1] // 2
-    for i in range(len(out)):
-        end = (accounts.steps[i] - 1) % window + 1 + window
-        count = min(accounts.steps[i], window)
-        out[i] = function(accounts.returns[i, end - count : end], rules.annualization)
+    each = paid * (1.0 + sign * rules.fee)  # what a coin cost, or brought
+    average = (account.entry * abs(held) + each * abs(quantity)) / abs(coin)
+    entry = average if held * quantity >= 0.0 else (each if held * coin < 0.0 else account.entry)  # more of it, turned, or less
+    account.entry = 0.0 if coin == 0.0 else entry
+    account.coin = coin
+    account.cash = cash
+    account.fees += fee
+    account.slippage += abs(quantity) * price * adverse
+    account.trades += 1
+    account.idle = 0
+    return paid
 
 
-@njit(cache=True)
-def observe(market: Market, accounts: Accounts, out: np.ndarray) -> None:
-    """Write what is known at the close of each account's bar: float32 (N, F + 5), features first, then `ACCOUNT_COLUMNS`."""
-    n_features = market.features.shape[1]
-    for i in range(len(out)):
-        t = accounts.bar[i]
-        price = market.close[t]
-        for column in range(n_features):
-            out[i, column] = market.features[t, column]
-        position = accounts.coin[i] * price / accounts.net_worth[i]
-        held = accounts.coin[i] > 0.0
-        gain = price / accounts.entry[i] - 1.0 if held else 0.0
-        out[i, n_features] = position
-        out[i, n_features + 1] = accounts.cash[i] / accounts.net_worth[i]
-        out[i, n_features + 2] = min(max(gain, -1.0), 1.0)
-        out[i, n_features + 3] = 1.0 - accounts.net_worth[i] / accounts.peak[i]
-        out[i, n_features + 4] = accounts.idle[i] / (accounts.idle[i] + IDLE_HALF_BARS)
+@compiled
+def survive(account: Record, bar: Record, rules: Record) -> None:
+    """Within the bar: liquidation at its worst price, stop-loss, take-profit. Where the order of events is unknown, the worse."""
+    if not (rules.margin or rules.stop_loss > 0.0 or rules.take_profit > 0.0) or account.coin == 0.0:
+        return
+    sign = 1.0 if account.coin > 0.0 else -1.0
+    worst = bar.low if sign > 0.0 else bar.high
+    best = bar.high if sign > 0.0 else bar.low
+    stop = account.entry * (1.0 - sign * rules.stop_loss)
+    target = account.entry * (1.0 + sign * rules.take_profit)
+    at_stop = sign * min(sign * stop, sign * bar.open)  # a bar that opens beyond the level fills at its open
+    if rules.stop_loss > 0.0 and sign * worst <= sign * stop and not below_maintenance(account, at_stop, rules):
+        force(account, STOP_LOSS, at_stop, bar.impact, rules)
+    elif below_maintenance(account, worst, rules):
+        force(account, LIQUIDATION, worst, bar.impact, rules)
+    elif rules.take_profit > 0.0 and sign * best >= sign * target:
+        force(account, TAKE_PROFIT, sign * max(sign * target, sign * bar.open), bar.impact, rules)
+
+
+@compiled
+def force(account: Record, event: int, price: float, impact: float, rules: Record) -> None:
+    """Close the whole position: no minimum, no lot, no refusal."""
+    adverse = adverse_of(abs(account.coin) * price, impact, rules)
+    account.event = event
+    account.forced_coin = -account.coin
+    account.forced_price = fill(account, -account.coin, price, adverse, rules)
+
+
+@compiled
+def adverse_of(value: float, impact: float, rules: Record) -> float:
+    """Fraction of the price lost to half-spread and slippage, and to impact by the square-root law: Y sigma sqrt(Q / V)."""
+    if rules.impact == 0.0:
+        return rules.adverse
+    return min(rules.adverse + rules.impact * impact * np.sqrt(value), MAX_ADVERSE)
+
+
+@compiled
+def below_maintenance(account: Record, price: float, rules: Record) -> bool:
+    """True if at this price the net worth no longer covers the maintenance margin."""
+    return rules.margin != 0 and account.cash + account.coin * price < rules.maintenance * abs(account.coin) * price
+
+
+@compiled
+def carry(account: Record, price: float, rules: Record) -> None:
+    """A bar's interest on what is borrowed, cash or coin, and its funding: longs pay shorts if it is positive."""
+    if rules.margin:
+        interest = (max(-account.cash, 0.0) + max(-account.coin, 0.0) * price) * rules.borrow
+        funding = account.coin * price * rules.funding
+        account.borrow += interest
+        account.funding += funding
+        account.cash -= interest + funding
+
+
+@compiled
+def observe(bars: np.ndarray, features: np.ndarray, rules: np.ndarray, accounts: np.ndarray, out: np.ndarray) -> None:
+    """Write a row for each account, float32 (N, F + 5): the features of its bar, then `ACCOUNT_COLUMNS`."""
+    n = features.shape[1]
+    bound = 2.0 if rules[0].margin else 1.0
+    for i in range(len(accounts)):
+        account = accounts[i]
+        t = account.bar
+        for column in range(n):
+            out[i, column] = features[t, column]
+        price = bars[t].close
+        entry = account.entry if account.coin != 0.0 else price
+        side = 1.0 if account.coin > 0.0 else -1.0
+        scale = 1.0 / (max(account.net_worth, DUST) * rules[0].highest)
+        out[i, n] = min(max(account.coin * price * scale, -bound), bound)
+        out[i, n + 1] = min(max(account.cash * scale, -bound), bound)
+        out[i, n + 2] = min(max(side * (price / entry - 1.0), -1.0), 1.0)
+        out[i, n + 3] = min(1.0 - account.net_worth / account.peak, 1.0)
+        out[i, n + 4] = account.idle / (account.idle + IDLE_HALF_BARS)
+
+
+@compiled
+def open_account(accounts: np.ndarray, returns: np.ndarray, i: int, rules: np.ndarray, first_bar: int, last_bar: int) -> None:
+    """Begin an episode: all in cash at the close of `first_bar`; no trace of an earlier episode stays."""
+    account = accounts[i]
+    account.bar = first_bar
+    account.last_bar = last_bar
+    account.over = account.steps = account.slot = account.idle = account.trades = 0
+    account.outcome = HELD
+    account.event = NOTHING
+    account.cash = account.net_worth = account.peak = rules[0].initial_cash
+    account.coin = account.entry = 0.0
+    account.fees = account.slippage = account.borrow = account.funding = 0.0
+    account.fill_price = account.fill_coin = account.forced_price = account.forced_coin = 0.0
+    account.reward_sum = 0.0
+    account.memory[:] = 0.0
+    returns[i] = 0.0

@@ -1,97 +1,262 @@
-"""The accounts and the market behind both environments: a thin shell around the kernel, which does everything."""
+"""The accounts and the market behind all environments: a thin shell around the kernel, which does everything."""
+
+import operator
+from typing import Any
 
 import numpy as np
+import pandas as pd
+from gymnasium import spaces
+from numba import njit
 
 from envs import kernel
-from envs.rewards import REWARDS
+from envs.rewards import REWARDS, Reward, returns_width, scorer
+from envs.series import Rows, Series, lay_out
 from envs.settings import EnvSettings
-from features import FeatureMatrix
-from market import Candles, InputError
+from market import InputError
+
+FILLS = {"next_open": kernel.NEXT_OPEN, "next_close": kernel.NEXT_CLOSE, "same_close": kernel.SAME_CLOSE}
+DAY = pd.Timedelta("1D")
+INFO_FIELDS = (
+    "bar", "net_worth", "cash", "coin", "fees", "slippage", "borrow", "funding", "trades", "outcome", "event",
+    "fill_coin", "fill_price", "forced_coin", "forced_price",
+)  # fmt: skip
 
 
 class Trading:
-    """`n` accounts on one market. Attributes `market`, `rules`, `accounts` are the kernel's tuples.
+    """`n` accounts on one market, or on several.
+
+    Attributes `accounts` (`kernel.ACCOUNT` (n,)), `bars` (`kernel.BAR` (T,)) and `features` (float32 (T, F)) are what the kernel
+    works on, as record arrays: `trading.accounts.net_worth` is float64 (n,). The last two are read-only.
 
     Args:
-        candles: what is traded on.
-        features: rows of the candles' last bars; a `FeatureMatrix`, or float32 (T, F) with T <= len(candles).
-        settings: costs, reward, episode.
+        candles: what is traded on, or a list of such.
+        features: rows of the candles' last bars; a `FeatureMatrix`, or float32 (T, F) with T <= len(candles); a list for a list.
+        settings: actions, fills, costs, reward, episode.
         n: number of accounts.
-        evaluation: episodes are the whole range, from its first bar, instead of `episode_bars` from a random one.
+        evaluation: episodes are a whole range, from its first bar, instead of `episode_bars` from a random one.
+        reward: an njit function instead of the one that `settings.reward` names.
 
     Raises:
-        InputError: features of a wrong shape, type or time, or fewer than 2 bars.
+        InputError: features of a wrong shape, type or time, fewer than 2 bars, or series that differ in bar or columns.
     """
 
     def __init__(
-        self, candles: Candles, features: FeatureMatrix | np.ndarray, settings: EnvSettings, n: int, evaluation: bool
+        self, candles: Series, features: Rows, settings: EnvSettings, n: int, evaluation: bool, reward: Reward | None = None
     ) -> None:
-        values = features.values if isinstance(features, FeatureMatrix) else np.asarray(features)
-        _check_features(candles, features, values)
-        self.candles = candles[len(candles) - len(values) :]
-        self.feature_bound = features.bound if isinstance(features, FeatureMatrix) else np.inf
-        rows = np.ascontiguousarray(values).view()
-        rows.flags.writeable = False
-        self.market = kernel.Market(self.candles.column("open"), self.candles.column("close"), rows)
-        self.rules = kernel.Rules(
-            initial_cash=settings.initial_cash,
-            fee=settings.fee_bps / 1e4,
-            adverse=(settings.half_spread_bps + settings.slippage_bps) / 1e4,
-            min_trade=settings.min_trade,
-            ruin_fraction=settings.ruin_fraction,
-            annualization=candles.bars_per_year,
-        )
-        self.accounts = kernel.new_accounts(n, settings.reward_window)
-        whole = len(values) - 1
-        self.episode_bars = whole if evaluation else min(settings.episode_bars, whole)
-        self._reward = REWARDS[settings.reward]
-        self._terminated = np.zeros(n, np.bool_)
-        self._truncated = np.zeros(n, np.bool_)
+        ground = lay_out(candles, features, with_impact=settings.impact > 0)
+        self.settings = settings
+        self.datasets, self.features, self.feature_bound = ground.datasets, ground.features, ground.bound
+        self.bars = ground.bars.view(np.recarray)
+        self._rules = _rules(settings, self.datasets[0].candles.bar)
+        accounts = np.zeros(n, kernel.ACCOUNT)
+        accounts["over"] = 1
+        self.accounts = accounts.view(np.recarray)
+        self.evaluation = evaluation
+        self._accounts = accounts  # plain, since the dispatch of a recarray costs 4 us
+        self._bars = ground.bars
+        reward = reward or REWARDS[settings.reward]
+        self._score = scorer(reward)
+        self._returns = np.zeros((n, returns_width(reward) * settings.reward_window))
+        self._actions = np.zeros(n)
+        self._optimistic = settings.optimistic
+        self._ended = np.zeros(n, np.int64)
+        self._scratch = np.zeros(1, np.float32), np.zeros(1, np.bool_), np.zeros(1, np.bool_)
+        self._continuous = settings.action_scheme == "continuous"
+        orders = settings.action_scheme == "orders"
+        self._table = np.arange(kernel.N_ORDERS, dtype=np.float64) if orders else np.array(settings.targets)
+        self._rule = "a number from -1 to 1" if self._continuous else f"an integer from 0 to {len(self._table) - 1}"
+        self._spans = [(data.first, len(data.candles) - 1) for data in self.datasets]  # first bar, bars after it
+        self._used = np.zeros((n, len(self.datasets)), np.int64)  # episodes begun on each series
+        self.dataset = np.zeros(n, np.int64)  # which series each account trades on
+        self._fields = accounts[list(INFO_FIELDS)]
+        self._reward_sums, self._steps = accounts["reward_sum"], accounts["steps"]
+        self._close = ground.bars["close"]
+        self._width = self.features.shape[1] + len(kernel.ACCOUNT_COLUMNS)
 
     @property
-    def observation_size(self) -> int:
-        return self.market.features.shape[1] + len(kernel.ACCOUNT_COLUMNS)
-
-    def observation_bounds(self) -> tuple[np.ndarray, np.ndarray]:
-        """Lowest and highest value of each column, float32 (F + 5,) each."""
-        high = np.full(self.observation_size, self.feature_bound, np.float32)
+    def observation_space(self) -> spaces.Box:
+        """Of one account: features within their bound, then the account's columns."""
+        n_account = len(kernel.ACCOUNT_COLUMNS)
+        high = np.full(self.features.shape[1] + n_account, self.feature_bound, np.float32)
         low = -high
-        low[-len(kernel.ACCOUNT_COLUMNS) :] = [0, 0, -1, 0, 0]
-        high[-len(kernel.ACCOUNT_COLUMNS) :] = 1
-        return low, high
+        low[-n_account:] = [-2, -2, -1, 0, 0] if self.settings.margin else [0, 0, -1, 0, 0]
+        high[-n_account:] = [2, 2, 1, 1, 1] if self.settings.margin else 1
+        return spaces.Box(low, high, dtype=np.float32)
+
+    @property
+    def action_space(self) -> spaces.Space[Any]:
+        """Of one account."""
+        return spaces.Box(-1.0, 1.0, (1,), np.float32) if self._continuous else spaces.Discrete(len(self._table))
 
     def begin(self, i: int, rng: np.random.Generator) -> None:
-        """Start an episode of account `i` at a random bar that leaves room for all of it."""
-        latest = len(self.market.close) - 1 - self.episode_bars
-        first = int(rng.integers(0, latest + 1)) if latest > 0 else 0
-        kernel.open_account(self.accounts, i, self.rules, first, first + self.episode_bars)
+        """Start an episode of account `i` on the series whose turn it is, at a random bar that leaves room for all of it."""
+        chosen = self._choose(i, rng) if len(self.datasets) > 1 else 0
+        self._used[i, chosen] += 1
+        self.dataset[i] = chosen
+        first, whole = self._spans[chosen]
+        length = whole if self.evaluation else min(self.settings.episode_bars, whole)
+        start = first + int(rng.random() * (whole - length + 1))
+        kernel.open_account(self._accounts, self._returns, i, self._rules, start, start + length)
 
-    def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Rewards float32 (n,), terminated bool (n,), truncated bool (n,); the flags are valid until the next step."""
-        rewards = np.empty(len(actions), np.float32)
-        kernel.step(self.market, self.accounts, self.rules, actions, self._terminated, self._truncated)
-        kernel.reward(self._reward, self.accounts, self.rules, rewards)
-        return rewards, self._terminated, self._truncated
+    def begin_at(self, i: int, dataset: int, bar: int) -> None:
+        """Start an episode of account `i` at that bar of that series, to run to its end."""
+        first, whole = self._spans[dataset]
+        self.dataset[i] = dataset
+        kernel.open_account(self._accounts, self._returns, i, self._rules, first + bar, first + whole)
+
+    def forget(self, i: int) -> None:
+        """Count the series of account `i` from 0 again, so that a seed alone decides what follows."""
+        self._used[i] = 0
+
+    def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, list[int]]:
+        """Take all accounts that are not over one bar on; actions (n,) of the action space, or (n, 1) if it is continuous.
+
+        Returns:
+            Fresh arrays: observations float32 (n, F + 5), rewards float32 (n,), terminated bool (n,), truncated bool (n,); and
+            the accounts whose episode ended.
+        """
+        n = len(self._actions)
+        self._read(np.asarray(actions))
+        return self._advance(np.empty(n, np.float32), np.empty(n, np.bool_), np.empty(n, np.bool_))
+
+    def step_one(self, action: Any) -> tuple[np.ndarray, float, bool, bool]:
+        """The same for a single account: its observation float32 (F + 5,), reward, terminated, truncated."""
+        if self._continuous:
+            self._read(np.asarray(action, np.float64).reshape(-1))
+        else:
+            try:
+                number = operator.index(action)
+            except TypeError:
+                number = -1
+            if not 0 <= number < len(self._table):
+                raise InputError(f"an action must be {self._rule}, but got {action!r}")
+            self._actions[0] = self._table[number]
+        rewards, terminated, truncated = self._scratch
+        observations, *_ = self._advance(rewards, terminated, truncated)
+        return observations[0], rewards.item(), terminated.item(), truncated.item()
 
     def observe(self) -> np.ndarray:
-        """A new float32 (n, F + 5) array."""
-        out = np.empty((len(self.accounts.bar), self.observation_size), np.float32)
-        kernel.observe(self.market, self.accounts, out)
+        """What is known now: a new float32 (n, F + 5) array."""
+        out = np.empty((len(self._actions), self._width), np.float32)
+        kernel.observe(self._bars, self.features, self._rules, self._accounts, out)
         return out
 
+    def observe_one(self, i: int, out: np.ndarray) -> None:
+        """Write what account `i` knows now into row `i` of `out`."""
+        kernel.observe(self._bars, self.features, self._rules, self._accounts[i : i + 1], out[i : i + 1])
 
-def _check_features(candles: Candles, features: FeatureMatrix | np.ndarray, values: np.ndarray) -> None:
-    if values.ndim != 2 or values.dtype != np.float32:
-        raise InputError(f"features must be float32 of shape (T, F), but got {values.dtype} of shape {values.shape}")
-    if not 2 <= len(values) <= len(candles):
-        raise InputError(f"features need 2 to {len(candles)} rows, one for each of the last candles, but got {len(values)}")
-    if not np.isfinite(values).all():
-        row, column = np.argwhere(~np.isfinite(values))[0]
-        raise InputError(
-            f"features must be finite, but row {row}, column {column} is {values[row, column]}; drop the warm-up rows"
-        )
-    if isinstance(features, FeatureMatrix) and features.index[0] != candles.index[len(candles) - len(values)]:
-        raise InputError(
-            f"features must end where the candles end, but their first row is of {features.index[0]} "
-            f"and stands beside the candle of {candles.index[len(candles) - len(values)]}; transform these very candles"
-        )
+    def info(self, i: int) -> dict[str, Any]:
+        """Where account `i` stands; `bar` counts the bars of its own series."""
+        (
+            bar, net_worth, cash, coin, fees, slippage, borrow, funding, trades, outcome, event,
+            fill_coin, fill_price, forced_coin, forced_price,
+        ) = self._fields.item(i)  # fmt: skip
+        dataset = self.dataset.item(i)
+        return {
+            "dataset": dataset,
+            "bar": bar - self._spans[dataset][0],
+            "net_worth": net_worth,
+            "cash": cash,
+            "coin": coin,
+            "position": coin * self._close.item(bar) / net_worth if coin else 0.0,
+            "fees": fees,
+            "slippage": slippage,
+            "borrow": borrow,
+            "funding": funding,
+            "trades": trades,
+            "outcome": kernel.OUTCOMES[outcome],
+            "fill_coin": fill_coin,
+            "fill_price": fill_price,
+            "event": kernel.EVENTS[event],
+            "forced_coin": forced_coin,
+            "forced_price": forced_price,
+            "optimistic": self._optimistic,
+        }
+
+    def episode(self, i: int) -> dict[str, float]:
+        """Sum of the rewards and number of steps of account `i` since its episode began, named as loggers expect."""
+        return {"r": self._reward_sums.item(i), "l": self._steps.item(i)}
+
+    def _advance(
+        self, rewards: np.ndarray, terminated: np.ndarray, truncated: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, list[int]]:
+        observations = np.empty((len(rewards), self._width), np.float32)
+        n_ended = kernel.step(
+            self._bars, self.features, self._rules, self._accounts, self._returns, self._actions,
+            observations, terminated, truncated, self._ended,
+        )  # fmt: skip
+        self._score(self._rules, self._accounts, self._returns, rewards)
+        return observations, rewards, terminated, truncated, self._ended[:n_ended].tolist() if n_ended else []
+
+    def _read(self, actions: np.ndarray) -> None:
+        """Check the actions, and translate them for the kernel."""
+        n = len(self._actions)
+        bad = 0
+        if self._continuous:
+            if actions.size == n and actions.dtype.kind == "f":
+                flat = actions.reshape(n).astype(np.float64, copy=False)
+                bad = _scale(flat, self.settings.lowest_exposure, self.settings.max_leverage, self._actions)
+        elif actions.shape == (n,) and actions.dtype.kind in "iu":
+            bad = _look_up(actions.astype(np.int64, copy=False), self._table, self._actions)
+        if bad >= 0:
+            raise InputError(f"actions must be {n} times {self._rule}, but got {actions!r}")
+
+    def _choose(self, i: int, rng: np.random.Generator) -> int:
+        used = self._used[i]
+        least = np.flatnonzero(used == used.min())
+        if self.evaluation:
+            return int(least[0])
+        if self.settings.dataset_sampling == "length":
+            lengths = np.array([len(data.candles) for data in self.datasets])
+            return int(rng.choice(len(lengths), p=lengths / lengths.sum()))
+        return int(rng.choice(least))
+
+
+@njit(cache=True)
+def _look_up(actions: np.ndarray, table: np.ndarray, out: np.ndarray) -> int:
+    """out[i] = table[actions[i]]; returns the first account whose action is not in the table, or -1."""
+    for i in range(len(actions)):
+        if not 0 <= actions[i] < len(table):
+            return i
+        out[i] = table[actions[i]]
+    return -1
+
+
+@njit(cache=True)
+def _scale(actions: np.ndarray, lowest: float, highest: float, out: np.ndarray) -> int:
+    """Map -1 .. 1 to lowest .. highest; returns the first account whose action lies outside (or is NaN), or -1."""
+    for i in range(len(actions)):
+        if not -1.0 <= actions[i] <= 1.0:
+            return i
+        out[i] = lowest + 0.5 * (actions[i] + 1.0) * (highest - lowest)
+    return -1
+
+
+def _rules(settings: EnvSettings, bar: pd.Timedelta) -> np.ndarray:
+    """RULES (1,)."""
+    days = bar / DAY
+    rules = np.zeros(1, kernel.RULES)
+    values = {
+        "scheme": kernel.ORDERS if settings.action_scheme == "orders" else kernel.EXPOSURE,
+        "fill": FILLS[settings.fill],
+        "margin": settings.margin,
+        "window": settings.reward_window,
+        "initial_cash": settings.initial_cash,
+        "fee": settings.fee_bps / 1e4,
+        "adverse": (settings.half_spread_bps + settings.slippage_bps) / 1e4,
+        "impact": settings.impact,
+        "borrow": settings.borrow_bps_per_day / 1e4 * days,
+        "funding": settings.funding_bps_per_day / 1e4 * days,
+        "min_trade": settings.min_trade,
+        "lot": settings.lot,
+        "lowest": settings.lowest_exposure,
+        "highest": settings.max_leverage,
+        "maintenance": settings.maintenance_margin,
+        "stop_loss": settings.stop_loss,
+        "take_profit": settings.take_profit,
+        "ruin_fraction": settings.ruin_fraction,
+        "annualization": pd.Timedelta("365.25D") / bar,
+    }
+    for name, value in values.items():
+        rules[name] = value
+    return rules

@@ -1,81 +1,105 @@
 """`BitcoinTradingVecEnv`: many accounts in one call of the kernel, as a Stable-Baselines3 `VecEnv`."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
-from gymnasium import spaces
 from gymnasium.utils.seeding import np_random
 from stable_baselines3.common.vec_env import VecEnv
 
-from envs import kernel
+from envs.rewards import Reward
+from envs.series import Rows, Series
 from envs.settings import EnvSettings
 from envs.trading import Trading
-from features import FeatureMatrix
-from market import Candles, InputError
+from market import InputError
+
+
+class QuietInfo(dict[str, Any]):
+    """The empty info of an env whose episode goes on. All of them are this one, so it refuses to be written to."""
+
+    def __setitem__(self, name: str, value: Any) -> NoReturn:
+        raise InputError(f"the infos of running episodes are one shared, empty dict, so {name!r} cannot be set; copy it first")
+
+    def update(self, *args: Any, **kwargs: Any) -> NoReturn:
+        self["..."] = None
+
+    def setdefault(self, name: str, default: Any = None) -> NoReturn:
+        self[name] = default
+
+
+QUIET = QuietInfo()
 
 
 class BitcoinTradingVecEnv(VecEnv):
     """`n_envs` times `BitcoinTradingEnv`, whose docstring is the contract of observations, actions and rewards.
 
     Env i is seeded with `seed + i` and then does what the scalar env seeded so does, to the byte. A finished env begins its
-    next episode at once; `infos[i]` then holds `terminal_observation`, `TimeLimit.truncated` and `episode`
-    (`r`: sum of rewards, `l`: steps). Only finished envs cost Python time.
+    next episode at once; `infos[i]` then holds `terminal_observation`, `TimeLimit.truncated`, `episode` (`r`: sum of rewards,
+    `l`: steps) and everything of the scalar env's info but `time`. All other infos are empty: only finished envs cost Python
+    time. `trading.accounts` has the state of every account as arrays, and `env_method("info", i)` that of account i as a dict.
+
+    Args:
+        candles, features, settings, evaluation, reward: as for `BitcoinTradingEnv`.
+        n_envs: number of accounts.
+        seed: of the first one; None draws one from the system.
     """
 
     def __init__(
         self,
-        candles: Candles,
-        features: FeatureMatrix | np.ndarray,
+        candles: Series,
+        features: Rows,
         settings: EnvSettings | None = None,
         n_envs: int = 64,
         seed: int | None = None,
         evaluation: bool = False,
+        reward: Reward | None = None,
     ) -> None:
-        self.trading = Trading(candles, features, settings or EnvSettings(), n_envs, evaluation)
+        self.settings = settings or EnvSettings()
+        self.trading = Trading(candles, features, self.settings, n_envs, evaluation, reward)
         self.render_mode = None
-        low, high = self.trading.observation_bounds()
-        super().__init__(n_envs, spaces.Box(low, high, dtype=np.float32), spaces.Discrete(kernel.N_ORDERS))
+        super().__init__(n_envs, self.trading.observation_space, self.trading.action_space)
         self.seed(seed)
         self._generators: list[np.random.Generator] = [np_random(None)[0] for _ in range(n_envs)]
-        self._actions = np.zeros(n_envs, np.int64)
-        self._returns = np.zeros(n_envs)
-        self._quiet_infos: list[dict[str, Any]] = [{} for _ in range(n_envs)]
+        self._begun = False
+        self._step: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, list[int]] | None = None
 
     def reset(self) -> np.ndarray:
         for i, seed in enumerate(self._seeds):
             if seed is not None:
                 self._generators[i] = np_random(seed)[0]
+                self.trading.forget(i)
             self.trading.begin(i, self._generators[i])
         self._reset_seeds()
         self._reset_options()
-        self._returns[:] = 0.0
+        self._begun = True
         return self.trading.observe()
 
     def step_async(self, actions: np.ndarray) -> None:
-        actions = np.asarray(actions)
-        if actions.shape != (self.num_envs,) or actions.min() < 0 or actions.max() >= kernel.N_ORDERS:
-            raise InputError(f"actions must be {self.num_envs} integers from 0 to {kernel.N_ORDERS - 1}, but got {actions!r}")
-        self._actions[:] = actions
+        if not self._begun:
+            raise InputError("no episode has begun; call `reset` before `step`")
+        self._step = self.trading.step(actions)
 
     def step_wait(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[dict[str, Any]]]:
-        rewards, terminated, truncated = self.trading.step(self._actions)
+        if self._step is None:
+            raise InputError("no actions were given; call `step_async` before `step_wait`")
+        observations, rewards, terminated, truncated, ended = self._step
+        self._step = None
+        infos: list[dict[str, Any]] = [QUIET] * self.num_envs
+        if not ended:
+            return observations, rewards, truncated, infos
         dones = terminated | truncated
-        self._returns += rewards
-        observations = self.trading.observe()
-        if not dones.any():
-            return observations, rewards, dones, self._quiet_infos
-        infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
-        for i in np.flatnonzero(dones):
-            infos[i] = {
-                "terminal_observation": observations[i].copy(),
-                "TimeLimit.truncated": bool(truncated[i]),
-                "episode": {"r": float(self._returns[i]), "l": int(self.trading.accounts.steps[i])},
-                "net_worth": float(self.trading.accounts.net_worth[i]),
-            }
-            self.trading.begin(int(i), self._generators[i])
-        self._returns[dones] = 0.0
-        return self.trading.observe(), rewards, dones, infos
+        for i in ended:
+            infos[i] = self.trading.info(i)
+            infos[i]["terminal_observation"] = observations[i].copy()
+            infos[i]["TimeLimit.truncated"] = truncated.item(i)
+            infos[i]["episode"] = self.trading.episode(i)
+            self.trading.begin(i, self._generators[i])
+            self.trading.observe_one(i, observations)
+        return observations, rewards, dones, infos
+
+    def info(self, i: int) -> dict[str, Any]:
+        """Where account `i` stands now."""
+        return self.trading.info(i)
 
     def close(self) -> None:
         pass
