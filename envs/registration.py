@@ -8,6 +8,7 @@ from typing import Any
 import gymnasium
 
 from envs.env import BitcoinTradingEnv
+from envs.vector_env import BitcoinTradingVectorEnv
 from features import FeaturePipeline
 from market import InputError, simulate, split
 
@@ -17,14 +18,25 @@ ENV_ID = "coindojo/BitcoinTrading-v0"
 def register() -> None:
     """Add the env to Gymnasium's registry, once."""
     if ENV_ID not in gymnasium.registry:
-        gymnasium.register(id=ENV_ID, entry_point="envs.registration:make")
+        gymnasium.register(
+            id=ENV_ID, entry_point="envs.registration:make", vector_entry_point="envs.registration:make_vector"
+        )
 
 
 def make(**kwargs: Any) -> BitcoinTradingEnv:
     """The env with the given arguments of `BitcoinTradingEnv`; without candles, on the training range of a simulated market."""
+    return BitcoinTradingEnv(**_with_candles(kwargs))
+
+
+def make_vector(**kwargs: Any) -> BitcoinTradingVectorEnv:
+    """The same for `BitcoinTradingVectorEnv`."""
+    return BitcoinTradingVectorEnv(**_with_candles(kwargs))
+
+
+def _with_candles(kwargs: dict[str, Any]) -> dict[str, Any]:
     if "candles" not in kwargs:
         if "features" in kwargs:
             raise InputError("`features` are rows of some candles; give `candles` too, or neither for the simulated market")
         train = split(simulate("bitcoin", bars=10_000, seed=0)).train.own
         kwargs |= {"candles": train, "features": FeaturePipeline().fit(train).transform(train)}
-    return BitcoinTradingEnv(**kwargs)
+    return kwargs
