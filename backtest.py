@@ -36,6 +36,9 @@ from evaluation import (
 from features import FittedFeatures
 from market import load_candles, split, write_atomically
 
+ACTIONS = {"env.action_scheme", "env.targets", "env.shorts", "env.max_leverage"}
+"""settings that say what an action means"""
+
 
 def main() -> int:
     """Parse the command line and backtest one run."""
@@ -51,6 +54,10 @@ def report(folder: Path, overrides: Overrides, console: Console) -> None:
     """Open the test range, play everyone, write and print the outcome."""
     if not (folder / "agent" / "agent.json").exists():
         raise RunError(f"a backtest needs a trained agent, but {folder} holds none; run `python train.py` first")
+    if changed := ACTIONS & overrides.keys():
+        raise RunError(
+            f"an agent trades by the actions it was trained on, so `{min(changed)}` cannot be changed; train another one"
+        )
     experiment = load_experiment(folder / "config.yaml", overrides)
     agent, features = LearnedAgent.load(folder / "agent"), FittedFeatures.load(folder / "agent")
     parts = split(load_candles(experiment.market), experiment.split)
@@ -69,11 +76,12 @@ def report(folder: Path, overrides: Overrides, console: Console) -> None:
 
     test = part.own.index
     title = f"{part.candles.symbol}, test range {test[0]:%Y-%m-%d} to {test[-1]:%Y-%m-%d}"
+    title += " (OPTIMISTIC fills)" if episodes[AGENT].optimistic else ""
     pictures = [folder / "figures" / "net_worth.png", folder / "figures" / "trades.png"]
     draw_net_worth(episodes, f"Net worth: {title}", pictures[0])
     draw_trades(episodes[AGENT], f"Trades of the agent: {title}", pictures[1])
     write_atomically(folder / "trades.csv", episodes[AGENT].trades.to_csv(index=False))
-    words = in_words(figures, test[0], test[-1])
+    words = in_words(figures, test[0], test[-1], episodes[AGENT].optimistic)
     openings = ledger.openings(parts.data_sha256)
     honesty = (
         f"The test range of these data has been opened {openings} time{'s' if openings > 1 else ''}; "
@@ -82,7 +90,7 @@ def report(folder: Path, overrides: Overrides, console: Console) -> None:
     outcome = {
         "data_sha256": parts.data_sha256, "config_sha256": config_sha256, "overrides": overrides,
         "test_range": {"first": str(test[0]), "last": str(test[-1]), "bars": len(part)},
-        "test_range_openings": openings, "trials_searched": trials,
+        "optimistic": episodes[AGENT].optimistic, "test_range_openings": openings, "trials_searched": trials,
         "strategies": figures, "in_words": words,
     }  # fmt: skip
     write_json(folder / "metrics.json", outcome)

@@ -14,6 +14,7 @@ from rich.progress import Progress
 
 from agents import AgentSettings
 from configs import load_experiment, make_parser, parse, run
+from envs import OPTIMISTIC
 from evaluation import best_agent, finished_trials, open_study, run_study
 from features import FeaturePipeline
 from market import load_candles, split
@@ -31,6 +32,8 @@ def main() -> int:
 
     console = Console(soft_wrap=True, highlight=False)
     console.print(f"study {name} in {search.storage}: {finished_trials(study)} of {search.trials} trials finished")
+    if experiment.env.optimistic:
+        console.print(OPTIMISTIC)
     console.print(f"data: {candles.source}; train {len(parts.train):,} bars, validation {len(parts.validation):,} bars")
     if finished_trials(study) >= search.trials:
         console.print(f"nothing to do; give a larger --trials to go on (now {search.trials})")

@@ -18,6 +18,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from agents import LearnedAgent
 from configs import Experiment, Overrides, dump_experiment, load_experiment, make_parser, parse, run
+from envs import OPTIMISTIC
 from evaluation import (
     Validation,
     best_agent,
@@ -55,6 +56,8 @@ def main() -> int:
     write_atomically(folder / "command.txt", shlex.join(["python", *sys.argv]) + "\n")
     write_atomically(folder / "data.sha256", parts.data_sha256 + "\n")
     console.print(f"run folder: {folder}")
+    if experiment.env.optimistic:
+        console.print(OPTIMISTIC)
     console.print(f"data: {candles.source}; train {len(parts.train):,} bars, validation {len(parts.validation):,} bars")
     try:
         train(experiment, parts, folder, origin, console)

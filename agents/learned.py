@@ -16,6 +16,8 @@ from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 from agents.settings import AgentSettings
 from market import InputError, write_atomically
 
+CONTINUOUS = spaces.Box(-1.0, 1.0, (1,), np.float32)
+
 
 class AgentFileError(InputError):
     """An agent's folder that cannot be read; the message says which file and why."""
@@ -59,6 +61,11 @@ class LearnedAgent:
         self.policy = policy
         self.settings = settings
 
+    @property
+    def action_space(self) -> spaces.Space[Any]:
+        """The env's, on which it was trained."""
+        return self.policy.action_space
+
     def predict(
         self,
         observation: np.ndarray,
@@ -75,7 +82,7 @@ class LearnedAgent:
             "format": 1,
             "settings": self.settings.model_dump(mode="json"),
             "observation_size": int(self.policy.observation_space.shape[0]),  # type: ignore[index]
-            "actions": int(self.policy.action_space.n),  # type: ignore[attr-defined]
+            "actions": int(space.n) if isinstance(space := self.policy.action_space, spaces.Discrete) else "continuous",
         }
         write_atomically(folder / "policy.safetensors", dump_tensors(self.policy.state_dict()))
         write_atomically(folder / "agent.json", json.dumps(about, indent=2) + "\n")
@@ -95,7 +102,7 @@ class LearnedAgent:
             settings = AgentSettings.model_validate(about["settings"])
             policy = RecurrentActorCriticPolicy(
                 spaces.Box(-np.inf, np.inf, (int(about["observation_size"]),), np.float32),
-                spaces.Discrete(int(about["actions"])),
+                CONTINUOUS if about["actions"] == "continuous" else spaces.Discrete(int(about["actions"])),
                 lambda _: settings.learning_rate,
                 **_policy_arguments(settings),
             )

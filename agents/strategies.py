@@ -29,6 +29,8 @@ class SignalStrategy:
         sides: int64 (T,) of `BUY`, `SELL`, `HOLD`; entry k may use what is known when bar k closes, and no more.
     """
 
+    spot = True  # plays the 12 orders in a cash account, whatever the agent beside it may do
+
     def __init__(self, sides: np.ndarray) -> None:
         self.sides = sides
 

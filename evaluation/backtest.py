@@ -3,7 +3,7 @@
 import pandas as pd
 
 from agents import Agent, BuyAndHold, RsiDivergence, SmaCrossover, StrategySettings
-from envs import EnvSettings
+from envs import OPTIMISTIC, EnvSettings
 from evaluation.episode import Episode, play
 from evaluation.metrics import Metrics
 from features import FittedFeatures
@@ -28,7 +28,7 @@ def backtest(
     return {name: play(part.candles, matrix, env, strategy) for name, strategy in strategies.items()}
 
 
-def in_words(figures: dict[str, Metrics], first: pd.Timestamp, last: pd.Timestamp) -> str:
+def in_words(figures: dict[str, Metrics], first: pd.Timestamp, last: pd.Timestamp, optimistic: bool = False) -> str:
     """The comparison that matters, without a claim that one seed on one range could not carry."""
     agent, hold = (1 + (figures[name]["total_return"] or 0.0) for name in (AGENT, BUY_AND_HOLD))
     beaten = [name for name in figures if name != AGENT and (figures[name]["total_return"] or 0.0) < agent - 1]
@@ -36,4 +36,5 @@ def in_words(figures: dict[str, Metrics], first: pd.Timestamp, last: pd.Timestam
     return (
         f"From {first:%Y-%m-%d} to {last:%Y-%m-%d} the agent made {agent:.2f}x its start, {order} buy and hold's {hold:.2f}x; "
         f"it ended above {len(beaten)} of {len(figures) - 1} benchmarks. One seed on one range: this is no evidence of an edge."
+        + (f" {OPTIMISTIC}" if optimistic else "")
     )

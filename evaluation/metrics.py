@@ -57,10 +57,10 @@ def annual_growth(worth: np.ndarray, bars_per_year: float) -> float:
 
 
 def log_growth(episode: Episode) -> float:
-    """log(last / first net worth), after all costs: the figure that validation and the search maximise. Always finite, since
-    a long-only account without credit cannot reach 0."""
+    """log(last / first net worth), after all costs: the figure that validation and the search maximise. Always finite: what ends
+    below a billionth of its start, or in debt, counts as a billionth."""
     worth = episode.table["net_worth"]
-    return float(np.log(worth.iloc[-1] / worth.iloc[0]))
+    return float(np.log(max(worth.iloc[-1] / worth.iloc[0], 1e-9)))
 
 
 def format_figure(name: str, value: float | int | None) -> str:
