@@ -26,8 +26,11 @@ OTHER = {
     "market.edge": 0.3,
     "split.train": 0.5, "split.validation": 0.25, "split.purge_bars": 5,
     "features.indicators": "rsi", "features.scaler": "standard", "features.clip": 1.0,
+    "env.action_scheme": "targets", "env.targets": "0,0.3,1", "env.fill": "next_close",
     "env.reward": "profit", "env.reward_window": 5, "env.initial_cash": 500.0, "env.fee_bps": 50, "env.half_spread_bps": 50,
-    "env.slippage_bps": 50, "env.min_trade": 4_000, "env.episode_bars": 20, "env.ruin_fraction": 0.6,
+    "env.slippage_bps": 50, "env.impact": 1.0, "env.borrow_bps_per_day": 50, "env.funding_bps_per_day": 10,
+    "env.min_trade": 4_000, "env.lot": 5.0, "env.shorts": True, "env.max_leverage": 2.0, "env.maintenance_margin": 0.6,
+    "env.stop_loss": 0.02, "env.take_profit": 0.02, "env.episode_bars": 20, "env.ruin_fraction": 0.6, "env.dataset_sampling": "length",
     "agent.n_envs": 8, "agent.n_steps": 32, "agent.n_minibatches": 2, "agent.n_epochs": 3, "agent.learning_rate": 0.01,
     "agent.gamma": 0.5, "agent.gae_lambda": 0.5, "agent.clip_range": 1e-4, "agent.ent_coef": 0.5, "agent.vf_coef": 0.1,
     "agent.max_grad_norm": 0.01, "agent.lstm_size": 9, "agent.lstm_layers": 2,
@@ -36,6 +39,12 @@ OTHER = {
     "search.seed": 1, "search.storage": "sqlite:///elsewhere.db",
     "benchmarks.sma_short_bars": 10, "benchmarks.sma_long_bars": 100, "benchmarks.rsi_bars": 5,
     "benchmarks.rsi_lookback_bars": 5,
+}  # fmt: skip
+# What a setting needs beside it to have a meaning.
+BESIDE = {
+    "market.repair": {"market.file": "candles.csv"}, "env.targets": {"env.action_scheme": "targets"},
+    "env.borrow_bps_per_day": {"env.shorts": True}, "env.funding_bps_per_day": {"env.shorts": True},
+    "env.maintenance_margin": {"env.max_leverage": 1.5},
 }  # fmt: skip
 
 
@@ -61,14 +70,19 @@ def of_features(experiment: Experiment):
 
 
 def of_env(experiment: Experiment):
+    """Three series, so that sampling matters; falling, so that ruin does."""
     rng = np.random.default_rng(0)
-    falling = make_candles(list(100 * np.exp(np.cumsum(rng.normal(-0.03, 0.03, 200)))))
-    env = BitcoinTradingEnv(falling, no_features(falling), experiment.env)
-    record, over = [str(env.reset(seed=0)[1])], False
-    while not over:
-        _, reward, terminated, truncated, info = env.step(int(rng.integers(8)))
-        over = terminated or truncated
-        record.append(f"{reward} {terminated} {truncated} {info['net_worth']}")
+    series = [make_candles(list(100 * np.exp(np.cumsum(rng.normal(-0.03, 0.03, bars))))) for bars in (400, 60, 60)]
+    env = BitcoinTradingEnv(series, [no_features(candles) for candles in series], experiment.env)
+    env.action_space.seed(0)
+    record = []
+    for episode in range(4):
+        record.append(str(env.reset(seed=0 if episode == 0 else None)[1]))
+        over = False
+        while not over:
+            _, reward, terminated, truncated, info = env.step(env.action_space.sample())
+            over = terminated or truncated
+            record.append(f"{reward} {terminated} {truncated} {info['net_worth']}")
     return record
 
 
@@ -114,7 +128,7 @@ def test_the_table_holds_every_setting():
 
 @pytest.mark.parametrize("name", OTHER)
 def test_each_setting_changes_something(name, tmp_path, monkeypatch):
-    base = BASE | ({"market.file": "candles.csv"} if name == "market.repair" else {})
+    base = BASE | BESIDE.get(name, {})
     outcome = OUTCOME[name.split(".")[0]]
     outcomes = []
     for number, overrides in enumerate((base, base | {name: OTHER[name]})):
