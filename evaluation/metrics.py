@@ -28,8 +28,8 @@ def metrics(episode: Episode) -> Metrics:
     """Figures of an episode.
 
     `cagr` is annualised over 365.25 days; `sharpe`, `sortino`, `calmar`, `omega` (threshold 0) are annualised from the returns
-    of the bars; `max_drawdown` is negative; `exposure` is the mean share of the net worth held in coin; `fees_paid` in USD,
-    without spread and slippage, which are in the fill prices.
+    of the bars; `max_drawdown` is negative; `exposure` is the mean size of the position, long or short,
+    as a share of the net worth; `fees_paid` in USD, without spread and slippage, which are in the fill prices.
     """
     worth = episode.table["net_worth"].to_numpy()
     returns = worth[1:] / worth[:-1] - 1
@@ -43,7 +43,7 @@ def metrics(episode: Episode) -> Metrics:
             "calmar": empyrical.calmar_ratio(returns, annualization=year),
             "omega": empyrical.omega_ratio(returns, annualization=year),
             "max_drawdown": empyrical.max_drawdown(returns),
-            "exposure": episode.table["position"].iloc[1:].mean(),
+            "exposure": episode.table["position"].iloc[1:].abs().mean(),
             "fees_paid": episode.table["fees"].iloc[-1],
         }
     finite: Metrics = {name: float(value) if math.isfinite(value) else None for name, value in figures.items()}
@@ -51,7 +51,9 @@ def metrics(episode: Episode) -> Metrics:
 
 
 def annual_growth(worth: np.ndarray, bars_per_year: float) -> float:
-    """Compound annual growth rate; infinite where a short range overflows it."""
+    """Compound annual growth rate; infinite where a short range overflows it, -1 where nothing or a debt is left."""
+    if worth[-1] <= 0:
+        return -1.0
     exponent = bars_per_year / (len(worth) - 1) * math.log(worth[-1] / worth[0])
     return math.expm1(exponent) if exponent < 700 else math.inf
 

@@ -150,6 +150,12 @@ def test_a_backtest_can_be_repeated_and_its_costs_changed(place):
     assert dear["buy and hold"]["total_return"] < strategies()["buy and hold"]["total_return"]
 
 
+def test_a_backtest_never_changes_what_an_action_means(place):
+    run = script(place, "backtest", "--run", "runs/small-sortino-001", "--env.max_leverage", "2")
+    assert (run.returncode, run.stdout) == (2, "")
+    assert "trades by the actions it was trained on, so `env.max_leverage` cannot be changed" in run.stderr
+
+
 def test_training_twice_gives_the_same_files(place):
     runs = []
     for _ in range(2):

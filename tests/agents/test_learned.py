@@ -8,6 +8,7 @@ import torch
 from agents import AgentFileError, AgentSettings, LearnedAgent, build_ppo
 from envs import BitcoinTradingVecEnv, EnvSettings
 from evaluation import play
+from market import InputError
 
 SMALL = AgentSettings(n_envs=4, n_steps=16, n_minibatches=2, n_epochs=1, lstm_size=8)
 
@@ -24,6 +25,20 @@ def test_a_saved_agent_decides_the_same(agent, candles, matrix, tmp_path):
     one, two = (play(candles, matrix, EnvSettings(), each).table for each in (agent, loaded))
     assert one.equals(two)
     assert {path.name for path in tmp_path.iterdir()} == {"agent.json", "policy.safetensors"}
+
+
+@pytest.mark.parametrize("options", [{"action_scheme": "continuous"}, {"action_scheme": "targets", "targets": (0, 1)}])
+def test_an_agent_of_any_action_scheme_is_kept_and_trades(options, candles, matrix, tmp_path):
+    settings = EnvSettings(**options)
+    vector = BitcoinTradingVecEnv(candles, matrix, settings, n_envs=4, seed=0)
+    trained = LearnedAgent(build_ppo(SMALL, vector, seed=0).learn(64).policy, SMALL)
+    trained.save(tmp_path)
+    loaded = LearnedAgent.load(tmp_path)
+    assert loaded.action_space == vector.action_space
+    one, two = (play(candles, matrix, settings, each).table for each in (trained, loaded))
+    assert one.equals(two)
+    with pytest.raises(InputError, match="trained on the actions"):
+        play(candles, matrix, EnvSettings(), loaded)
 
 
 def test_the_memory_is_carried_from_bar_to_bar_and_cleared_at_a_start(agent, matrix):

@@ -5,7 +5,7 @@ from helpers import FREE, make_candles, no_features
 
 from agents import BuyAndHold, SignalStrategy, StrategySettings
 from envs import BUY, HOLD, SELL, EnvSettings
-from evaluation import AGENT, TestLedger, backtest, draw_net_worth, draw_trades, in_words, metrics, play
+from evaluation import AGENT, TestLedger, backtest, draw_net_worth, draw_trades, in_words, log_growth, metrics, play
 from features import FeaturePipeline
 
 
@@ -37,6 +37,40 @@ def test_a_replay_of_the_trade_list_in_plain_pandas_gives_the_same_curve(episode
         held = by_bar.reindex(part.own.index).fillna(0.0).cumsum()
         curve = 10_000 + held["cash"] + held["coin"] * part.own.frame["close"]
         np.testing.assert_allclose(curve, episode.table["net_worth"], rtol=1e-9)
+
+
+def test_the_benchmarks_trade_spot_beside_a_leveraged_agent(parts, part, episodes):
+    """A cash account, whole orders, no stops; but the same costs and fills."""
+    features = FeaturePipeline().fit(parts.train.candles)
+    leveraged = EnvSettings(max_leverage=3.0, shorts=True, stop_loss=0.01, funding_bps_per_day=10.0)
+    strategies = StrategySettings(sma_short_bars=5, sma_long_bars=20)
+    beside = backtest(part, features, leveraged, strategies, SignalStrategy(np.array([HOLD])))
+    for name in list(episodes)[1:]:
+        assert beside[name].table.equals(episodes[name].table)
+
+
+def test_debt_ends_an_episode_and_its_figures_stay_finite():
+    class Leverage:
+        def predict(self, observation, state=None, episode_start=None, deterministic=False):
+            return np.int64(1), state
+
+    candles = make_candles([100, 100, 10, 10, 10])
+    settings = EnvSettings(action_scheme="targets", targets=(0, 5), max_leverage=5.0, **FREE)
+    episode = play(candles, no_features(candles), settings, Leverage())
+    assert episode.table["net_worth"].iloc[-1] < 0
+    assert len(episode.table) == 3
+    assert log_growth(episode) == pytest.approx(np.log(1e-9))
+    assert metrics(episode)["total_return"] < -1
+
+
+def test_fills_at_a_known_price_are_marked_wherever_they_show(parts, part, episodes):
+    features = FeaturePipeline().fit(parts.train.candles)
+    agent = SignalStrategy(np.array([BUY]))
+    episode = backtest(part, features, EnvSettings(fill="same_close"), StrategySettings(), agent)[AGENT]
+    assert episode.optimistic
+    assert not episodes[AGENT].optimistic
+    figures = {name: metrics(episode) for name in (AGENT, "buy and hold")}
+    assert "OPTIMISTIC" in in_words(figures, part.own.index[0], part.own.index[-1], episode.optimistic)
 
 
 def test_settings_of_the_benchmarks_reach_them(parts, part, episodes):
