@@ -35,7 +35,7 @@ BAR = np.dtype([(name, np.float64) for name in ("open", "high", "low", "close", 
 """One bar. `impact`: trailing volatility / sqrt(trailing volume in USD), known before the bar opens; inf without volume."""
 
 RULES = np.dtype(
-    [(name, np.int64) for name in ("scheme", "fill", "margin", "window")]  # `margin`: cash and coin may fall below 0
+    [(name, np.int64) for name in ("scheme", "fill_at", "margin", "window", "stride")]  # `margin`: cash and coin may fall below 0
     + [
         (name, np.float64)
         for name in (
@@ -97,8 +97,8 @@ def step(
 
     Args:
         bars: BAR (T,). features: float32 (T, F). rules: RULES (1,). accounts: ACCOUNT (N,).
-        returns: float64 (N, k * window), simple returns of the net worth, one ring an account; the rest is the reward's. If k is
-            2 each is written twice, so that every window is one slice.
+        returns: simple returns of the net worth. With a `stride` of 1 float64 (N, 2 * window), a ring written twice, so that every
+            window is one slice; else (N, stride * window): the first of each `stride` is a return, the others are the reward's.
         actions: float64 (N,), orders 0 to 11 or exposures.
         observations: float32 (N, F + 5), written. terminated, truncated: bool (N,), written.
         ended: int64 (N,), written: the accounts whose episode ended, in order.
@@ -108,7 +108,6 @@ def step(
     """
     rule = rules[0]
     window = rule.window
-    twice = returns.shape[1] == 2 * window
     n_ended = 0
     for i in range(len(actions)):
         account = accounts[i]
@@ -118,9 +117,10 @@ def step(
         before = account.net_worth
         advance(account, bars[account.bar], bars[account.bar + 1], actions[i], rule)
         slot = account.slot
-        returns[i, slot] = account.net_worth / before - 1.0
-        if twice:
-            returns[i, slot + window] = returns[i, slot]
+        change = account.net_worth / before - 1.0
+        returns[i, slot * rule.stride] = change
+        if rule.stride == 1:
+            returns[i, slot + window] = change
         account.slot = slot + 1 if slot + 1 < window else 0
         account.bar += 1
         account.steps += 1
@@ -130,7 +130,9 @@ def step(
         if account.over:
             ended[n_ended] = i
             n_ended += 1
-    observe(bars, features, rules, accounts, observations)  # after the loop: copies without branches overlap in the processor
+    observe(
+        bars, features, rules, accounts, observations, 0, len(accounts)
+    )  # after the loop: copies without branches overlap in the processor
     return n_ended
 
 
@@ -140,15 +142,15 @@ def advance(account: Record, known: Record, bar: Record, action: float, rules: R
     account.event = NOTHING
     account.fill_price = account.fill_coin = account.forced_price = account.forced_coin = 0.0
     account.idle += 1
-    if rules.fill == NEXT_CLOSE:
+    if rules.fill_at == NEXT_CLOSE:
         survive(account, bar, rules)
         carry(account, bar.close, rules)
         place(account, action, bar.close, bar.impact, rules)
     else:
-        gap = rules.fill == NEXT_OPEN and below_maintenance(account, bar.open, rules)  # the order comes too late
+        gap = rules.fill_at == NEXT_OPEN and below_maintenance(account, bar.open, rules)  # the order comes too late
         if gap:
             survive(account, bar, rules)
-        place(account, action, bar.open if rules.fill == NEXT_OPEN else known.close, bar.impact, rules)
+        place(account, action, bar.open if rules.fill_at == NEXT_OPEN else known.close, bar.impact, rules)
         survive(account, bar, rules)
         carry(account, bar.close, rules)
     account.net_worth = account.cash + account.coin * bar.close
@@ -180,17 +182,24 @@ def place(account: Record, action: float, price: float, impact: float, rules: Re
     distance = sign * (goal * worth - held)  # in USD, before costs
     if distance <= DUST * abs(worth):
         if rules.scheme == ORDERS:
-            account.outcome = NO_MARGIN if rules.margin else (NO_CASH if sign > 0.0 else NO_COIN)
+            if sign < 0.0 and rules.lowest == 0.0:
+                account.outcome = NO_COIN
+            else:
+                account.outcome = NO_MARGIN if rules.margin else NO_CASH
         return
     adverse = adverse_of(distance / parts, impact, rules)
     cost = adverse + rules.fee * (1.0 + sign * adverse)  # of each USD traded; paid from the worth, so it moves the exposure
     # The whole way is the value that solves held + sign * value = goal * (worth - cost * value); the order goes a part of it.
-    quantity = distance / ((1.0 + sign * goal * cost) * parts * price)
+    shrink = 1.0 + sign * goal * cost
+    quantity = distance / (shrink * parts * price)
     if goal == 0.0 and parts == 1:
         quantity = abs(account.coin)  # to the last digit
     if rules.lot > 0.0:
-        quantity = np.floor(quantity / rules.lot + 1e-9) * rules.lot
-    if adverse >= MAX_ADVERSE or quantity < 0.0:  # the impact would eat the trade
+        quantity = np.floor(quantity / rules.lot * (1.0 + DUST / 2.0)) * rules.lot
+    too_dear = goal != 0.0 and (
+        shrink <= 0.0 or cost * distance >= worth * shrink
+    )  # the costs would leave no worth to hold it with
+    if too_dear or adverse >= MAX_ADVERSE:
         account.outcome = NO_VOLUME
     elif quantity == 0.0:
         account.outcome = BELOW_LOT
@@ -282,11 +291,13 @@ def carry(account: Record, price: float, rules: Record) -> None:
 
 
 @compiled
-def observe(bars: np.ndarray, features: np.ndarray, rules: np.ndarray, accounts: np.ndarray, out: np.ndarray) -> None:
-    """Write a row for each account, float32 (N, F + 5): the features of its bar, then `ACCOUNT_COLUMNS`."""
+def observe(
+    bars: np.ndarray, features: np.ndarray, rules: np.ndarray, accounts: np.ndarray, out: np.ndarray, first: int, last: int
+) -> None:
+    """Write the rows of accounts first to last - 1, float32 (N, F + 5): the features of the bar, then `ACCOUNT_COLUMNS`."""
     n = features.shape[1]
     bound = 2.0 if rules[0].margin else 1.0
-    for i in range(len(accounts)):
+    for i in range(first, last):
         account = accounts[i]
         t = account.bar
         for column in range(n):

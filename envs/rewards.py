@@ -243,8 +243,8 @@ Scorer = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], None]
 def scorer(reward: Reward) -> Scorer:
     """`score(rules, accounts, returns, out)`: the reward of every account after its step, float32 (N,), 0 if it did not step.
 
-    `returns` is float64 (N, k * reward_window), `k` being `returns_width(reward)`. The reward is compiled into the loop, since as
-    an argument its dispatch alone would cost more than 100 accounts.
+    `returns` is of `new_returns`. The reward is compiled into the loop, since as an argument its dispatch alone would cost more
+    than 100 accounts.
 
     Raises:
         InputError: something else than an njit function or a `Fold` of such.
@@ -255,10 +255,15 @@ def scorer(reward: Reward) -> Scorer:
     return _fold_scorer(reward) if isinstance(reward, Fold) else _window_scorer(reward)
 
 
-def returns_width(reward: Reward) -> int:
-    """Windows of returns that an account holds: for a function each return twice, so that every window is one slice; for a fold
-    each once, and the 4 parts of every stretch that ends with the window's last slot."""
-    return 5 if isinstance(reward, Fold) else 2
+def stride_of(reward: Reward) -> int:
+    """Floats a bar that an account keeps of its window: 1 for a function, the return; 5 for a fold, the return and the 4 parts of
+    the stretch from this bar to where the window was cut, side by side since they are wanted together."""
+    return 5 if isinstance(reward, Fold) else 1
+
+
+def new_returns(reward: Reward, n: int, window: int) -> np.ndarray:
+    """What `kernel.step` writes the returns of `n` accounts to."""
+    return np.zeros((n, max(stride_of(reward), 2) * window))
 
 
 def _window_scorer(reward: Callable[[np.ndarray, Any, float], float]) -> Scorer:
@@ -289,13 +294,13 @@ def _fold_scorer(fold: Fold) -> Scorer:
             if account.steps > 0:
                 memory = account.memory
                 last = account.slot - 1 if account.slot > 0 else window - 1
-                newer = lift(returns[i, last])
+                newer = lift(returns[i, 5 * last])
                 if last > 0:
                     newer = combine((memory[0], memory[1], memory[2], memory[3]), newer)
                 memory[0], memory[1], memory[2], memory[3] = newer
                 parts = newer
                 if account.steps > window and last < window - 1:
-                    at = window + 4 * (last + 1)
+                    at = 5 * last + 6
                     parts = combine((returns[i, at], returns[i, at + 1], returns[i, at + 2], returns[i, at + 3]), newer)
                 if last == window - 1:
                     cut(returns[i], window)
@@ -305,11 +310,10 @@ def _fold_scorer(fold: Fold) -> Scorer:
     @njit(error_model="numpy")
     def cut(row, window):  # type: ignore[no-untyped-def]
         """The window is full: write the parts of its stretches [k, window), from the last to the first."""
-        parts = lift(row[window - 1])
-        for k in range(window - 1, -1, -1):
-            if k < window - 1:
-                parts = combine(lift(row[k]), parts)
-            at = window + 4 * k
-            row[at], row[at + 1], row[at + 2], row[at + 3] = parts
+        parts = lift(row[5 * window - 5])
+        for at in range(5 * window - 5, -1, -5):
+            if at < 5 * window - 5:
+                parts = combine(lift(row[at]), parts)
+            row[at + 1], row[at + 2], row[at + 3], row[at + 4] = parts
 
     return score

@@ -9,8 +9,8 @@ from gymnasium import spaces
 from numba import njit
 
 from envs import kernel
-from envs.rewards import REWARDS, Reward, returns_width, scorer
-from envs.series import Rows, Series, lay_out
+from envs.rewards import REWARDS, Reward, new_returns, scorer, stride_of
+from envs.series import Dataset, Rows, Series, lay_out
 from envs.settings import EnvSettings
 from market import InputError
 
@@ -47,7 +47,6 @@ class Trading:
         self.settings = settings
         self.datasets, self.features, self.feature_bound = ground.datasets, ground.features, ground.bound
         self.bars = ground.bars.view(np.recarray)
-        self._rules = _rules(settings, self.datasets[0].candles.bar)
         accounts = np.zeros(n, kernel.ACCOUNT)
         accounts["over"] = 1
         self.accounts = accounts.view(np.recarray)
@@ -56,7 +55,8 @@ class Trading:
         self._bars = ground.bars
         reward = reward or REWARDS[settings.reward]
         self._score = scorer(reward)
-        self._returns = np.zeros((n, returns_width(reward) * settings.reward_window))
+        self._rules = _rules(settings, self.datasets[0].candles.bar, stride_of(reward))
+        self._returns = new_returns(reward, n, settings.reward_window)
         self._actions = np.zeros(n)
         self._optimistic = settings.optimistic
         self._ended = np.zeros(n, np.int64)
@@ -65,7 +65,7 @@ class Trading:
         orders = settings.action_scheme == "orders"
         self._table = np.arange(kernel.N_ORDERS, dtype=np.float64) if orders else np.array(settings.targets)
         self._rule = "a number from -1 to 1" if self._continuous else f"an integer from 0 to {len(self._table) - 1}"
-        self._spans = [(data.first, len(data.candles) - 1) for data in self.datasets]  # first bar, bars after it
+        self._spans = [self._span(data) for data in self.datasets]
         self._used = np.zeros((n, len(self.datasets)), np.int64)  # episodes begun on each series
         self.dataset = np.zeros(n, np.int64)  # which series each account trades on
         self._fields = accounts[list(INFO_FIELDS)]
@@ -90,19 +90,16 @@ class Trading:
 
     def begin(self, i: int, rng: np.random.Generator) -> None:
         """Start an episode of account `i` on the series whose turn it is, at a random bar that leaves room for all of it."""
-        chosen = self._choose(i, rng) if len(self.datasets) > 1 else 0
-        self._used[i, chosen] += 1
-        self.dataset[i] = chosen
-        first, whole = self._spans[chosen]
-        length = whole if self.evaluation else min(self.settings.episode_bars, whole)
-        start = first + int(rng.random() * (whole - length + 1))
+        first, length, starts = self._spans[self._choose(i, rng) if len(self._spans) > 1 else 0]
+        start = first + int(rng.random() * starts)
         kernel.open_account(self._accounts, self._returns, i, self._rules, start, start + length)
 
     def begin_at(self, i: int, dataset: int, bar: int) -> None:
         """Start an episode of account `i` at that bar of that series, to run to its end."""
-        first, whole = self._spans[dataset]
+        data = self.datasets[dataset]
         self.dataset[i] = dataset
-        kernel.open_account(self._accounts, self._returns, i, self._rules, first + bar, first + whole)
+        last = data.first + len(data.candles) - 1
+        kernel.open_account(self._accounts, self._returns, i, self._rules, data.first + bar, last)
 
     def forget(self, i: int) -> None:
         """Count the series of account `i` from 0 again, so that a seed alone decides what follows."""
@@ -138,12 +135,12 @@ class Trading:
     def observe(self) -> np.ndarray:
         """What is known now: a new float32 (n, F + 5) array."""
         out = np.empty((len(self._actions), self._width), np.float32)
-        kernel.observe(self._bars, self.features, self._rules, self._accounts, out)
+        kernel.observe(self._bars, self.features, self._rules, self._accounts, out, 0, len(out))
         return out
 
     def observe_one(self, i: int, out: np.ndarray) -> None:
         """Write what account `i` knows now into row `i` of `out`."""
-        kernel.observe(self._bars, self.features, self._rules, self._accounts[i : i + 1], out[i : i + 1])
+        kernel.observe(self._bars, self.features, self._rules, self._accounts, out, i, i + 1)
 
     def info(self, i: int) -> dict[str, Any]:
         """Where account `i` stands; `bar` counts the bars of its own series."""
@@ -154,7 +151,7 @@ class Trading:
         dataset = self.dataset.item(i)
         return {
             "dataset": dataset,
-            "bar": bar - self._spans[dataset][0],
+            "bar": bar - self.datasets[dataset].first,
             "net_worth": net_worth,
             "cash": cash,
             "coin": coin,
@@ -201,15 +198,26 @@ class Trading:
         if bad >= 0:
             raise InputError(f"actions must be {n} times {self._rule}, but got {actions!r}")
 
+    def _span(self, data: Dataset) -> tuple[int, int, int]:
+        """First bar, steps of an episode, and number of bars that it can start at."""
+        steps = len(data.candles) - 1
+        length = steps if self.evaluation else min(self.settings.episode_bars, steps)
+        return data.first, length, steps - length + 1
+
     def _choose(self, i: int, rng: np.random.Generator) -> int:
+        """The series of the next episode of account `i`."""
         used = self._used[i]
         least = np.flatnonzero(used == used.min())
         if self.evaluation:
-            return int(least[0])
-        if self.settings.dataset_sampling == "length":
+            chosen = int(least[0])
+        elif self.settings.dataset_sampling == "length":
             lengths = np.array([len(data.candles) for data in self.datasets])
-            return int(rng.choice(len(lengths), p=lengths / lengths.sum()))
-        return int(rng.choice(least))
+            chosen = int(rng.choice(len(lengths), p=lengths / lengths.sum()))
+        else:
+            chosen = int(rng.choice(least))
+        used[chosen] += 1
+        self.dataset[i] = chosen
+        return chosen
 
 
 @njit(cache=True)
@@ -232,15 +240,16 @@ def _scale(actions: np.ndarray, lowest: float, highest: float, out: np.ndarray) 
     return -1
 
 
-def _rules(settings: EnvSettings, bar: pd.Timedelta) -> np.ndarray:
+def _rules(settings: EnvSettings, bar: pd.Timedelta, stride: int = 1) -> np.ndarray:
     """RULES (1,)."""
     days = bar / DAY
     rules = np.zeros(1, kernel.RULES)
     values = {
         "scheme": kernel.ORDERS if settings.action_scheme == "orders" else kernel.EXPOSURE,
-        "fill": FILLS[settings.fill],
+        "fill_at": FILLS[settings.fill],
         "margin": settings.margin,
         "window": settings.reward_window,
+        "stride": stride,
         "initial_cash": settings.initial_cash,
         "fee": settings.fee_bps / 1e4,
         "adverse": (settings.half_spread_bps + settings.slippage_bps) / 1e4,
