@@ -1,7 +1,7 @@
 """`BitcoinTradingEnv`: one account as a `gymnasium.Env`. Its docstring is the contract."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium
 import numpy as np
@@ -12,6 +12,9 @@ from envs.series import Rows, Series
 from envs.settings import EnvSettings
 from envs.trading import Trading
 from market import InputError
+
+if TYPE_CHECKING:
+    from envs.rendering import Film
 
 
 class BitcoinTradingEnv(gymnasium.Env[np.ndarray, Any]):
@@ -142,8 +145,10 @@ class BitcoinTradingEnv(gymnasium.Env[np.ndarray, Any]):
         self.observation_space = self.trading.observation_space
         self.action_space = self.trading.action_space
         self._fills: list[tuple[np.datetime64, str, float, float]] = []
-        self._times = [data.candles.index.to_numpy() for data in self.trading.datasets]
+        self._times = [data.candles.index.tz_convert(None).to_numpy() for data in self.trading.datasets]
         self._over = True
+        self._begun = False
+        self._film = self._make_film(candles, features, benchmarks)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[np.ndarray, dict[str, Any]]:
         super().reset(seed=seed)
@@ -152,7 +157,11 @@ class BitcoinTradingEnv(gymnasium.Env[np.ndarray, Any]):
         self.trading.begin(0, self.np_random)
         self._fills = []
         self._over = False
-        return self.trading.observe()[0], self._info()
+        self._begun = True
+        info = self._info()
+        if self._film is not None:
+            self._film.begin(info)
+        return self.trading.observe()[0], info
 
     def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         if self._over:
@@ -162,7 +171,29 @@ class BitcoinTradingEnv(gymnasium.Env[np.ndarray, Any]):
         info = self._info()
         if info["fill_coin"] or info["forced_coin"]:
             self._note_fills(info)
+        if self._film is not None:
+            self._film.add(info)
         return observation, reward, terminated, truncated, info
+
+    def render(self) -> np.ndarray | str | None:
+        """`rgb_array`: uint8 (H, W, 3). `ansi`: one line. `human`: None, since `reset` and `step` draw by themselves."""
+        if self.render_mode is None:
+            modes = self.metadata["render_modes"]
+            gymnasium.logger.warn(f"`render` does nothing without a `render_mode`; make the env with one of {modes}")
+        elif not self._begun:
+            raise InputError("no episode has begun; call `reset` before `render`")
+        elif self.render_mode == "ansi":
+            from envs.rendering import line  # late, for matplotlib is slow to import
+
+            return line(self._info(), self.trading.bars.close[self.trading.accounts.bar[0]])
+        elif self.render_mode == "rgb_array" and self._film is not None:
+            return self._film.draw()
+        return None
+
+    def close(self) -> None:
+        """Close the window, if there is one."""
+        if self._film is not None:
+            self._film.close()
 
     def trades(self) -> pd.DataFrame:
         """The ledger of this episode: one row a fill, in order.
@@ -186,6 +217,18 @@ class BitcoinTradingEnv(gymnasium.Env[np.ndarray, Any]):
                 "fee": value * self.settings.fee_bps / 1e4,
             }
         )
+
+    def _make_film(self, candles: Series, features: Rows, benchmarks: Mapping[str, np.ndarray] | None) -> "Film | None":
+        drawn = self.render_mode in ("human", "rgb_array")
+        if not drawn and benchmarks is None:
+            return None
+        from envs.rendering import Benchmarks, Film, checked_benchmarks
+
+        orders = checked_benchmarks(benchmarks, self.trading.datasets)
+        if not drawn:
+            return None
+        beside = Benchmarks(candles, features, self.settings, orders)
+        return Film(self.trading, beside, fps=self.metadata["render_fps"] if self.render_mode == "human" else None)
 
     def _info(self) -> dict[str, Any]:
         info = self.trading.info(0)

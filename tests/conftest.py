@@ -8,6 +8,8 @@ import pytest
 from features import FeatureMatrix, FeaturePipeline
 from market import Candles, Split, simulate, split
 
+os.environ.setdefault("MPLBACKEND", "Agg")  # no windows
+
 ROOT = Path(__file__).parents[1]
 DATA = Path(os.environ.get("COINDOJO_DATA", ROOT.parent / "shared" / "data"))
 
