@@ -38,7 +38,7 @@ dashboard: $(SETUP) ## open the studies in a browser
 	$(BIN)/optuna-dashboard sqlite:///studies/coindojo.db
 
 clean: ## remove the virtual environment and the tools' caches; runs and studies stay
-	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-peers build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Made anew when the dependencies change; the marker is written last, so an interrupted set-up is repeated.

@@ -1,69 +1,209 @@
-"""How fast the environments step, against a peer measured in the same run: a memory copy of the observations alone.
+"""How fast the environments step, against their peers and against a plain copy of the observations, all in the same run.
 
-    python -m benchmarks.env
+    python -m benchmarks.env                # a few minutes, more when the peers are installed first (into .venv-peers/)
+    python -m benchmarks.env --no-peers --seconds 1
+    python -m benchmarks.env --profile      # where the time of one vectorised step goes
 
-Random orders, 64 features, one core. The copy writes the same bytes and does nothing else: no env that hands out fresh
-observations can be faster than that.
+Random actions drawn beforehand, 64 features, one core, resets included. All rows take short turns, round after round, so that a
+slow phase of the machine hits all of them; the best turn and the median one are shown. The copy gathers as many rows of as many
+bytes as the observations have, each time one bar on, and does nothing else: nothing that hands out fresh observations is faster.
 """
 
+import argparse
+import os
 import platform
-import time
-from collections.abc import Callable
+import tempfile
+import tracemalloc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import cycle
+from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from envs import REWARDS, BitcoinTradingEnv, BitcoinTradingVecEnv, EnvSettings
-from market import simulate
+from benchmarks import env_profile
+from benchmarks.peers.clock import play, rate
+from benchmarks.peers.host import PEERS, Peer, PeerError
+from envs import ACCOUNT_COLUMNS, REWARDS, BitcoinTradingEnv, BitcoinTradingVecEnv, BitcoinTradingVectorEnv, EnvSettings
+from envs.trading import Trading
+from market import Candles, simulate
 
 FEATURES = 64
 BARS = 20_000
+TURN = 0.1  # seconds
+EVERYTHING = EnvSettings(
+    action_scheme="targets", targets=(-2.0, -1.0, 0.0, 1.0, 2.0), shorts=True, max_leverage=2.0, stop_loss=0.05, take_profit=0.1
+)
+VecEnv = BitcoinTradingVecEnv | BitcoinTradingVectorEnv
 
 
-def rate(step: Callable[[], object], per_call: int, seconds: float = 1.0) -> float:
-    """Steps a second: the best of three runs, after one call that compiles."""
-    step()
-    best = 0.0
-    for _ in range(3):
-        calls, begin = 0, time.perf_counter()
-        while time.perf_counter() - begin < seconds / 3:
-            step()
-            calls += 1
-        best = max(best, calls * per_call / (time.perf_counter() - begin))
-    return best
+@dataclass
+class Row:
+    """What is measured; without `measure`, `setting` says why not."""
+
+    environment: str
+    setting: str
+    n_envs: int = 0
+    measure: Callable[[float], float] | None = None
+    """steps a second, over this many seconds"""
+    peer: bool = False
+    rates: list[float] = field(default_factory=list)
+
+    @property
+    def best(self) -> float:
+        return max(self.rates, default=float("nan"))
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=5.0, help="time a row")
+    parser.add_argument("--no-peers", action="store_true", help="measure ours and the copy alone")
+    parser.add_argument("--profile", action="store_true", help="show only where the time of one vectorised step goes")
+    options = parser.parse_args()
+    console = Console(width=110)
+    one_core()
     candles = simulate("bitcoin", BARS, seed=0)
     rng = np.random.default_rng(0)
     features = rng.normal(size=(BARS, FEATURES)).astype(np.float32)
-    machine = platform.processor() or platform.machine()
-    table = Table(title=f"env-steps a second, {FEATURES} features, {machine}", title_justify="left")
-    for heading in ("environment", "reward", "steps/s", "of the copy"):
-        table.add_column(heading, justify="left" if heading in ("environment", "reward") else "right")
-    for n in (256, 1_024):
-        rows, width = rng.integers(0, BARS, n), FEATURES + 5
-        source = np.zeros((BARS, width), np.float32)
-        copy = rate(lambda source=source, rows=rows: source[rows], n)
-        table.add_row(f"copy of {n} rows", "", f"{copy:,.0f}", "1.00")
-        for reward in REWARDS:
-            env = BitcoinTradingVecEnv(candles, features, EnvSettings(reward=reward), n_envs=n, seed=0)
-            env.reset()
-            actions = rng.integers(0, 12, (64, n))
-            turn = iter(range(10**9))
-            speed = rate(lambda env=env, actions=actions, turn=turn: env.step(actions[next(turn) % 64]), n)
-            table.add_row(f"BitcoinTradingVecEnv, {n} envs", reward, f"{speed:,.0f}", f"{speed / copy:.2f}")
-    single = BitcoinTradingEnv(candles, features, EnvSettings(reward="sortino"))
-    single.reset(seed=0)
+    with tempfile.TemporaryDirectory() as folder, peers(candles, features, Path(folder), options) as theirs:
+        copies = {n: Row("copy of observations", "np.take", n, copying(n, rng)) for n in (256, 1_024, 4_096)}
+        if options.profile:
+            envs = {n: vectorised(candles, features, EnvSettings(), n, rng) for n in (256, 1_024)}
+            console.print(env_profile.table({n: env_profile.parts(*envs[n], copies[n].measure) for n in envs}))
+            return
+        memory = peak_memory(candles, features, 4_096)
+        rows = [*copies.values(), *ours(candles, features, rng), *theirs]
+        for _ in range(max(1, round(options.seconds / TURN))):
+            for row in rows:
+                if row.measure:
+                    row.rates.append(row.measure(TURN))
+    console.print(table(rows, copies))
+    console.print(f"4,096 envs take {memory / 1e6:.1f} MB beyond the features (tracemalloc's peak, construction and 100 steps)")
 
-    def scalar_step() -> None:
-        _, _, terminated, truncated, _ = single.step(int(rng.integers(12)))
-        if terminated or truncated:
-            single.reset()
 
-    table.add_row("BitcoinTradingEnv", "sortino", f"{rate(scalar_step, 1):,.0f}", "")
-    Console(width=100).print(table)
+def ours(candles: Candles, features: np.ndarray, rng: np.random.Generator) -> Iterator[Row]:
+    def row(setting: str, settings: EnvSettings, n: int, kind: type[VecEnv] = BitcoinTradingVecEnv) -> Row:
+        env, actions = vectorised(candles, features, settings, n, rng, kind)
+        return Row(kind.__name__, setting, n, partial(rate, lambda: env.step(next(actions)), n))
+
+    sortino = EnvSettings(reward="sortino")
+    for n in (256, 1_024, 4_096):
+        yield row("sortino", sortino, n)
+    for reward in REWARDS:
+        if reward != "sortino":
+            yield from (row(reward, EnvSettings(reward=reward), n) for n in (256, 1_024))
+    yield row("margin and stops", EVERYTHING, 1_024)
+    yield row("square-root impact", EnvSettings(impact=1.0), 1_024)
+    yield row("sortino", sortino, 1_024, BitcoinTradingVectorEnv)
+    env = BitcoinTradingEnv(candles, features, sortino)
+    env.reset(seed=0)
+    actions = rng.integers(env.action_space.n, size=1_000).tolist()
+    yield Row("BitcoinTradingEnv", "sortino", 1, partial(rate, partial(play, env, actions), len(actions)))
+
+
+def vectorised(
+    candles: Candles,
+    features: np.ndarray,
+    settings: EnvSettings,
+    n: int,
+    rng: np.random.Generator,
+    kind: type[VecEnv] = BitcoinTradingVecEnv,
+) -> tuple[VecEnv, Iterator[np.ndarray]]:
+    """An env that is under way, compiled, and random actions without end."""
+    env = kind(candles, features, settings, n)
+    env.reset()
+    spread_ends(env.trading, rng)
+    n_actions = env.trading.action_space.n
+    actions = cycle(rng.integers(n_actions, size=(64, n)))
+    env.step(next(actions))
+    return env, actions
+
+
+def spread_ends(trading: Trading, rng: np.random.Generator) -> None:
+    """Let the first episodes end one by one: if all ended at the same bar, a short turn would have all resets or none."""
+    trading.accounts.last_bar = trading.accounts.bar + rng.integers(1, trading.settings.episode_bars + 1, len(trading.accounts))
+
+
+def copying(n: int, rng: np.random.Generator) -> Callable[[float], float]:
+    """`np.take`, which gathers faster than an index in brackets, of rows that move on as an account's bar does."""
+    source = rng.normal(size=(BARS, FEATURES + len(ACCOUNT_COLUMNS))).astype(np.float32)
+    start = rng.integers(BARS - 1_024, size=n)
+    bars = cycle(range(1_024))
+    return partial(rate, lambda: source.take(start + next(bars), axis=0), n)
+
+
+def peak_memory(candles: Candles, features: np.ndarray, n: int) -> int:
+    """Bytes for `n` envs and 100 of their steps; neither the features nor the compiled code."""
+    rng = np.random.default_rng(0)
+    vectorised(candles, features, EnvSettings(), 2, rng)
+    tracemalloc.start()
+    env = BitcoinTradingVecEnv(candles, features, EnvSettings(), n)
+    env.reset()
+    actions = rng.integers(12, size=n)
+    for _ in range(100):
+        env.step(actions)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return peak
+
+
+@contextmanager
+def peers(candles: Candles, features: np.ndarray, folder: Path, options: argparse.Namespace) -> Iterator[list[Row]]:
+    """Rows of the peers, whose processes run meanwhile; a peer that cannot be had is a row that says why."""
+    rows, running = [], []
+    columns = {name: candles.column(name) for name in ("open", "high", "low", "close", "volume")}
+    path = folder / "market.npz"
+    np.savez(path, time=candles.index.tz_localize(None).to_numpy(), features=features, **columns)
+    for package in () if options.no_peers or options.profile else PEERS:
+        try:
+            peer = Peer(package, path)
+        except PeerError as error:
+            rows.append(Row(package, str(error), peer=True))
+            continue
+        running.append(peer)
+        for number, (setting, n) in enumerate(peer.settings.items()):
+            rows.append(Row(peer.name, setting, n, partial(peer.rate, number), peer=True))
+    try:
+        yield rows
+    finally:
+        for peer in running:
+            peer.stop()
+
+
+def table(rows: list[Row], copies: dict[int, Row]) -> Table:
+    title = f"env-steps a second: {FEATURES} features, random actions, one core of {machine()}"
+    caption = "of copy: of the best copy of as many rows; x peer: times the fastest scalar or vectorised peer"
+    made = Table(title=title, title_justify="left", caption=caption, caption_justify="left")
+    for heading in ("environment", "setting"):
+        made.add_column(heading)
+    for heading in ("envs", "best", "median", "of copy", "x peer"):
+        made.add_column(heading, justify="right")
+    for last, row in zip([*rows[1:], rows[0]], rows, strict=True):
+        copy = copies.get(row.n_envs)
+        share = f"{row.best / copy.best:.0%}" if copy and row.rates else ""
+        rivals = [other.best for other in rows if other.peer and other.rates and (other.n_envs > 1) == (row.n_envs > 1)]
+        times = f"{row.best / max(rivals):,.2f}" if rivals and row.rates and row is not copy else ""
+        figures = (f"{row.n_envs:,}", f"{row.best:,.0f}", f"{np.median(row.rates):,.0f}") if row.rates else ("", "", "")
+        made.add_row(row.environment, row.setting, *figures, share, times, end_section=row.environment != last.environment)
+    return made
+
+
+def machine() -> str:
+    """Name of the processor, where Linux tells it."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = (line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor() or platform.machine())
+
+
+def one_core() -> None:
+    """Stay on one core, where the system lets us; processes begun later do too."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 
 
 if __name__ == "__main__":
