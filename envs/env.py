@@ -133,13 +133,13 @@ class BitcoinTradingEnv(gymnasium.Env[np.ndarray, Any]):
         features: Rows,
         settings: EnvSettings | None = None,
         evaluation: bool = False,
-        reward: Reward | None = None,
+        reward: Reward | str | None = None,
         render_mode: str | None = None,
         benchmarks: Mapping[str, np.ndarray] | None = None,
     ) -> None:
         if render_mode not in (None, *self.metadata["render_modes"]):
             raise InputError(f"`render_mode` must be one of {[None, *self.metadata['render_modes']]}, but got {render_mode!r}")
-        self.settings = settings or EnvSettings()
+        self.settings = EnvSettings() if settings is None else settings
         self.render_mode = render_mode
         self.trading = Trading(candles, features, self.settings, n=1, evaluation=evaluation, reward=reward)
         self.observation_space = self.trading.observation_space
@@ -199,9 +199,10 @@ class BitcoinTradingEnv(gymnasium.Env[np.ndarray, Any]):
         """The ledger of this episode: one row a fill, in order.
 
         Returns:
-            `time` (open of the bar it filled in), `reason` (`order`, `stop-loss`, `take-profit`, `liquidation`), `side`, `coin`,
-            `price` (USD a coin, costs of the price included), `value` (USD), `fee` (USD). Cash at the end is the cash at the
-            start, less what was bought, plus what was sold, less fees, interest and funding.
+            `time` (open of the bar after the decision; `same_close` fills just before it), `reason` (`order`, `stop-loss`,
+            `take-profit`, `liquidation`), `side`, `coin`, `price` (USD a coin, costs of the price included), `value` (USD), `fee`
+            (USD). Cash at the end is the cash at the start, less what was bought, plus what was sold, less fees, interest and
+            funding.
         """
         time, reason, coin, price = zip(*self._fills, strict=True) if self._fills else ((), (), (), ())
         coins, prices = np.array(coin, np.float64), np.array(price, np.float64)

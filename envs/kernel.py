@@ -97,8 +97,8 @@ def step(
 
     Args:
         bars: BAR (T,). features: float32 (T, F). rules: RULES (1,). accounts: ACCOUNT (N,).
-        returns: simple returns of the net worth. With a `stride` of 1 float64 (N, 2 * window), a ring written twice, so that every
-            window is one slice; else (N, stride * window): the first of each `stride` is a return, the others are the reward's.
+        returns: simple returns of the net worth. With a `stride` of 1 float64 (N, 2 * window), a ring written twice, so that
+            every window is one slice; else (N, stride * window): the first of each `stride` is a return, the rest the reward's.
         actions: float64 (N,), orders 0 to 11 or exposures.
         observations: float32 (N, F + 5), written. terminated, truncated: bool (N,), written.
         ended: int64 (N,), written: the accounts whose episode ended, in order.
@@ -196,6 +196,9 @@ def place(account: Record, action: float, price: float, impact: float, rules: Re
         quantity = abs(account.coin)  # to the last digit
     if rules.lot > 0.0:
         quantity = np.floor(quantity / rules.lot * (1.0 + DUST / 2.0)) * rules.lot
+        moved = adverse_of(quantity * price, impact, rules)
+    else:
+        moved = adverse
     too_dear = goal != 0.0 and (
         shrink <= 0.0 or cost * distance >= worth * shrink
     )  # the costs would leave no worth to hold it with
@@ -208,7 +211,7 @@ def place(account: Record, action: float, price: float, impact: float, rules: Re
     else:
         account.outcome = FILLED
         account.fill_coin = sign * quantity
-        account.fill_price = fill(account, sign * quantity, price, adverse, rules)
+        account.fill_price = fill(account, sign * quantity, price, moved, rules)
 
 
 @compiled

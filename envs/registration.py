@@ -18,9 +18,7 @@ ENV_ID = "coindojo/BitcoinTrading-v0"
 def register() -> None:
     """Add the env to Gymnasium's registry, once."""
     if ENV_ID not in gymnasium.registry:
-        gymnasium.register(
-            id=ENV_ID, entry_point="envs.registration:make", vector_entry_point="envs.registration:make_vector"
-        )
+        gymnasium.register(id=ENV_ID, entry_point="envs.registration:make", vector_entry_point="envs.registration:make_vector")
 
 
 def make(**kwargs: Any) -> BitcoinTradingEnv:
@@ -30,6 +28,10 @@ def make(**kwargs: Any) -> BitcoinTradingEnv:
 
 def make_vector(**kwargs: Any) -> BitcoinTradingVectorEnv:
     """The same for `BitcoinTradingVectorEnv`."""
+    if kwargs.pop("max_episode_steps", None) is not None:
+        raise InputError("the length of an episode is a setting: give `settings=EnvSettings(episode_bars=...)`")
+    if kwargs.pop("render_mode", None) is not None:
+        raise InputError("many envs in one have no picture; make a single one with `gymnasium.make(..., render_mode=...)`")
     return BitcoinTradingVectorEnv(**_with_candles(kwargs))
 
 

@@ -8,7 +8,8 @@ A reward is called once after every step, as `reward(returns, account, annualiza
                     `account.memory`, 4 float64 to write, 0 when the episode begins, that the kernel itself never touches
     annualization   bars in a year
 
-and gives a finite float, 0 while nothing has moved. The ratios are also `Fold`s: they cost the same however long the window.
+and gives a float, 0 while nothing has moved. NaN is an error; what is paid is cut off at +-1e9, as float32. The ratios are also
+`Fold`s: they cost the same however long the window.
 """
 
 from collections.abc import Callable
@@ -18,8 +19,10 @@ from typing import Any
 
 import numpy as np
 from numba import njit
+from numba.core.errors import NumbaError
 
-from market import InputError
+from envs.kernel import ACCOUNT, RULES
+from market import InputError, unknown
 
 Parts = tuple[float, float, float, float]
 
@@ -184,7 +187,8 @@ def differential_sharpe(returns: np.ndarray, account: Any, annualization: float)
 
     (B dA - A dB / 2) / (B - A^2)^(3/2), where A and B are the moving means of r and r^2 before this bar, dA = r - A and
     dB = r^2 - B. Their rate is 1 / n, so they begin as plain means and decay over `reward_window` bars once it is full. Per
-    bar, not annualised. Cut off at +-10, which is also what a first return after no variance earns.
+    bar, not annualised. Cut off at +-10, which is also what a first return after no variance earns. It is a first-order
+    term: after a stretch with a mean below 0, a crash far beyond the variance so far comes out positive.
     """
     r = returns[-1]
     mean, square = account.memory[0], account.memory[1]
@@ -202,7 +206,8 @@ def differential_sortino(returns: np.ndarray, account: Any, annualization: float
     """Differential downside deviation ratio: the same for the Sortino ratio (Moody & Saffell, 2001).
 
     (r - A / 2) / D after a gain, (D^2 (r - A / 2) - A r^2 / 2) / D^3 after a loss, where A and D^2 are the moving means of r and
-    min(r, 0)^2 before this bar. Until a bar has lost, the mean of r^2 stands in for D^2. Cut off at +-10, as above.
+    min(r, 0)^2 before this bar. Until a bar has lost, the mean of r^2 stands in for D^2. Cut off at +-10, and with
+    the same weakness for a crash.
     """
     r = returns[-1]
     mean, downside, square = account.memory[0], account.memory[1], account.memory[2]
@@ -236,23 +241,43 @@ REWARDS: dict[str, Reward] = {
     "differential_sortino": differential_sortino,
 }
 
-Scorer = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], None]
+Scorer = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], int]
 
 
 @lru_cache
 def scorer(reward: Reward) -> Scorer:
-    """`score(rules, accounts, returns, out)`: the reward of every account after its step, float32 (N,), 0 if it did not step.
+    """`score(rules, accounts, returns, out)`: the reward of every account after its step, float32 (N,), 0 before the first.
 
     `returns` is of `new_returns`. The reward is compiled into the loop, since as an argument its dispatch alone would cost more
     than 100 accounts.
 
+    It returns the first account whose reward is NaN, or -1.
+
     Raises:
-        InputError: something else than an njit function or a `Fold` of such.
+        InputError: something else than an njit function or a `Fold` of such, or one that does not compile.
     """
     for part in (reward.lift, reward.combine, reward.value) if isinstance(reward, Fold) else (reward,):
         if not hasattr(part, "py_func"):
             raise InputError(f"a reward must be a function under numba's `@njit`, but got {part!r}")
-    return _fold_scorer(reward) if isinstance(reward, Fold) else _window_scorer(reward)
+    score = _fold_scorer(reward) if isinstance(reward, Fold) else _window_scorer(reward)
+    try:
+        score(np.zeros(1, RULES), np.zeros(0, ACCOUNT), new_returns(reward, 0, 2), np.zeros(0, np.float32))
+    except NumbaError as error:
+        why = " ".join(line.strip() for line in str(error).splitlines() if line.strip() and not line.startswith("Failed in"))
+        raise InputError(
+            f"a reward must compile as `reward(returns, account, annualization)` and give a float, but {reward!r} does not: "
+            f"{why[:300]}"
+        ) from error
+    return score
+
+
+def named(reward: Reward | str) -> Reward:
+    """The reward of that name, or what is no name itself."""
+    if not isinstance(reward, str):
+        return reward
+    if reward not in REWARDS:
+        raise InputError(unknown("reward", reward, REWARDS))
+    return REWARDS[reward]
 
 
 def stride_of(reward: Reward) -> int:
@@ -276,8 +301,12 @@ def _window_scorer(reward: Callable[[np.ndarray, Any, float], float]) -> Scorer:
             if account.steps > 0:
                 end = account.slot + window if account.slot > 0 else 2 * window
                 trailing = returns[i, end - min(account.steps, window) : end]
-                out[i] = min(max(reward(trailing, account, annualization), -PAID_BOUND), PAID_BOUND)
+                paid = reward(trailing, account, annualization)
+                out[i] = min(max(paid, -PAID_BOUND), PAID_BOUND)
                 account.reward_sum += out[i]
+                if np.isnan(paid):
+                    return i
+        return -1
 
     return score
 
@@ -304,8 +333,12 @@ def _fold_scorer(fold: Fold) -> Scorer:
                     parts = combine((returns[i, at], returns[i, at + 1], returns[i, at + 2], returns[i, at + 3]), newer)
                 if last == window - 1:
                     cut(returns[i], window)
-                out[i] = min(max(value(parts, min(account.steps, window), annualization), -PAID_BOUND), PAID_BOUND)
+                paid = value(parts, min(account.steps, window), annualization)
+                out[i] = min(max(paid, -PAID_BOUND), PAID_BOUND)
                 account.reward_sum += out[i]
+                if np.isnan(paid):
+                    return i
+        return -1
 
     @njit(error_model="numpy")
     def cut(row, window):  # type: ignore[no-untyped-def]

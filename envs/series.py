@@ -31,6 +31,10 @@ class Ground(NamedTuple):
     features: np.ndarray  # float32 (T, F)
     bound: float  # of the features
 
+    def read_only(self) -> "Ground":
+        """The same with arrays that nobody can write to, which copies and pickles forget."""
+        return self._replace(bars=_read_only(self.bars), features=_read_only(self.features))
+
 
 def lay_out(candles: Series, features: Rows, with_impact: bool) -> Ground:
     """Check the series, one by one and against each other, and join them.
@@ -80,17 +84,24 @@ def _impact(candles: Candles) -> np.ndarray:
 
 
 def _read_only(array: np.ndarray) -> np.ndarray:
-    view = np.ascontiguousarray(array).view()
-    view.flags.writeable = False
-    return view
+    """The array itself if nobody can write to it; else a copy, or the env would see what the caller does to his own."""
+    if array.flags.writeable or not array.flags.c_contiguous:
+        array = np.array(array, order="C")
+        array.flags.writeable = False
+    return array
 
 
 def _pairs(candles: Series, features: Rows) -> list[tuple[Candles, FeatureMatrix | np.ndarray]]:
     """The series with their features, checked one by one and against each other."""
+    if isinstance(candles, Candles) and not isinstance(features, FeatureMatrix | np.ndarray):
+        raise InputError(f"the features of one series are a FeatureMatrix or an array, but got a {type(features).__name__}")
     many: Sequence[Candles] = [candles] if isinstance(candles, Candles) else candles
     rows_of: Any = [features] if isinstance(candles, Candles) else features
     if not isinstance(rows_of, Sequence) or len(many) != len(rows_of) or not many:
         raise InputError("a list of candles needs a list of as many features, one or more")
+    for one in many:
+        if not isinstance(one, Candles):
+            raise InputError(f"candles must be `Candles`, as `market.read_candles` gives them, but got a {type(one).__name__}")
     pairs: list[tuple[Candles, FeatureMatrix | np.ndarray]] = list(zip(many, rows_of, strict=True))
     for one, rows in pairs:
         _check_features(one, rows)
@@ -102,7 +113,7 @@ def _pairs(candles: Series, features: Rows) -> list[tuple[Candles, FeatureMatrix
 
 
 def _values(features: FeatureMatrix | np.ndarray) -> np.ndarray:
-    return features.values if isinstance(features, FeatureMatrix) else np.asarray(features)
+    return features.values if isinstance(features, FeatureMatrix) else features
 
 
 def _columns(features: FeatureMatrix | np.ndarray) -> tuple[str, ...] | int:
@@ -120,7 +131,7 @@ def _check_features(candles: Candles, features: FeatureMatrix | np.ndarray) -> N
         raise InputError(
             f"features must be finite, but row {row}, column {column} is {values[row, column]}; drop the warm-up rows"
         )
-    if isinstance(features, FeatureMatrix) and features.index[0] != candles.index[len(candles) - len(values)]:
+    if isinstance(features, FeatureMatrix) and not features.index.equals(candles.index[len(candles) - len(values) :]):
         raise InputError(
             f"features must end where the candles end, but their first row is of {features.index[0]} "
             f"and stands beside the candle of {candles.index[len(candles) - len(values)]}; transform these very candles"

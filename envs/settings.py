@@ -102,6 +102,15 @@ class EnvSettings(Settings):
         return (self.fee_bps + self.half_spread_bps + self.slippage_bps) / 1e4
 
     @property
+    def costs_in_words(self) -> str:
+        """All that trading costs under these settings, for reports."""
+        words = [f"{self.cost_fraction * 1e4:g} bps a trade (fee, half-spread, slippage)"]
+        words += [f"square-root impact with coefficient {self.impact:g}"] if self.impact else []
+        words += [f"borrowing {self.borrow_bps_per_day:g} bps a day"] if self.margin else []
+        words += [f"funding {self.funding_bps_per_day:g} bps a day"] if self.funding_bps_per_day else []
+        return ", ".join(words)
+
+    @property
     def margin(self) -> bool:
         """True where cash or coin may fall below 0."""
         return self.shorts or self.max_leverage > 1

@@ -9,7 +9,7 @@ from gymnasium import spaces
 from numba import njit
 
 from envs import kernel
-from envs.rewards import REWARDS, Reward, new_returns, scorer, stride_of
+from envs.rewards import Reward, named, new_returns, scorer, stride_of
 from envs.series import Dataset, Rows, Series, lay_out
 from envs.settings import EnvSettings
 from market import InputError
@@ -20,6 +20,12 @@ INFO_FIELDS = (
     "bar", "net_worth", "cash", "coin", "fees", "slippage", "borrow", "funding", "trades", "outcome", "event",
     "fill_coin", "fill_price", "forced_coin", "forced_price",
 )  # fmt: skip
+
+STATE = (
+    "settings", "evaluation", "ground", "datasets", "dataset",
+    "_reward", "_rules", "_returns", "_accounts", "_used",
+)  # fmt: skip
+"""of `Trading`: all that a copy needs"""
 
 
 class Trading:
@@ -34,50 +40,64 @@ class Trading:
         settings: actions, fills, costs, reward, episode.
         n: number of accounts.
         evaluation: episodes are a whole range, from its first bar, instead of `episode_bars` from a random one.
-        reward: an njit function instead of the one that `settings.reward` names.
+        reward: an njit function, a `Fold` or a name, instead of `settings.reward`.
 
     Raises:
         InputError: features of a wrong shape, type or time, fewer than 2 bars, or series that differ in bar or columns.
     """
 
     def __init__(
-        self, candles: Series, features: Rows, settings: EnvSettings, n: int, evaluation: bool, reward: Reward | None = None
+        self, candles: Series, features: Rows, settings: EnvSettings, n: int, evaluation: bool, reward: Reward | str | None = None
     ) -> None:
-        ground = lay_out(candles, features, with_impact=settings.impact > 0)
+        if not isinstance(settings, EnvSettings):
+            raise InputError(f"`settings` must be an EnvSettings, but got a {type(settings).__name__}")
         self.settings = settings
-        self.datasets, self.features, self.feature_bound = ground.datasets, ground.features, ground.bound
-        self.bars = ground.bars.view(np.recarray)
-        accounts = np.zeros(n, kernel.ACCOUNT)
-        accounts["over"] = 1
-        self.accounts = accounts.view(np.recarray)
         self.evaluation = evaluation
-        self._accounts = accounts  # plain, since the dispatch of a recarray costs 4 us
-        self._bars = ground.bars
-        reward = reward or REWARDS[settings.reward]
-        self._score = scorer(reward)
-        self._rules = _rules(settings, self.datasets[0].candles.bar, stride_of(reward))
-        self._returns = new_returns(reward, n, settings.reward_window)
-        self._actions = np.zeros(n)
+        self.ground = lay_out(candles, features, with_impact=settings.impact > 0)
+        self.datasets = self.ground.datasets
+        self.dataset = np.zeros(n, np.int64)  # which series each account trades on
+        self._reward = named(reward or settings.reward)
+        self._rules = _rules(settings, self.datasets[0].candles.bar, stride_of(self._reward))
+        self._returns = new_returns(self._reward, n, settings.reward_window)
+        self._accounts = np.zeros(n, kernel.ACCOUNT)  # plain, since the dispatch of a recarray costs 4 us
+        self._accounts["over"] = 1
+        self._used = np.zeros((n, len(self.datasets)), np.int64)  # episodes begun on each series
+        self._bind()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: self.__dict__[name] for name in STATE}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.ground = self.ground.read_only()
+        self._bind()
+
+    def _bind(self) -> None:
+        """What can be made anew from `STATE`: views, which a copy would cut off from what they show, and scratch."""
+        settings, accounts, n = self.settings, self._accounts, len(self._accounts)
+        self.accounts = accounts.view(np.recarray)
+        self.bars = self.ground.bars.view(np.recarray)
+        self.features = self.ground.features
+        self._bars, self._close = self.ground.bars, self.ground.bars["close"]
+        self._fields = accounts[list(INFO_FIELDS)]
+        self._reward_sums, self._steps = accounts["reward_sum"], accounts["steps"]
+        self._spans = [self._span(data) for data in self.datasets]
+        self._width = self.features.shape[1] + len(kernel.ACCOUNT_COLUMNS)
+        self._score = scorer(self._reward)
         self._optimistic = settings.optimistic
-        self._ended = np.zeros(n, np.int64)
-        self._scratch = np.zeros(1, np.float32), np.zeros(1, np.bool_), np.zeros(1, np.bool_)
         self._continuous = settings.action_scheme == "continuous"
         orders = settings.action_scheme == "orders"
         self._table = np.arange(kernel.N_ORDERS, dtype=np.float64) if orders else np.array(settings.targets)
         self._rule = "a number from -1 to 1" if self._continuous else f"an integer from 0 to {len(self._table) - 1}"
-        self._spans = [self._span(data) for data in self.datasets]
-        self._used = np.zeros((n, len(self.datasets)), np.int64)  # episodes begun on each series
-        self.dataset = np.zeros(n, np.int64)  # which series each account trades on
-        self._fields = accounts[list(INFO_FIELDS)]
-        self._reward_sums, self._steps = accounts["reward_sum"], accounts["steps"]
-        self._close = ground.bars["close"]
-        self._width = self.features.shape[1] + len(kernel.ACCOUNT_COLUMNS)
+        self._actions = np.zeros(n)
+        self._ended = np.zeros(n, np.int64)
+        self._scratch = np.zeros(1, np.float32), np.zeros(1, np.bool_), np.zeros(1, np.bool_)
 
     @property
     def observation_space(self) -> spaces.Box:
         """Of one account: features within their bound, then the account's columns."""
         n_account = len(kernel.ACCOUNT_COLUMNS)
-        high = np.full(self.features.shape[1] + n_account, self.feature_bound, np.float32)
+        high = np.full(self._width, self.ground.bound, np.float32)
         low = -high
         low[-n_account:] = [-2, -2, -1, 0, 0] if self.settings.margin else [0, 0, -1, 0, 0]
         high[-n_account:] = [2, 2, 1, 1, 1] if self.settings.margin else 1
@@ -113,19 +133,19 @@ class Trading:
             the accounts whose episode ended.
         """
         n = len(self._actions)
-        self._read(np.asarray(actions))
+        self._read(actions)
         return self._advance(np.empty(n, np.float32), np.empty(n, np.bool_), np.empty(n, np.bool_))
 
     def step_one(self, action: Any) -> tuple[np.ndarray, float, bool, bool]:
         """The same for a single account: its observation float32 (F + 5,), reward, terminated, truncated."""
         if self._continuous:
-            self._read(np.asarray(action, np.float64).reshape(-1))
+            self._read(action if np.ndim(action) else [action])
         else:
             try:
                 number = operator.index(action)
             except TypeError:
                 number = -1
-            if not 0 <= number < len(self._table):
+            if isinstance(action, bool) or not 0 <= number < len(self._table):
                 raise InputError(f"an action must be {self._rule}, but got {action!r}")
             self._actions[0] = self._table[number]
         rewards, terminated, truncated = self._scratch
@@ -155,7 +175,7 @@ class Trading:
             "net_worth": net_worth,
             "cash": cash,
             "coin": coin,
-            "position": coin * self._close.item(bar) / net_worth if coin else 0.0,
+            "position": coin * self._close.item(bar) / net_worth if coin and net_worth else 0.0,
             "fees": fees,
             "slippage": slippage,
             "borrow": borrow,
@@ -182,21 +202,27 @@ class Trading:
             self._bars, self.features, self._rules, self._accounts, self._returns, self._actions,
             observations, terminated, truncated, self._ended,
         )  # fmt: skip
-        self._score(self._rules, self._accounts, self._returns, rewards)
+        bad = self._score(self._rules, self._accounts, self._returns, rewards)
+        if bad >= 0:
+            raise InputError(f"a reward must be a number, but it is NaN for account {bad}, {self.info(bad)}; mend the function")
         return observations, rewards, terminated, truncated, self._ended[:n_ended].tolist() if n_ended else []
 
-    def _read(self, actions: np.ndarray) -> None:
+    def _read(self, given: Any) -> None:
         """Check the actions, and translate them for the kernel."""
         n = len(self._actions)
         bad = 0
+        try:
+            actions = np.asarray(given)
+        except ValueError:  # a ragged list
+            actions = np.array(None)
         if self._continuous:
-            if actions.size == n and actions.dtype.kind == "f":
+            if actions.size == n and actions.dtype.kind in "fiu":
                 flat = actions.reshape(n).astype(np.float64, copy=False)
                 bad = _scale(flat, self.settings.lowest_exposure, self.settings.max_leverage, self._actions)
         elif actions.shape == (n,) and actions.dtype.kind in "iu":
             bad = _look_up(actions.astype(np.int64, copy=False), self._table, self._actions)
         if bad >= 0:
-            raise InputError(f"actions must be {n} times {self._rule}, but got {actions!r}")
+            raise InputError(f"actions must be {n} times {self._rule}, but got {given!r}")
 
     def _span(self, data: Dataset) -> tuple[int, int, int]:
         """First bar, steps of an episode, and number of bars that it can start at."""
@@ -238,6 +264,13 @@ def _scale(actions: np.ndarray, lowest: float, highest: float, out: np.ndarray) 
             return i
         out[i] = lowest + 0.5 * (actions[i] + 1.0) * (highest - lowest)
     return -1
+
+
+def at_least_one(n: int) -> int:
+    """The number of envs, if it is one."""
+    if n < 1:
+        raise InputError(f"there must be 1 env or more, but got {n}")
+    return n
 
 
 def _rules(settings: EnvSettings, bar: pd.Timedelta, stride: int = 1) -> np.ndarray:

@@ -10,7 +10,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from envs.rewards import Reward
 from envs.series import Rows, Series
 from envs.settings import EnvSettings
-from envs.trading import Trading
+from envs.trading import Trading, at_least_one
 from market import InputError
 
 
@@ -22,6 +22,9 @@ class QuietInfo(dict[str, Any]):
 
     def update(self, *args: Any, **kwargs: Any) -> NoReturn:
         self["..."] = None
+
+    def __ior__(self, other: Any) -> NoReturn:  # type: ignore[misc]
+        self["..."] = other
 
     def setdefault(self, name: str, default: Any = None) -> NoReturn:
         self[name] = default
@@ -52,16 +55,20 @@ class BitcoinTradingVecEnv(VecEnv):
         n_envs: int = 64,
         seed: int | None = None,
         evaluation: bool = False,
-        reward: Reward | None = None,
+        reward: Reward | str | None = None,
     ) -> None:
-        self.settings = settings or EnvSettings()
-        self.trading = Trading(candles, features, self.settings, n_envs, evaluation, reward)
+        self.settings = EnvSettings() if settings is None else settings
+        self.trading = Trading(candles, features, self.settings, at_least_one(n_envs), evaluation, reward)
         self.render_mode = None
         super().__init__(n_envs, self.trading.observation_space, self.trading.action_space)
         self.seed(seed)
         self._generators: list[np.random.Generator] = [np_random(None)[0] for _ in range(n_envs)]
         self._begun = False
         self._step: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, list[int]] | None = None
+
+    def seed(self, seed: int | None = None) -> Sequence[int | None]:
+        """Seed env i with `seed + i` at the next reset; None draws one from the system, not from numpy's global state."""
+        return super().seed(int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed)
 
     def reset(self) -> np.ndarray:
         for i, seed in enumerate(self._seeds):

@@ -1,5 +1,6 @@
 """`BitcoinTradingVectorEnv`: many accounts in one call of the kernel, as a `gymnasium.vector.VectorEnv`."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,14 +11,14 @@ from gymnasium.vector.utils import batch_space
 from envs.rewards import Reward
 from envs.series import Rows, Series
 from envs.settings import EnvSettings
-from envs.trading import Trading
+from envs.trading import Trading, at_least_one
 from market import InputError
 
 
 class BitcoinTradingVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
     """`num_envs` times `BitcoinTradingEnv`, whose docstring is the contract of observations, actions and rewards.
 
-    `gymnasium.make_vec("coindojo/BitcoinTrading-v0", num_envs=256, vectorization_mode="vector_entry_point")` makes one. Env i is
+    `gymnasium.make_vec("coindojo/BitcoinTrading-v0", num_envs=256, autoreset_mode="SameStep", ...)` makes one. Env i is
     seeded with `seed + i` and then does what the scalar env seeded so does, to the byte. What follows an episode's last step is
     Gymnasium's `autoreset_mode`:
 
@@ -42,12 +43,12 @@ class BitcoinTradingVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         settings: EnvSettings | None = None,
         num_envs: int = 64,
         evaluation: bool = False,
-        reward: Reward | None = None,
+        reward: Reward | str | None = None,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
     ) -> None:
-        self.settings = settings or EnvSettings()
+        self.settings = EnvSettings() if settings is None else settings
         self.num_envs = num_envs
-        self.trading = Trading(candles, features, self.settings, num_envs, evaluation, reward)
+        self.trading = Trading(candles, features, self.settings, at_least_one(num_envs), evaluation, reward)
         self.autoreset_mode = AutoresetMode(autoreset_mode)
         self.metadata = {"render_modes": [], "autoreset_mode": self.autoreset_mode}
         self.single_observation_space = self.trading.observation_space
@@ -59,10 +60,12 @@ class BitcoinTradingVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         self._begun = False
 
     def reset(
-        self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
+        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict[str, Any]]:
         chosen = self._chosen(options)
-        seeds = [None if seed is None else seed + i for i in range(self.num_envs)] if not isinstance(seed, list) else seed
+        if not self._begun and len(chosen) < self.num_envs:
+            raise InputError("the first `reset` must be of all envs, for an env without an episode has nothing to observe")
+        seeds = list(seed) if isinstance(seed, Sequence) else [None if seed is None else seed + i for i in range(self.num_envs)]
         if len(seeds) != self.num_envs:
             raise InputError(f"`seed` must be an integer or a list of {self.num_envs}, but got {len(seeds)} of them")
         for i in chosen:
@@ -90,7 +93,7 @@ class BitcoinTradingVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
             infos = self._ends(ended)
             if self.autoreset_mode == AutoresetMode.SAME_STEP:
                 infos = {"final_obs": self._objects({i: observations[i].copy() for i in ended}), "final_info": infos}
-                infos |= {f"_{name}": infos["final_info"]["_episode"] for name in ("final_obs", "final_info")}
+                infos |= {f"_{name}": infos["final_info"]["_net_worth"] for name in ("final_obs", "final_info")}
                 for i in ended:
                     self._begin(i, observations)
                 self._finished = []
@@ -112,7 +115,7 @@ class BitcoinTradingVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         """Infos of the finished envs, the way Gymnasium lays them out: one array a name, and a mask of who has it."""
         infos: dict[str, Any] = {}
         for i in ended:
-            infos = self._add_info(infos, self.trading.info(i) | {"episode": self.trading.episode(i)}, i)
+            infos = self._add_info(infos, self.trading.info(i), i)
         return infos
 
     def _objects(self, values: dict[int, np.ndarray]) -> np.ndarray:

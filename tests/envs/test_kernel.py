@@ -248,6 +248,18 @@ def test_a_whole_number_of_lots_is_not_rounded_away():
     assert play(flat(price=1.0), [BUY_ALL], lot=0.1, initial_cash=0.3, **FREE)[0]["coin"] == pytest.approx(0.3)  # .3 / .1 < 3
 
 
+def test_impact_is_of_the_lots_that_are_traded():
+    """9,900 USD buy less than 100 coins, of which 50 are one lot; both orders see the same volatility and volume."""
+    closes = [100.0 * (1.01 if bar % 2 else 1.0) for bar in range(30)]
+    candles = make_candles(closes, volume=50.0)
+    free = FREE | {"initial_cash": 9_900.0, "impact": 1.0}
+    whole, lots = (play(candles, [HOLD] * 25 + [BUY_ALL], **free, lot=lot)[-1] for lot in (0.0, 50.0))
+    opened = candles.column("open")[26]
+    moved = [info["fill_price"] / opened - 1 for info in (whole, lots)]
+    assert lots["fill_coin"] == 50
+    assert moved[1] / moved[0] == pytest.approx(np.sqrt(50 * opened / 9_900))
+
+
 def test_a_lot_never_buys_more_than_the_cash_can_pay():
     """299.99999995 buy 2.9999999995 coins at 100: rounded down, 2."""
     info = play(flat(), [BUY_ALL], lot=1.0, initial_cash=299.99999995, **FREE)[0]

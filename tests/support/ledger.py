@@ -138,7 +138,8 @@ class Ledger:
         coins, move = self.wanted(action, price, impact)
         size = self.in_lots(abs(coins))
         if size > 0 and size * price >= self.settings.min_trade and move < MOST:
-            self.trade("order", math.copysign(size, coins), price, move)
+            moved = self.move(size * price, impact) if self.settings.lot else move  # what is rounded off moves nothing
+            self.trade("order", math.copysign(size, coins), price, moved)
 
     def wanted(self, action: float, price: float, impact: float) -> tuple[float, float]:
         """Coins to buy (+) or sell (-) before any rounding or refusal, and how far the price moves against them."""
