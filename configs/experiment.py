@@ -110,7 +110,11 @@ def _put(tree: dict[str, Any], keys: list[str], value: Any) -> None:
 def _one_line(error: ValidationError, path: Path | None, overrides: Overrides) -> str:
     first = error.errors(include_url=False)[0]
     name = ".".join(str(part) for part in first["loc"])
-    place = "on the command line" if any(given == name or given.startswith(f"{name}.") for given in overrides) else f"in {path}"
+    place = (
+        "on the command line"
+        if any(given == name or given.startswith(f"{name}.") or name.startswith(f"{given}.") for given in overrides)
+        else f"in {path}"
+    )
     if first["type"] == "extra_forbidden":
         return f"there is no setting `{name}` ({place}){nearest(name, [known for known, _ in setting_fields()])}"
     message = first["msg"].removeprefix("Value error, ")

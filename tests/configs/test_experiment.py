@@ -67,6 +67,10 @@ def test_a_config_file_holds_overrides_only(name):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (
+            ["--env.targets", "0,x"],
+            "`env.targets.1`: must be a valid number, unable to parse string as a number, but got 'x' (on the command line)",
+        ),
         (["--env.fee_bps", "-3"], "`env.fee_bps`: must be greater than or equal to 0, but got -3 (on the command line)"),
         (["--reward", "sortin"], "env.reward: there is no reward 'sortin'; did you mean 'sortino'?"),
         (["--market.simulate", "bitcion"], "did you mean 'bitcoin'?"),
