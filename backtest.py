@@ -94,7 +94,7 @@ def report(folder: Path, overrides: Overrides, console: Console) -> None:
         "strategies": figures, "in_words": words,
     }  # fmt: skip
     write_json(folder / "metrics.json", outcome)
-    costs = f"Costs: {experiment.env.cost_fraction * 1e4:g} bps a trade. Data: {part.candles.source}. Run: {folder.name}."
+    costs = f"Costs: {experiment.env.costs_in_words}. Data: {part.candles.source}. Run: {folder.name}."
     write_report(folder / "report.html", title, words, [honesty, costs], figures, pictures)
 
     console.print(as_table(figures, title))
