@@ -1,6 +1,8 @@
 """The accounts and the market behind all environments: a thin shell around the kernel, which does everything."""
 
 import operator
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -83,7 +85,7 @@ class Trading:
         self._reward_sums, self._steps = accounts["reward_sum"], accounts["steps"]
         self._spans = [self._span(data) for data in self.datasets]
         self._width = self.features.shape[1] + len(kernel.ACCOUNT_COLUMNS)
-        self._score = scorer(self._reward)
+        self._step = _stepper(self._reward)
         self._optimistic = settings.optimistic
         self._continuous = settings.action_scheme == "continuous"
         orders = settings.action_scheme == "orders"
@@ -198,11 +200,10 @@ class Trading:
         self, rewards: np.ndarray, terminated: np.ndarray, truncated: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, list[int]]:
         observations = np.empty((len(rewards), self._width), np.float32)
-        n_ended = kernel.step(
+        n_ended, bad = self._step(
             self._bars, self.features, self._rules, self._accounts, self._returns, self._actions,
-            observations, terminated, truncated, self._ended,
+            observations, terminated, truncated, self._ended, rewards,
         )  # fmt: skip
-        bad = self._score(self._rules, self._accounts, self._returns, rewards)
         if bad >= 0:
             raise InputError(f"a reward must be a number, but it is NaN for account {bad}, {self.info(bad)}; mend the function")
         return observations, rewards, terminated, truncated, self._ended[:n_ended].tolist() if n_ended else []
@@ -244,6 +245,21 @@ class Trading:
         used[chosen] += 1
         self.dataset[i] = chosen
         return chosen
+
+
+@lru_cache
+def _stepper(reward: Reward) -> Callable[..., tuple[int, int]]:
+    """The kernel's step and the reward in one call, since a call from Python costs as much as 20 accounts."""
+    step, score = kernel.step, scorer(reward)
+
+    @njit(error_model="numpy")
+    def step_and_score(  # type: ignore[no-untyped-def]
+        bars, features, rules, accounts, returns, actions, observations, terminated, truncated, ended, rewards
+    ):
+        n_ended = step(bars, features, rules, accounts, returns, actions, observations, terminated, truncated, ended)
+        return n_ended, score(rules, accounts, returns, rewards)
+
+    return step_and_score
 
 
 @njit(cache=True)
