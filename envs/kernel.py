@@ -130,9 +130,8 @@ def step(
         if account.over:
             ended[n_ended] = i
             n_ended += 1
-    observe(
-        bars, features, rules, accounts, observations, 0, len(accounts)
-    )  # after the loop: copies without branches overlap in the processor
+    # Only now, in a loop of its own: copies without branches between them overlap in the processor.
+    observe(bars, features, rules, accounts, observations, 0, len(accounts))
     return n_ended
 
 
@@ -147,9 +146,8 @@ def advance(account: Record, known: Record, bar: Record, action: float, rules: R
         carry(account, bar.close, rules)
         place(account, action, bar.close, bar.impact, rules)
     else:
-        gap = rules.fill_at == NEXT_OPEN and below_maintenance(account, bar.open, rules)  # the order comes too late
-        if gap:
-            survive(account, bar, rules)
+        if rules.fill_at == NEXT_OPEN and below_maintenance(account, bar.open, rules):
+            survive(account, bar, rules)  # the open has broken the margin: the order comes too late
         place(account, action, bar.open if rules.fill_at == NEXT_OPEN else known.close, bar.impact, rules)
         survive(account, bar, rules)
         carry(account, bar.close, rules)
@@ -162,46 +160,31 @@ def place(account: Record, action: float, price: float, impact: float, rules: Re
     """Turn an action into coins to trade around `price`, and fill them unless a rule refuses."""
     held = account.coin * price
     worth = account.cash + held
+    goal, parts, sign = aim(action, held, worth, rules)
     account.outcome = HELD
-    if rules.scheme == ORDERS:
-        order = int(action)
-        side, parts = order // 4, order % 4 + 1
-        if side == HOLD:
-            return
-        sign = 1.0 if side == BUY else -1.0
-        goal = rules.highest if side == BUY else rules.lowest
-        if held * sign < 0.0:
-            goal = 0.0  # what is open on the other side is closed first
-    else:
-        goal, parts = action, 1
-        sign = 1.0 if goal * worth > held else -1.0
+    if parts == 0:
+        return
     if account.event == LIQUIDATION:
         account.outcome = LIQUIDATED
         return
-
     distance = sign * (goal * worth - held)  # in USD, before costs
     if distance <= DUST * abs(worth):
-        if rules.scheme == ORDERS:
-            if sign < 0.0 and rules.lowest == 0.0:
-                account.outcome = NO_COIN
-            else:
-                account.outcome = NO_MARGIN if rules.margin else NO_CASH
+        account.outcome = at_the_limit(sign, rules)
         return
+
+    # The whole way is the value that solves held + sign * value = goal * (worth - cost * value); the order goes a part of it.
     adverse = adverse_of(distance / parts, impact, rules)
     cost = adverse + rules.fee * (1.0 + sign * adverse)  # of each USD traded; paid from the worth, so it moves the exposure
-    # The whole way is the value that solves held + sign * value = goal * (worth - cost * value); the order goes a part of it.
     shrink = 1.0 + sign * goal * cost
     quantity = distance / (shrink * parts * price)
     if goal == 0.0 and parts == 1:
         quantity = abs(account.coin)  # to the last digit
+    moved = adverse
     if rules.lot > 0.0:
         quantity = np.floor(quantity / rules.lot * (1.0 + DUST / 2.0)) * rules.lot
-        moved = adverse_of(quantity * price, impact, rules)
-    else:
-        moved = adverse
-    too_dear = goal != 0.0 and (
-        shrink <= 0.0 or cost * distance >= worth * shrink
-    )  # the costs would leave no worth to hold it with
+        moved = adverse_of(quantity * price, impact, rules)  # what is rounded off moves nothing
+
+    too_dear = goal != 0.0 and (shrink <= 0.0 or cost * distance >= worth * shrink)  # no worth would be left to hold it with
     if too_dear or adverse >= MAX_ADVERSE:
         account.outcome = NO_VOLUME
     elif quantity == 0.0:
@@ -212,6 +195,29 @@ def place(account: Record, action: float, price: float, impact: float, rules: Re
         account.outcome = FILLED
         account.fill_coin = sign * quantity
         account.fill_price = fill(account, sign * quantity, price, moved, rules)
+
+
+@compiled
+def aim(action: float, held: float, worth: float, rules: Record) -> tuple[float, int, float]:
+    """The exposure that an action is on the way to, into how many parts the way is cut, and its side; 0 parts is a hold."""
+    if rules.scheme == EXPOSURE:
+        return action, 1, 1.0 if action * worth > held else -1.0
+    side, parts = int(action) // 4, int(action) % 4 + 1
+    if side == HOLD:
+        return 0.0, 0, 1.0
+    sign = 1.0 if side == BUY else -1.0
+    goal = rules.highest if side == BUY else rules.lowest
+    return (0.0 if held * sign < 0.0 else goal), parts, sign  # what is open on the other side is closed first
+
+
+@compiled
+def at_the_limit(sign: float, rules: Record) -> int:
+    """Why there is nothing to trade: an exposure is held already, an order finds nothing more to buy with, or to sell."""
+    if rules.scheme == EXPOSURE:
+        return HELD
+    if sign < 0.0 and rules.lowest == 0.0:
+        return NO_COIN
+    return NO_MARGIN if rules.margin else NO_CASH
 
 
 @compiled

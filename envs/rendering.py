@@ -46,9 +46,14 @@ NO_DISPLAY = "no display: matplotlib draws with {} and opens no window, so nothi
 def line(info: Mapping[str, Any], close: float) -> str:
     """An info as one line of text."""
     return (
-        f"{_stamp(info)}  close {close:,.2f}  {_happened(info)}  "
-        f"position {info['position']:.0%}  net worth {info['net_worth']:,.2f}"
+        f"{_stamp(info)}  close {_usd(close)}  {_happened(info)}  "
+        f"position {info['position']:.0%}  net worth {_usd(info['net_worth'])}"
     )
+
+
+def _usd(value: float) -> str:
+    """Cents, but for prices far below one."""
+    return f"{value:,.2f}" if abs(value) >= 1 or value == 0 else f"{value:.4g}"
 
 
 def checked_benchmarks(benchmarks: Mapping[str, np.ndarray] | None, datasets: Sequence[Dataset]) -> dict[str, np.ndarray] | None:

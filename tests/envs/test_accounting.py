@@ -330,7 +330,8 @@ def test_a_new_episode_knows_nothing_of_the_one_before(reward):
 # --- compiled and plain -------------------------------------------------------------------------------------------------
 
 PARTS = (
-    "step", "advance", "place", "fill", "survive", "force", "adverse_of", "below_maintenance", "carry", "observe", "open_account",
+    "step", "advance", "place", "aim", "at_the_limit", "fill", "survive", "force", "adverse_of", "below_maintenance",
+    "carry", "observe", "open_account",
 )  # fmt: skip
 
 
