@@ -18,8 +18,9 @@ demo: $(SETUP) ## optimize, train, backtest and report on the built-in simulated
 test: lint ## ruff, mypy and pytest
 	$(BIN)/pytest -m "not slow"
 
-test-slow: $(SETUP) ## the long learning tests
+test-slow: $(SETUP) ## the long learning tests, and random cases that no run has drawn before
 	$(BIN)/pytest -m slow
+	HYPOTHESIS_PROFILE=explore $(BIN)/pytest -m "not slow" tests/envs
 
 lint: $(SETUP) ## ruff and mypy
 	$(BIN)/ruff check .

@@ -11,7 +11,8 @@ from gymnasium import spaces
 from numba import njit
 
 from envs import kernel
-from envs.rewards import Reward, named, new_returns, scorer, stride_of
+from envs.rewards import Reward
+from envs.scoring import named, new_returns, scorer, stride_of
 from envs.series import Dataset, Rows, Series, lay_out
 from envs.settings import EnvSettings
 from market import InputError

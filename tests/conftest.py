@@ -4,11 +4,17 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from features import FeatureMatrix, FeaturePipeline
 from market import Candles, Split, simulate, split
 
 os.environ.setdefault("MPLBACKEND", "Agg")  # no windows
+
+# The same cases in every run, so that a result can be repeated; HYPOTHESIS_PROFILE=explore draws new ones.
+settings.register_profile("repeat", derandomize=True)
+settings.register_profile("explore")
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeat"))
 
 ROOT = Path(__file__).parents[1]
 DATA = Path(os.environ.get("COINDOJO_DATA", ROOT.parent / "shared" / "data"))

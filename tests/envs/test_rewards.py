@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from numba import njit
 
 from envs import REWARDS, BitcoinTradingEnv, BitcoinTradingVecEnv, EnvSettings, Fold, kernel, rewards
-from envs.rewards import DIFFERENTIAL_BOUND, PAID_BOUND, new_returns, scorer, stride_of
+from envs.rewards import DIFFERENTIAL_BOUND
+from envs.scoring import PAID_BOUND, new_returns, scorer, stride_of
 from market import InputError
 
 HOURS_PER_YEAR = 365.25 * 24

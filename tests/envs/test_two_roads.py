@@ -119,7 +119,7 @@ def next_step_stories(env, seed, actions):
     """The step after an episode begins the next one; what was to be done then is done a step later."""
     stories = [[observation.tobytes()] for observation in env.reset(seed=seed)[0]]
     done, resting = np.zeros(len(actions), int), np.zeros(len(actions), bool)
-    while (done < actions.shape[1]).any() or resting.any():
+    while (done < actions.shape[1]).any():
         now = actions[np.arange(len(actions)), np.minimum(done, actions.shape[1] - 1)]
         observations, rewards, terminated, truncated, _ = env.step(now)
         for i, story in enumerate(stories):

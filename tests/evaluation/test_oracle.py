@@ -120,15 +120,17 @@ def played(candles, positions):
     """Log growth a bar of an `OraclePolicy`, in a loop that is compiled around the kernel: `play` takes a minute for this."""
     trading = Trading(candles, no_features(candles), EnvSettings(ruin_fraction=0), n=1, evaluation=True)
     trading.begin(0, np.random.default_rng(0))
-    run(trading.market, trading.accounts, trading.rules, 4 * OraclePolicy(positions).sides[:-1])
-    return np.log(trading.accounts.net_worth[0] / trading.rules.initial_cash) / (len(candles) - 1)
+    orders = 4.0 * OraclePolicy(positions).sides[:-1]
+    run(trading._bars, trading.features, trading._rules, trading._accounts, trading._returns, orders)
+    return np.log(trading.accounts.net_worth[0] / trading.settings.initial_cash) / (len(candles) - 1)
 
 
 @njit
-def run(market, accounts, rules, actions):
-    terminated, truncated = np.zeros(1, np.bool_), np.zeros(1, np.bool_)
-    for t in range(len(actions)):
-        kernel.step(market, accounts, rules, actions[t : t + 1], terminated, truncated)
+def run(bars, features, rules, accounts, returns, orders):
+    observation, flags = np.zeros((1, features.shape[1] + 5), np.float32), np.zeros((2, 1), np.bool_)
+    ended = np.zeros(1, np.int64)
+    for t in range(len(orders)):
+        kernel.step(bars, features, rules, accounts, returns, orders[t : t + 1], observation, flags[0], flags[1], ended)
 
 
 @pytest.mark.parametrize("name", sorted(set(MARKETS) - {"martingale"}))
