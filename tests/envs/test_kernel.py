@@ -1,6 +1,7 @@
 """Ledgers that a reader can do by hand: round numbers, one rule each. The properties are in `test_accounting.py`."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -515,3 +516,10 @@ def test_the_end_of_the_data_truncates():
 def test_ruin_in_the_last_bar_is_a_termination():
     steps = ended([100, 100, 5], [BUY_ALL, HOLD])
     assert (steps[1].terminated, steps[1].truncated) == (True, False)
+
+
+def test_the_bar_by_hand_in_the_docs_is_what_the_kernel_does():
+    page = (Path(__file__).parents[2] / "docs" / "environment.md").read_text()
+    info = play(make_candles([100, 110], [100, 100]), [BUY_ALL], fee_bps=10, half_spread_bps=1, slippage_bps=2)[0]
+    for name, shown in (("coin", ".6f"), ("fees", ".6f"), ("slippage", ".6f"), ("net_worth", ",.6f")):
+        assert format(info[name], shown) in page, name
