@@ -116,7 +116,7 @@ class BitcoinTradingEnv(gymnasium.Env[np.ndarray, Any]):
         features: a `FeatureMatrix`, or a float32 array (T, F), whose rows are the candles' last rows; a list for a list.
         settings: actions, fills, costs, reward, episode; `EnvSettings()` by default.
         evaluation: whole range, once, instead of random episodes.
-        reward: an njit function or a `Fold` to be paid by, instead of the one that `settings.reward` names (see `envs.rewards`).
+        reward: an njit function, a `Fold` or a name, instead of the one that `settings.reward` names (see `envs.rewards`).
         render_mode: `human` (a live window), `rgb_array` (uint8 (H, W, 3)), `ansi` (a line), or None.
         benchmarks: what to draw the net worth beside: by name int64 (T,), the order (0 to 11) at each bar's close; buy and hold
             by default.

@@ -150,6 +150,15 @@ def test_a_backtest_can_be_repeated_and_its_costs_changed(place):
     assert dear["buy and hold"]["total_return"] < strategies()["buy and hold"]["total_return"]
 
 
+def test_a_backtest_at_a_known_price_says_so_in_all_that_it_writes(place):
+    run = script(place, "backtest", "--run", "runs/small-sortino-001", "--env.fill", "same_close")
+    folder = place / "runs/small-sortino-001"
+    assert run.stdout.count("OPTIMISTIC") == 2  # title and words
+    assert json.loads((folder / "metrics.json").read_text())["optimistic"] is True
+    assert (folder / "report.html").read_text().count("OPTIMISTIC") >= 2
+    assert script(place, "backtest", "--run", "runs/small-sortino-001").stdout.count("OPTIMISTIC") == 0
+
+
 def test_a_backtest_never_changes_what_an_action_means(place):
     run = script(place, "backtest", "--run", "runs/small-sortino-001", "--env.max_leverage", "2")
     assert (run.returncode, run.stdout) == (2, "")
