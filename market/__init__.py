@@ -1,6 +1,6 @@
 """Candles: read, check, simulate, split. Imports nothing of ours."""
 
-from market.candles import CandleError, Candles
+from market.candles import CandleError, Candles, bar_name
 from market.errors import InputError, unknown
 from market.files import write_atomically
 from market.folds import Fold, backtest_paths, combinatorial_purged, walk_forward
@@ -15,8 +15,9 @@ from market.write import write_candles
 
 __all__ = [
     "MARKETS", "CandleError", "Candles", "Fold", "InputError", "LockedTestRange", "MarketSettings", "Part", "Settings",
-    "SimulatedCandles", "Split", "SplitSettings", "backtest_paths", "combinatorial_purged", "load_candles", "read_candles",
-    "resample", "simulate", "split", "unknown", "walk_forward", "write_atomically", "write_candles", "write_parquet",
+    "SimulatedCandles", "Split", "SplitSettings", "backtest_paths", "bar_name", "combinatorial_purged", "load_candles",
+    "read_candles", "resample", "simulate", "split", "unknown", "walk_forward", "write_atomically", "write_candles",
+    "write_parquet",
 ]  # fmt: skip
 
 
