@@ -6,16 +6,32 @@ import pandas as pd
 from market import Candles
 
 WARMUP = 1
+HELD_BARS = 24
+"""how far back a bar looks for the last one that traded; with it, the memory of a row is finite"""
+SMALLEST_TRADE = 1e-8
+"""a volume below a satoshi, the smallest amount there is, stands for no trade: some sources write 1e-10 instead of 0"""
 
 
 def log_differences(candles: Candles) -> pd.DataFrame:
-    """`log(x_t / x_{t-1})` of the six columns, float64 (T, 6); the first row is NaN.
+    """`log(x_t / x_s)` of the six columns, float64 (T, 6), `d_log_open` and so on; the first row is NaN, no other value is.
 
-    A bar without trades has no volume to compare: its difference is 0, and the next bar is compared with the last one that
-    traded. So no spike comes from a zero, and nothing is filled backwards.
+    For a price s is the bar before. For a volume it is the last bar that traded, if that is at most `HELD_BARS` back. The
+    difference is 0 where there is nothing to compare: on a bar without a trade, and on the first trade after a longer silence.
+    So a zero makes no spike, nothing is filled backwards, and a row depends on its own bar and the `HELD_BARS` before it alone.
     """
-    logs = candles.frame.where(candles.frame > 0).apply(np.log)
-    held = logs.ffill()  # only a volume can be missing here
-    differences = held.diff().fillna(0.0)
-    differences.iloc[:WARMUP] = np.nan
-    return differences.add_prefix("d_log_")
+    columns = {f"d_log_{name}": _log_difference(candles.column(name)) for name in candles.frame.columns[:4]}
+    columns |= {f"d_log_{name}": _volume_difference(candles.column(name)) for name in candles.frame.columns[4:]}
+    return pd.DataFrame(columns, index=candles.index)
+
+
+def _log_difference(prices: np.ndarray) -> np.ndarray:
+    return np.diff(np.log(prices), prepend=np.nan)
+
+
+def _volume_difference(volume: np.ndarray) -> np.ndarray:
+    bars = np.arange(len(volume))
+    traded = volume >= SMALLEST_TRADE
+    logs = np.log(np.where(traded, volume, 1.0))
+    last = np.maximum.accumulate(np.where(traded, bars, -1))[:-1]  # for each bar but the first: the last trade before it
+    comparable = traded[1:] & (last >= 0) & (bars[1:] - last <= HELD_BARS)
+    return np.concatenate([[np.nan], np.where(comparable, logs[1:] - logs[last], 0.0)])
