@@ -1,7 +1,13 @@
 """Causal features: computed from candles known at the bar's close, estimated on train alone. Imports `market`."""
 
-from features.indicators import INDICATORS
-from features.pipeline import FeatureMatrix, FeaturePipeline, FittedFeatures, warmup_bars
+from features.cache import CACHE
+from features.families import FAMILIES, Family, warmup_bars
+from features.indicators import INDICATORS, Indicator
+from features.matrix import FeatureMatrix
+from features.pipeline import FeaturePipeline, FittedFeatures
 from features.settings import FeatureSettings
 
-__all__ = ["INDICATORS", "FeatureMatrix", "FeaturePipeline", "FeatureSettings", "FittedFeatures", "warmup_bars"]
+__all__ = [
+    "CACHE", "FAMILIES", "INDICATORS", "Family", "FeatureMatrix", "FeaturePipeline", "FeatureSettings",
+    "FittedFeatures", "Indicator", "warmup_bars",
+]  # fmt: skip

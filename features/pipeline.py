@@ -1,141 +1,229 @@
 """`FeaturePipeline.fit(train)` estimates; `FittedFeatures.transform(candles)` applies, causally and to the bit."""
 
-import json
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from safetensors.numpy import load as load_tensors
-from safetensors.numpy import save as dump_tensors
 
+from features import cache, storage
+from features.correlation import Choice, keep_least_correlated
+from features.families import Estimates, columns_warmup, compute_columns, compute_tables, families_of, warmup_bars
 from features.indicators import INDICATORS, compute_indicators
+from features.matrix import FeatureMatrix, stack_rows
+from features.memory import measure_memory
+from features.scaler import apply_scaler, estimate_scaler
 from features.settings import FeatureSettings
-from features.stationary import WARMUP, log_differences
-from market import Candles, InputError, write_atomically
+from market import Candles, InputError, bar_name
 
-
-@dataclass(frozen=True, eq=False)
-class FeatureMatrix:
-    """Features of the bars that follow the warm-up.
-
-    Args:
-        values: float32 (T - warmup, F), read-only, finite, within [-bound, bound].
-        names: the F columns.
-        index: open times of the rows' bars; a row is known when its bar closes.
-        warmup: number of bars in front that have no row.
-        bound: the largest absolute value that can occur, in any later data too.
-    """
-
-    values: np.ndarray
-    names: tuple[str, ...]
-    index: pd.DatetimeIndex
-    warmup: int
-    bound: float
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-    def since(self, bar: int) -> "FeatureMatrix":
-        """The rows from the given bar of the candles on (or from the end of the warm-up, if that is later)."""
-        skip = max(bar - self.warmup, 0)
-        return FeatureMatrix(self.values[skip:], self.names, self.index[skip:], self.warmup + skip, self.bound)
+MIN_FIT_ROWS = 100
 
 
 @dataclass(frozen=True)
 class FeaturePipeline:
-    """What to compute; nothing is estimated yet."""
+    """What to compute; nothing is estimated yet.
+
+    Args:
+        settings: which columns, and how they are scaled.
+        cache: folder where results are kept for the next time, by the hash of data, settings and code; None keeps nothing.
+    """
 
     settings: FeatureSettings = field(default_factory=FeatureSettings)
+    cache: Path | None = None
 
     def fit(self, train: Candles) -> "FittedFeatures":
-        """Estimate the scaler on the training candles alone.
+        """Estimate on the training candles alone: SARIMAX parameters, which indicators remain, the scaler, the look-back.
 
         Raises:
             InputError: fewer than 100 bars are left after the warm-up.
         """
-        table = _raw_columns(train, self.settings)
         warmup = warmup_bars(self.settings)
-        rows = table.to_numpy()[warmup:]
-        if len(rows) < 100:
+        if len(train) - warmup < MIN_FIT_ROWS:
             raise InputError(
-                f"fitting needs 100 bars after a warm-up of {warmup}, but {train.source} has {len(train)}; give more candles"
+                f"fitting needs {MIN_FIT_ROWS} bars after a warm-up of {warmup}, but {train.source} has {len(train)}; "
+                "give more candles or choose columns with shorter windows"
             )
-        center, scale = _estimate_scaler(rows, self.settings.scaler)
-        return FittedFeatures(self.settings, tuple(table.columns), center, scale, train.sha256)
+        key = cache.key_of("fit", self.settings, train)
+        return cache.remembered(
+            self.cache, key, lambda: _fit(self.settings, train, self.cache), FittedFeatures.save,
+            lambda folder: FittedFeatures.load(folder, self.cache),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
 class FittedFeatures:
-    """A frozen pipeline: settings, columns, float64 center (F,) and scale (F,), and the hash of what it was fitted on."""
+    """A frozen pipeline.
+
+    Args:
+        settings: what was asked for.
+        names: the F columns that remain.
+        center, scale: float64 (F,), of the scaler.
+        estimates: what each family of columns estimated, by its name.
+        memory: int64 (F,), bars that each column's newest value depends on, as measured on train.
+        bar: length of the bars that it was fitted on.
+        fitted_on_sha256: hash of the candles that it was fitted on.
+        notes: what a person should know, such as a fit that did not converge.
+        cache: folder where transforms are kept, or None.
+    """
 
     settings: FeatureSettings
     names: tuple[str, ...]
     center: np.ndarray
     scale: np.ndarray
+    estimates: dict[str, Estimates]
+    memory: np.ndarray
+    bar: pd.Timedelta
     fitted_on_sha256: str
+    notes: tuple[str, ...] = ()
+    cache: Path | None = None
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """The indicators that remain."""
+        return tuple(name for name in self.settings.indicators if name in self.names)
+
+    @property
+    def dropped(self) -> tuple[str, ...]:
+        """The indicators that correlated too much with others of their group."""
+        return tuple(name for name in self.settings.indicators if name not in self.names)
+
+    @property
+    def warmup(self) -> int:
+        """Bars in front of a series that get no row."""
+        return warmup_bars(self._kept_settings)
+
+    @property
+    def lookback(self) -> int:
+        """Bars whose `transform` gives the newest row as the whole series would, to 1e-6: what live trading keeps at hand."""
+        by_definition = max(family.memory(self.settings) for family in families_of(self.settings).values())
+        return max(int(self.memory.max()), by_definition, columns_warmup(self._kept_settings) + 1) + self.settings.window - 1
+
+    @property
+    def in_words(self) -> str:
+        """How many columns there are, and the notes, a line each."""
+        stacked = f", {self.settings.window} rows stacked" if self.settings.window > 1 else ""
+        dropped = f" ({len(self.dropped)} correlated indicators dropped)" if self.dropped else ""
+        first = f"features: {len(self.names)} columns{dropped}{stacked}, look-back {self.lookback:,} bars"
+        return "\n".join([first, *(f"  note: {note}" for note in self.notes)])
+
+    @property
+    def estimated(self) -> dict[str, np.ndarray]:
+        """Everything that came from train, by name: what an audit compares."""
+        families = {f"{name}/{key}": array for name, held in self.estimates.items() for key, array in held.items()}
+        own = {"names": np.array(self.names), "center": self.center, "scale": self.scale, "memory": self.memory}
+        return own | dict(sorted(families.items()))
 
     def transform(self, candles: Candles) -> FeatureMatrix:
         """Features of the candles. Causal: `transform(candles[:n])` equals the first rows of `transform(candles)` to the bit.
 
         Raises:
-            InputError: the candles are no longer than the warm-up.
+            InputError: bars of another length, no more candles than the warm-up, or a column that is not finite.
         """
-        warmup = warmup_bars(self.settings)
-        if len(candles) <= warmup:
+        if candles.bar != self.bar:
             raise InputError(
-                f"features need more than {warmup} bars to warm up, but got {len(candles)}; put more candles in front"
+                f"features fitted on bars of {bar_name(self.bar)} mean something else on bars of {bar_name(candles.bar)} "
+                f"({candles.source}); resample the candles, or fit anew"
             )
-        rows = _raw_columns(candles, self.settings).to_numpy()[warmup:]
-        clip = self.settings.clip
-        values = np.clip((rows - self.center) / self.scale, -clip, clip).astype(np.float32, order="C")
+        if len(candles) <= self.warmup:
+            raise InputError(
+                f"features need more than {self.warmup} bars to warm up, but got {len(candles)}; put more candles in front"
+            )
+        key = cache.key_of("transform", self.settings, candles, self.estimated)
+        values = cache.remembered(self.cache, key, lambda: self._values(candles), storage.save_values, storage.load_values)
+        values, names = stack_rows(values, self.names, self.settings.window)
         values.flags.writeable = False
-        return FeatureMatrix(values, self.names, candles.index[warmup:], warmup, clip)
+        return FeatureMatrix(values, names, candles.index[self.warmup :], self.warmup, self.settings.clip)
 
     def save(self, folder: Path) -> None:
         """Write `features.json` and `features.safetensors`."""
-        about = {
-            "settings": self.settings.model_dump(mode="json"),
-            "names": self.names,
-            "fitted_on_sha256": self.fitted_on_sha256,
-        }
-        tensors = dump_tensors({"center": self.center, "scale": self.scale})
-        write_atomically(folder / "features.safetensors", tensors)
-        write_atomically(folder / "features.json", json.dumps(about, indent=2) + "\n")
+        storage.save_fitted(self, folder)
 
     @classmethod
-    def load(cls, folder: Path) -> "FittedFeatures":
+    def load(cls, folder: Path, cache: Path | None = None) -> "FittedFeatures":
         """Read what `save` wrote; runs no code from the files.
 
         Raises:
             InputError: a missing or damaged file.
         """
-        try:
-            about = json.loads((folder / "features.json").read_text())
-            tensors = load_tensors((folder / "features.safetensors").read_bytes())
-            settings = FeatureSettings.model_validate(about["settings"])
-            return cls(settings, tuple(about["names"]), tensors["center"], tensors["scale"], about["fitted_on_sha256"])
-        except Exception as error:  # whatever is wrong in a damaged file, the user needs its name and one line
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise InputError(f"cannot read the features in {folder}: {reason}; train again") from error
+        return cls(**storage.load_fitted(folder), cache=cache)
+
+    @property
+    def _kept_settings(self) -> FeatureSettings:
+        """The settings that compute the columns that remain, and no others."""
+        return self.settings.model_copy(update={"indicators": self.kept})
+
+    def _values(self, candles: Candles) -> np.ndarray:
+        """Family by family, so that a long series is never held twice in full."""
+        first = columns_warmup(self._kept_settings)
+        values = np.empty((len(candles) - first, len(self.names)), np.float32)
+        done = 0
+        for table in compute_tables(candles, self._kept_settings, self.estimates):
+            part = slice(done, done + table.shape[1])
+            self._require_names(table, part)
+            rows = _finite_rows(table, first)
+            values[:, part] = apply_scaler(rows, self.center[part], self.scale[part], self.settings.clip)
+            done = part.stop
+        if done != len(self.names):
+            raise InputError(_other_columns(self.names[done], len(self.names)))
+        return values
+
+    def _require_names(self, table: pd.DataFrame, part: slice) -> None:
+        for now, fitted in zip_longest(table.columns, self.names[part], fillvalue=""):
+            if now != fitted:
+                raise InputError(_other_columns(fitted or now, len(self.names)))
 
 
-def warmup_bars(settings: FeatureSettings) -> int:
-    """Bars in front that have no features: the longest warm-up of the chosen columns."""
-    return max([WARMUP, *(INDICATORS[name].warmup for name in settings.indicators)])
+def _fit(settings: FeatureSettings, train: Candles, folder: Path | None) -> FittedFeatures:
+    families = families_of(settings)
+    estimates = {name: estimated for name, family in families.items() if (estimated := family.fit(train, settings))}
+    notes = [note for name, family in families.items() for note in family.notes(estimates.get(name, {}), settings)]
+    table = compute_columns(train, settings, estimates)
+    first = columns_warmup(settings)
+    kept = _choose(table.iloc[first:], settings).kept if settings.indicators else ()
+    table = table.drop(columns=[name for name in settings.indicators if name not in kept])
+    center, scale = estimate_scaler(_finite_rows(table, first), settings.scaler)
+    remaining = settings.model_copy(update={"indicators": tuple(kept)})
+
+    def rows_from(first: int, last: int) -> np.ndarray:
+        return compute_columns(train[first:last], remaining, estimates).to_numpy()
+
+    memory = measure_memory(table.to_numpy(), rows_from, scale)
+    notes += _long_memories(tuple(table.columns), memory, len(train))
+    return FittedFeatures(
+        settings, tuple(table.columns), center, scale, estimates, memory, train.bar, train.sha256, tuple(notes), folder
+    )
 
 
-def _raw_columns(candles: Candles, settings: FeatureSettings) -> pd.DataFrame:
-    return pd.concat([log_differences(candles), compute_indicators(candles.frame, settings.indicators)], axis=1)
+def choose_indicators(train: Candles, settings: FeatureSettings) -> Choice:
+    """The indicators that remain and those that are dropped, as `fit` chooses them on the training candles."""
+    return _choose(compute_indicators(train.frame, settings.indicators).iloc[columns_warmup(settings) :], settings)
 
 
-def _estimate_scaler(rows: np.ndarray, kind: str) -> tuple[np.ndarray, np.ndarray]:
-    """Center and scale of each column; a column that never moves gets scale 1."""
-    spread = rows.std(axis=0)
-    if kind == "standard":
-        center, scale = rows.mean(axis=0), spread
-    else:
-        low, center, high = np.quantile(rows, [0.25, 0.5, 0.75], axis=0)
-        scale = (high - low) / 1.349  # the interquartile range of a normal distribution with deviation 1
-        scale = np.where(scale > 0, scale, spread)
-    return center, np.where(scale > 0, scale, 1.0)
+def _choose(rows: pd.DataFrame, settings: FeatureSettings) -> Choice:
+    groups = {name: INDICATORS[name].group for name in settings.indicators}
+    return keep_least_correlated(rows[list(settings.indicators)], groups, settings.keep_indicators)
+
+
+def _finite_rows(table: pd.DataFrame, first: int) -> np.ndarray:
+    """The values from row `first` on, float64."""
+    rows = table.to_numpy()[first:]
+    broken = ~np.isfinite(rows)
+    if broken.any():
+        row, column = (int(place) for place in np.argwhere(broken)[0])
+        raise InputError(
+            f"every feature must be finite after its warm-up, but `{table.columns[column]}` is {rows[row, column]} at "
+            f"{table.index[first + row]} ({int(broken.sum())} such values); mend the function that computes it or its warm-up"
+        )
+    return rows
+
+
+def _other_columns(name: str, count: int) -> str:
+    return f"features were fitted on {count} columns, but this version computes others, `{name}` among them; fit anew"
+
+
+def _long_memories(names: tuple[str, ...], memory: np.ndarray, bars: int) -> list[str]:
+    endless = [name for name, held in zip(names, memory, strict=True) if held >= bars]
+    if not endless:
+        return []
+    return [f"{', '.join(endless)}: the start of the data still shows after train's {bars:,} bars, so the look-back is no proof"]

@@ -5,20 +5,37 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from features.indicators import INDICATORS
+from features.sarimax import SarimaxSettings
 from market import Settings, unknown
 
 
 class FeatureSettings(Settings):
     """Which columns the agent sees, and how they are scaled."""
 
+    differencing: Literal["log", "fractional", "both"] = "log"
+    """how prices and volumes are made stationary: log differences, fractional differences of the logs, or both"""
+    fractional_order: float = Field(0.4, gt=0, le=1)
+    """order of the fractional differences: 1 is the log difference, towards 0 more of the past is kept"""
+    fractional_threshold: float = Field(1e-4, ge=1e-6, lt=1)
+    """weights of the fractional differences below this are cut off, which bounds their window"""
     indicators: tuple[str, ...] = tuple(INDICATORS)
-    """technical indicators to compute, by name; the six log differences are always there"""
-    scaler: Literal["robust", "standard"] = "robust"
-    """robust: (x - median) / interquartile range; standard: (x - mean) / standard deviation; estimated on train alone"""
+    """technical indicators to choose from, by name"""
+    keep_indicators: int = Field(40, ge=1)
+    """indicators that remain: in each group those that correlate most with the rest are dropped, judged on train alone"""
+    sarimax: SarimaxSettings = SarimaxSettings()
+    calendar: bool = True
+    """hour of the day and day of the week, as sine and cosine"""
+    volatility_bars: tuple[int, ...] = (6, 24, 168)
+    """windows of the realised volatility, in bars"""
+    scaler: Literal["robust", "standard", "minmax"] = "robust"
+    """robust: (x - median) / interquartile range; standard: (x - mean) / standard deviation; minmax: train becomes [-1, 1];
+    estimated on train alone"""
     clip: float = Field(5.0, gt=0)
     """scaled values are cut off at plus and minus this, which also bounds the observation space"""
+    window: int = Field(1, ge=1)
+    """rows that each observation stacks, for agents without memory; 1 is the bar's own row alone"""
 
-    @field_validator("indicators", mode="before")
+    @field_validator("indicators", "volatility_bars", mode="before")
     @classmethod
     def _by_commas(cls, names: Any) -> Any:
         """On a command line `rsi,adx` is easier to write than a list."""
@@ -33,3 +50,10 @@ class FeatureSettings(Settings):
         if len(set(names)) < len(names):
             raise ValueError(f"each indicator may be named once, but got {', '.join(names)}; drop the repeated one")
         return names
+
+    @field_validator("volatility_bars")
+    @classmethod
+    def _increasing(cls, windows: tuple[int, ...]) -> tuple[int, ...]:
+        if min(windows, default=1) < 1 or list(windows) != sorted(set(windows)):
+            raise ValueError(f"windows must be whole bars, 1 or more, in increasing order, but got {windows}")
+        return windows

@@ -1,0 +1,73 @@
+"""Keeps what was computed, by the hash of everything that it depends on: data, settings, and the code itself."""
+
+import functools
+import hashlib
+import json
+import platform
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from features.families import families_of
+from features.indicators import INDICATORS
+from features.settings import FeatureSettings
+from market import Candles, InputError
+
+CACHE = Path("cache")
+"""where the scripts keep theirs"""
+LIBRARIES = ("numba", "numpy", "pandas", "scipy", "statsmodels", "ta")
+Kept = TypeVar("Kept")
+
+
+def remembered(
+    folder: Path | None,
+    key: str | None,
+    compute: Callable[[], Kept],
+    save: Callable[[Kept, Path], None],
+    load: Callable[[Path], Kept],
+) -> Kept:
+    """What is kept under the key, or what `compute` gives, which is kept then. A damaged entry is computed and written anew.
+
+    Args:
+        folder: the cache; None computes.
+        key: None computes.
+    """
+    if folder is None or key is None:
+        return compute()
+    entry = folder / "features" / key
+    if entry.is_dir():
+        try:
+            return load(entry)
+        except InputError:
+            pass
+    result = compute()
+    save(result, entry)
+    return result
+
+
+def key_of(kind: str, settings: FeatureSettings, candles: Candles, estimated: dict[str, np.ndarray] | None = None) -> str | None:
+    """The hash that names an entry, or None where a column's function is not the project's own: its code may change unseen."""
+    functions: list[Callable[..., object]] = [INDICATORS[name].compute for name in settings.indicators]
+    functions += [function for family in families_of(settings).values() for function in (family.compute, family.fit)]
+    if any(not function.__module__.startswith("features.") for function in functions):
+        return None
+    about = [kind, code_version(), candles.sha256, candles.bar.isoformat(), settings.model_dump(mode="json")]
+    digest = hashlib.sha256(json.dumps(about).encode())
+    for name, array in (estimated or {}).items():
+        digest.update(f"{name} {array.dtype} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()[:32]
+
+
+@functools.cache
+def code_version() -> str:
+    """Hash of this room's source, of the libraries' versions and of the kind of machine."""
+    digest = hashlib.sha256(f"{platform.python_version()} {platform.machine()}".encode())
+    digest.update(" ".join(f"{name}=={version(name)}" for name in LIBRARIES).encode())
+    root = Path(__file__).parent
+    for path in sorted(root.rglob("*.py")):
+        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
