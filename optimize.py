@@ -16,7 +16,7 @@ from agents import AgentSettings
 from configs import load_experiment, make_parser, parse, run
 from envs import OPTIMISTIC
 from evaluation import best_agent, finished_trials, open_study, run_study
-from features import FeaturePipeline
+from features import CACHE, FeaturePipeline
 from market import load_candles, split
 
 
@@ -26,7 +26,7 @@ def main() -> int:
     experiment = load_experiment(options.config, overrides)
     candles = load_candles(experiment.market)
     parts = split(candles, experiment.split)
-    FeaturePipeline(experiment.features).fit(parts.train.candles)  # too few bars are refused before a study is made
+    features = FeaturePipeline(experiment.features, CACHE).fit(parts.train.candles)  # refused before a study is made
     search, name = experiment.search, experiment.study_name
     study = open_study(search, name, experiment.identity(parts.data_sha256), experiment.agent)
 
@@ -35,6 +35,7 @@ def main() -> int:
     if experiment.env.optimistic:
         console.print(OPTIMISTIC)
     console.print(f"data: {candles.source}; train {len(parts.train):,} bars, validation {len(parts.validation):,} bars")
+    console.print(features.in_words)
     if finished_trials(study) >= search.trials:
         console.print(f"nothing to do; give a larger --trials to go on (now {search.trials})")
     try:
@@ -46,7 +47,7 @@ def main() -> int:
 
             run_study(
                 study, parts, search=search, features=experiment.features, env=experiment.env, agent=experiment.agent,
-                on_trial=show, on_progress=lambda step: progress.update(task, completed=step),
+                cache=CACHE, on_trial=show, on_progress=lambda step: progress.update(task, completed=step),
             )  # fmt: skip
     except KeyboardInterrupt:
         console.print("interrupted; the same command goes on from here")

@@ -30,7 +30,7 @@ from evaluation import (
     trials_on,
     write_json,
 )
-from features import FeaturePipeline, FittedFeatures
+from features import CACHE, FeaturePipeline, FittedFeatures
 from market import Split, load_candles, split, write_atomically
 
 
@@ -50,7 +50,7 @@ def main() -> int:
         experiment, origin = take_best_trial(experiment, parts.data_sha256, options.config, overrides, console)
 
     origin["trials"] = trials_on(experiment.search.storage, parts.data_sha256)
-    FeaturePipeline(experiment.features).fit(parts.train.candles)  # too few bars are refused before a folder is made
+    features = FeaturePipeline(experiment.features, CACHE).fit(parts.train.candles)  # refused before a folder is made
     folder = new_run(Path("runs"), experiment.study_name)
     write_atomically(folder / "config.yaml", dump_experiment(experiment))
     write_atomically(folder / "command.txt", shlex.join(["python", *sys.argv]) + "\n")
@@ -59,6 +59,7 @@ def main() -> int:
     if experiment.env.optimistic:
         console.print(OPTIMISTIC)
     console.print(f"data: {candles.source}; train {len(parts.train):,} bars, validation {len(parts.validation):,} bars")
+    console.print(features.in_words)
     try:
         train(experiment, parts, folder, origin, console)
     except KeyboardInterrupt:
@@ -98,7 +99,8 @@ def train(experiment: Experiment, parts: Split, folder: Path, origin: dict[str, 
 
         trained = train_agent(
             parts, features=experiment.features, env=experiment.env, agent=experiment.agent, steps=settings.steps,
-            validations=settings.validations, seed=settings.seed, on_validation=on_validation, on_progress=on_progress,
+            validations=settings.validations, seed=settings.seed, cache=CACHE, on_validation=on_validation,
+            on_progress=on_progress,
         )  # fmt: skip
     seconds = time.monotonic() - began
     steps = trained.history[-1].step

@@ -94,6 +94,7 @@ def run_study(
     features: FeatureSettings,
     env: EnvSettings,
     agent: AgentSettings,
+    cache: Path | None = None,
     on_trial: Report = lambda trial: None,
     on_progress: Callable[[int], None] = lambda step: None,
 ) -> None:
@@ -101,6 +102,9 @@ def run_study(
 
     A trial whose weights diverge is stored as failed, with the reason, and the search goes on; Ctrl-C stores the running trial
     as failed and ends the search.
+
+    Args:
+        cache: folder where features are kept, so that only the first trial computes them; None keeps nothing.
     """
 
     def objective(trial: optuna.Trial) -> float:
@@ -118,7 +122,7 @@ def run_study(
         try:
             trained = train_agent(
                 split, features=features, env=env, agent=settings, steps=search.steps, validations=search.validations,
-                seed=search.seed, on_validation=report, on_progress=on_progress,
+                seed=search.seed, cache=cache, on_validation=report, on_progress=on_progress,
             )  # fmt: skip
         except TrainingDiverged as error:
             trial.set_user_attr("failure", str(error))

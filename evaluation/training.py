@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import cast
 
 import torch
@@ -53,19 +54,21 @@ def train_agent(
     steps: int,
     validations: int,
     seed: int,
+    cache: Path | None = None,
     on_validation: Callable[[Validation, LearnedAgent, FittedFeatures], None] = lambda look, agent, fitted: None,
     on_progress: Callable[[int], None] = lambda step: None,
 ) -> Trained:
     """Fit the features on train, train recurrent PPO there, look at validation `validations` times, keep the best weights.
 
     Args:
+        cache: folder where features are kept for the next time; None keeps nothing.
         on_validation: called after each look; may raise to stop.
         on_progress: called with the number of steps done, after every step of the environments.
 
     Raises:
         TrainingDiverged: weights became NaN or infinite.
     """
-    fitted = FeaturePipeline(features).fit(split.train.candles)
+    fitted = FeaturePipeline(features, cache).fit(split.train.candles)
     on_train = BitcoinTradingVecEnv(
         split.train.candles, fitted.transform(split.train.candles), env, n_envs=agent.n_envs, seed=seed
     )
