@@ -34,7 +34,7 @@ def fractional_differences(candles: Candles, order: float, threshold: float = 1e
     table = log_differences(candles)
     values = filter_differences(table.to_numpy(), order, threshold)
     names = [name.replace("d_log_", "frac_log_") for name in table.columns]
-    return pd.DataFrame(values, index=table.index, columns=names)
+    return pd.DataFrame(values, index=table.index, columns=names, copy=False)
 
 
 def filter_differences(differences: np.ndarray, order: float, threshold: float = 1e-4) -> np.ndarray:

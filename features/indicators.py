@@ -57,7 +57,7 @@ def compute_indicators(bars: pd.DataFrame, names: tuple[str, ...]) -> pd.DataFra
             row[:] = _checked(name, compute, bars)
             row[~np.isfinite(row)] = neutral
         row[:warmup] = np.nan
-    return pd.DataFrame(table.T, index=bars.index, columns=list(names))
+    return pd.DataFrame(table.T, index=bars.index, columns=list(names), copy=False)
 
 
 def _checked(name: str, compute: Callable[[pd.DataFrame], Values], bars: pd.DataFrame) -> np.ndarray:

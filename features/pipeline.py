@@ -44,7 +44,7 @@ class FeaturePipeline:
                 f"fitting needs {MIN_FIT_ROWS} bars after a warm-up of {warmup}, but {train.source} has {len(train)}; "
                 "give more candles or choose columns with shorter windows"
             )
-        key = cache.key_of("fit", self.settings, train)
+        key = cache.key_of("fit", self.settings, train) if self.cache else None
         return cache.remembered(
             self.cache, key, lambda: _fit(self.settings, train, self.cache), FittedFeatures.save,
             lambda folder: FittedFeatures.load(folder, self.cache),
@@ -129,7 +129,7 @@ class FittedFeatures:
             raise InputError(
                 f"features need more than {self.warmup} bars to warm up, but got {len(candles)}; put more candles in front"
             )
-        key = cache.key_of("transform", self.settings, candles, self.estimated)
+        key = cache.key_of("transform", self.settings, candles, self.estimated) if self.cache else None
         values = cache.remembered(self.cache, key, lambda: self._values(candles), storage.save_values, storage.load_values)
         values, names = stack_rows(values, self.names, self.settings.window)
         values.flags.writeable = False
@@ -162,7 +162,7 @@ class FittedFeatures:
             part = slice(done, done + table.shape[1])
             self._require_names(table, part)
             rows = _finite_rows(table, first)
-            values[:, part] = apply_scaler(rows, self.center[part], self.scale[part], self.settings.clip)
+            apply_scaler(rows, self.center[part], self.scale[part], self.settings.clip, values[:, part])
             done = part.stop
         if done != len(self.names):
             raise InputError(_other_columns(self.names[done], len(self.names)))
@@ -208,8 +208,9 @@ def _choose(rows: pd.DataFrame, settings: FeatureSettings) -> Choice:
 def _finite_rows(table: pd.DataFrame, first: int) -> np.ndarray:
     """The values from row `first` on, float64."""
     rows = table.to_numpy()[first:]
-    broken = ~np.isfinite(rows)
-    if broken.any():
+    finite = np.isfinite(rows)
+    if not finite.all():
+        broken = ~finite
         row, column = (int(place) for place in np.argwhere(broken)[0])
         raise InputError(
             f"every feature must be finite after its warm-up, but `{table.columns[column]}` is {rows[row, column]} at "

@@ -125,7 +125,7 @@ def forecasts(candles: Candles, settings: SarimaxSettings, estimates: Estimates)
     rows[: warmup(settings)] = np.nan
     horizons = range(1, settings.forecast_len + 1)
     names = [f"sarimax_{what}_{horizon}" for horizon in horizons for what in ("mean", "low", "high")]
-    return pd.DataFrame(rows, index=candles.index, columns=names)
+    return pd.DataFrame(rows, index=candles.index, columns=names, copy=False)
 
 
 def _returns(candles: Candles) -> np.ndarray:

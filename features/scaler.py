@@ -2,6 +2,7 @@
 
 import numpy as np
 
+BLOCK = 4_096  # rows
 NORMAL_INTERQUARTILE_RANGE = 1.3489795003921634  # of the normal distribution with deviation 1
 
 
@@ -31,7 +32,9 @@ def estimate_scaler(rows: np.ndarray, kind: str) -> tuple[np.ndarray, np.ndarray
     return np.where(moves, center, rows[0]), np.where(moves & (scale > 0), scale, 1.0)
 
 
-def apply_scaler(rows: np.ndarray, center: np.ndarray, scale: np.ndarray, clip: float) -> np.ndarray:
-    """`(rows - center) / scale` cut off at +-clip, as float32 (R, F)."""
-    scaled = (rows - center) / scale
-    return np.clip(scaled, -clip, clip, out=scaled).astype(np.float32, order="C")
+def apply_scaler(rows: np.ndarray, center: np.ndarray, scale: np.ndarray, clip: float, out: np.ndarray) -> np.ndarray:
+    """`(rows - center) / scale` cut off at +-clip, written to `out`, float32 (R, F); block by block, so without a copy between."""
+    for first in range(0, len(rows), BLOCK):
+        block = slice(first, first + BLOCK)
+        np.clip((rows[block] - center) / scale, -clip, clip, out=out[block], casting="same_kind")
+    return out

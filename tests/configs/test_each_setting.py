@@ -15,7 +15,8 @@ from market import CandleError, load_candles, simulate, split
 
 CANDLES = simulate("bitcoin", bars=600, seed=0)
 BASE = {
-    "market.bars": 600, "env.episode_bars": 50, "features.indicators": "rsi,ema_8",
+    "market.bars": 600, "env.episode_bars": 50, "features.indicators": "rsi,ema_8", "features.volatility_bars": "6,24",
+    "features.sarimax.forecast_len": 0,
     "agent.n_envs": 2, "agent.n_steps": 16, "agent.n_minibatches": 1, "agent.n_epochs": 2, "agent.lstm_size": 8,
     "train.steps": 128, "train.validations": 2,
     "search.trials": 4, "search.steps": 512, "search.validations": 2, "search.startup_trials": 1,
@@ -25,7 +26,11 @@ OTHER = {
     "market.file": "candles.csv", "market.repair": True, "market.simulate": "ou", "market.bars": 700, "market.seed": 1,
     "market.edge": 0.3,
     "split.train": 0.5, "split.validation": 0.25, "split.purge_bars": 5,
-    "features.indicators": "rsi", "features.scaler": "standard", "features.clip": 1.0,
+    "features.indicators": "rsi", "features.keep_indicators": 2, "features.scaler": "standard", "features.clip": 1.0,
+    "features.differencing": "both", "features.fractional_order": 0.7, "features.fractional_threshold": 1e-2,
+    "features.calendar": False, "features.volatility_bars": "5", "features.window": 2,
+    "features.sarimax.forecast_len": 2, "features.sarimax.confidence_interval": 0.5, "features.sarimax.order": "2,0,0",
+    "features.sarimax.seasonal_order": "1,0,0,24", "features.sarimax.refit_bars": 100, "features.sarimax.fit_bars": 200,
     "env.action_scheme": "targets", "env.targets": "0,0.3,1", "env.fill": "next_close",
     "env.reward": "profit", "env.reward_window": 5, "env.initial_cash": 500.0, "env.fee_bps": 50, "env.half_spread_bps": 50,
     "env.slippage_bps": 50, "env.impact": 1.0, "env.borrow_bps_per_day": 50, "env.funding_bps_per_day": 10,
@@ -46,6 +51,15 @@ BESIDE = {
     "market.repair": {"market.file": "candles.csv"}, "env.targets": {"env.action_scheme": "targets"},
     "env.borrow_bps_per_day": {"env.shorts": True}, "env.funding_bps_per_day": {"env.shorts": True},
     "env.maintenance_margin": {"env.max_leverage": 1.5},
+    "features.fractional_order": {"features.differencing": "fractional", "features.fractional_threshold": 1e-2},
+    "features.fractional_threshold": {"features.differencing": "fractional", "features.fractional_order": 0.7},
+    "features.keep_indicators": {"features.indicators": "rsi,ema_8,ema_12"},
+    **{f"features.sarimax.{name}": {"features.sarimax.forecast_len": 1}
+       for name in ("confidence_interval", "order", "seasonal_order")},
+    "features.sarimax.refit_bars": {"features.sarimax.forecast_len": 1, "features.sarimax.fit_bars": 150},
+    "features.sarimax.fit_bars": {
+        "features.sarimax.forecast_len": 1, "features.sarimax.refit_bars": 100, "features.sarimax.fit_bars": 150,
+    },
 }  # fmt: skip
 
 
@@ -92,7 +106,7 @@ def of_agent(experiment: Experiment):
         split(CANDLES), features=experiment.features, env=experiment.env, agent=experiment.agent, steps=experiment.train.steps,
         validations=experiment.train.validations, seed=experiment.train.seed,
     )  # fmt: skip
-    return [len(trained.history), *(tensor.numpy().tobytes() for tensor in trained.agent.policy.state_dict().values())]
+    return [str(trained.history), *(tensor.numpy().tobytes() for tensor in trained.agent.policy.state_dict().values())]
 
 
 def of_search(experiment: Experiment):

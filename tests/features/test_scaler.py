@@ -7,7 +7,7 @@ ROWS = np.random.default_rng(0).standard_t(3, (5_000, 3)) * [1.0, 1e-6, 1e6] + [
 
 
 def scaled(kind: str, rows: np.ndarray = ROWS, clip: float = 1e9) -> np.ndarray:
-    return apply_scaler(rows, *estimate_scaler(rows, kind), clip)
+    return apply_scaler(rows, *estimate_scaler(rows, kind), clip, np.empty(rows.shape, np.float32))
 
 
 def test_robust_gives_median_0_and_the_interquartile_range_of_a_normal():
