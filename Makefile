@@ -34,12 +34,13 @@ format: $(SETUP) ## let ruff lay the code out
 bench: $(SETUP) ## the benchmarks
 	$(BIN)/python -m benchmarks.env
 	$(BIN)/python -m benchmarks.market
+	$(BIN)/python -m benchmarks.features
 
 dashboard: $(SETUP) ## open the studies in a browser
 	$(BIN)/optuna-dashboard sqlite:///studies/coindojo.db
 
-clean: ## remove the virtual environment and the tools' caches; runs and studies stay
-	rm -rf .venv .venv-peers build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+clean: ## remove the virtual environment and all caches; runs and studies stay
+	rm -rf .venv .venv-peers cache build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Made anew when the dependencies change; the marker is written last, so an interrupted set-up is repeated.

@@ -1,4 +1,5 @@
-"""How fast features are computed: the default pipeline from nothing and from the cache, by family, and how it grows.
+"""How fast features are computed: the default pipeline from nothing and from the cache, by family, the SARIMAX
+forecasts against statsmodels, and how the time grows.
 
     python -m benchmarks.features [FILE]
 
@@ -7,7 +8,6 @@ in the same run. Fresh processes include Python's start and all imports; "compil
 """
 
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -21,9 +21,11 @@ import pandas as pd
 import ta
 from rich.console import Console
 from rich.table import Table
+from statsmodels.tsa.statespace.sarimax import SARIMAX
 
-from features import FeaturePipeline, FeatureSettings
-from features.families import families_of
+from features import FeaturePipeline, FeatureSettings, sarimax
+from features.families import Family, families_of
+from features.sarimax import SarimaxSettings
 from market import Candles, read_candles, simulate
 
 BARS = 17_583
@@ -38,14 +40,15 @@ default_run(candles, Path(sys.argv[2]))
 print(time.perf_counter() - begin)
 """
 GROWTH = """
-import sys, time
-from benchmarks.features import grown, peak_megabytes
+import sys, tracemalloc
+from benchmarks.features import best_of, grown
 from features import FeaturePipeline
 candles = grown(int(sys.argv[1]))
 fitted = FeaturePipeline().fit(candles[:10_000])
-before, begin = peak_megabytes(), time.perf_counter()
+seconds = best_of(3, lambda: fitted.transform(candles))
+tracemalloc.start()
 fitted.transform(candles)
-print(time.perf_counter() - begin, peak_megabytes() - before)
+print(seconds, tracemalloc.get_traced_memory()[1] / 2**20)
 """
 
 
@@ -72,10 +75,6 @@ def grown(bars: int) -> Candles:
 def default_run(candles: Candles, cache: Path | None = None) -> None:
     """Fit the default pipeline on the first 60 %, transform all."""
     FeaturePipeline(cache=cache).fit(candles[: round(TRAIN * len(candles))]).transform(candles)
-
-
-def peak_megabytes() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def best_of(times: int, run: Callable[[], object]) -> float:
@@ -126,7 +125,7 @@ def by_family(candles: Candles) -> Table:
         peer, columns = best_of(2, all_of_ta), all_of_ta().shape[1] - candles.frame.shape[1]
     for name, family in families_of(settings).items():
         estimates = family.fit(train, settings)
-        fit = best_of(2, lambda family=family: family.fit(train, settings))
+        fit = best_of(2, lambda family=family: fitted_anew(family, train, settings))
         compute = best_of(3, lambda family=family, held=estimates: family.compute(candles, settings, held))
         width = family.compute(candles[: family.warmup(settings) + 10], settings, estimates).shape[1]
         faster = f"{peer / compute:.1f}" if name == "indicators" else ""
@@ -135,11 +134,41 @@ def by_family(candles: Candles) -> Table:
     return table
 
 
+def fitted_anew(family: Family, train: Candles, settings: FeatureSettings) -> None:
+    sarimax._estimate.cache_clear()
+    family.fit(train, settings)
+
+
+def sarimax_forecasts(candles: Candles, horizons: int = 10) -> Table:
+    """Ten horizons at every bar in one run of our filter; statsmodels filters and estimates anew, timed at the last bar."""
+    settings = SarimaxSettings(forecast_len=horizons)
+    returns = sarimax.PERCENT * np.diff(np.log(candles.column("close")))
+    estimates = sarimax.fit_sarimax(candles[: round(TRAIN * len(candles))], settings)
+
+    def filtered_anew() -> None:
+        SARIMAX(returns, order=settings.order).filter(estimates["params"]).get_forecast(horizons).conf_int()
+
+    def estimated_anew() -> None:
+        SARIMAX(returns, order=settings.order).fit(disp=0).get_forecast(horizons).conf_int()
+
+    ours = best_of(5, lambda: sarimax.forecasts(candles, settings, estimates))
+    title = f"SARIMAX{settings.order}, {len(candles):,} bars x {horizons} horizons, beyond the fit"
+    table = table_of(title, "", "ms a bar", "all bars, s", "x ours")
+    rows = {
+        "one run of the filter": ours / len(candles),
+        "statsmodels, filtered anew at each bar": best_of(3, filtered_anew),
+        "statsmodels, estimated anew at each bar": best_of(2, estimated_anew),
+    }
+    for label, seconds in rows.items():
+        table.add_row(label, f"{1e3 * seconds:,.3g}", f"{seconds * len(candles):,.3g}", f"{seconds * len(candles) / ours:,.0f}")
+    return table
+
+
 def growth() -> Table:
     table = table_of("growth: transform with the default pipeline, a process each", "bars", "seconds", "peak MB", "bars/s")
     found = {}
     for bars in (100_000, 1_000_000):
-        found[bars] = min(child(GROWTH, str(bars))[1] for _ in range(2))
+        found[bars] = child(GROWTH, str(bars))[1]
         seconds, memory = found[bars]
         table.add_row(f"{bars:,}", f"{seconds:.2f}", f"{memory:,.0f}", f"{bars / seconds:,.0f}")
     small, large = found.values()
@@ -161,6 +190,7 @@ def main() -> None:
     default_run(candles)
     console.print(whole_runs(name, len(candles)))
     console.print(by_family(candles))
+    console.print(sarimax_forecasts(candles))
     console.print(growth())
     console.print(one_live_bar(candles))
 
