@@ -111,7 +111,7 @@ def _cells(result: Stationarity) -> list[str]:
 
 def _advice(candles: Candles, threshold: float) -> str:
     """Found on the train range alone, as everything that is chosen."""
-    train = candles[: int(SplitSettings().train * len(candles))]
+    train = candles[: round(SplitSettings().train * len(candles))]
     differences = log_differences(train)
     orders = {name: smallest_order(differences[f"d_log_{name}"].to_numpy(), threshold=threshold) for name in ADVISED}
     told = ", ".join(f"{name} {'none' if order is None else f'{order:g}'}" for name, order in orders.items())
@@ -132,13 +132,13 @@ def _correlation(options: argparse.Namespace) -> int:
 
 
 def _choice_in_words(choice: Choice) -> Table:
-    """A row a group; behind each dropped column its mean absolute rank correlation with what then remained."""
+    """A row a group; each dropped column with its mean absolute rank correlation with what then remained."""
     table = Table(box=None, padding=(0, 2, 0, 0))
     for heading in ("group", "kept", "dropped, the most correlated first"):
         table.add_column(heading, vertical="top")
     for group in dict.fromkeys(choice.groups.values()):
         kept = [name for name in choice.kept if choice.groups[name] == group]
-        dropped = [f"{name} {figure:.2f}" for name, figure in choice.dropped if choice.groups[name] == group]
+        dropped = [f"{name}:{figure:.2f}" for name, figure in choice.dropped if choice.groups[name] == group]
         table.add_row(group, ", ".join(kept), ", ".join(dropped))
         table.add_row()
     return table

@@ -185,9 +185,9 @@ def _awesome(bars: pd.DataFrame) -> Values:
 
 
 # Windows are warm when they are full. An exponential average never forgets its start: its warm-up ends where none of 2,200 later
-# starts on five markets made the column differ by more than a thousandth of its deviation. Two are slower: `schaff_trend_cycle`,
-# where 1 start in 50 makes it differ by more, up to a hundredth, and the stop of `psar`, which is the same or another one: after
-# 1 start in 300 it is another one still, at the latest until bar 252.
+# starts on five markets made the column differ by more than a thousandth of its deviation. `schaff_trend_cycle` is slower: after
+# 1 start in 50 it differs by more, up to a hundredth. The stop of `psar` is the same or another one: after 1 start in 300 it was
+# another one still at bar 168, and after none at bar 252.
 INDICATORS: dict[str, Indicator] = {
     "adi_diff": Indicator(lambda b: _volumes(b, _accumulation(b)), 23, 0.0, "volume"),
     "obv_diff": Indicator(lambda b: _volumes(b, ti.signed_volume(b.close, b.volume)), 23, 0.0, "volume"),
@@ -259,10 +259,10 @@ INDICATORS: dict[str, Indicator] = {
     "aroon_up": Indicator(lambda b: _aroon(b.high), 25, 0.0, "trend"),
     "aroon_down": Indicator(lambda b: _aroon(-b.low), 25, 0.0, "trend"),
     "aroon": Indicator(lambda b: _aroon(b.high) - _aroon(-b.low), 25, 0.0, "trend"),
-    "psar_up_distance": Indicator(lambda b: _psar_distance(b, 1), 168, 0.0, "trend"),
-    "psar_down_distance": Indicator(lambda b: _psar_distance(b, 0), 168, 0.0, "trend"),
-    "psar_turns_up": Indicator(lambda b: _psar_turn(b, 1), 168, 0.0, "trend"),
-    "psar_turns_down": Indicator(lambda b: _psar_turn(b, 0), 168, 0.0, "trend"),
+    "psar_up_distance": Indicator(lambda b: _psar_distance(b, 1), 252, 0.0, "trend"),
+    "psar_down_distance": Indicator(lambda b: _psar_distance(b, 0), 252, 0.0, "trend"),
+    "psar_turns_up": Indicator(lambda b: _psar_turn(b, 1), 252, 0.0, "trend"),
+    "psar_turns_down": Indicator(lambda b: _psar_turn(b, 0), 252, 0.0, "trend"),
 
     "rsi": Indicator(lambda b: ti.relative_strength_index(b.close), 132, 50.0, "momentum"),
     "stochastic_rsi": Indicator(_stochastic_rsi, 142, 0.5, "momentum"),

@@ -33,7 +33,7 @@ def estimate_scaler(rows: np.ndarray, kind: str) -> tuple[np.ndarray, np.ndarray
 
 
 def apply_scaler(rows: np.ndarray, center: np.ndarray, scale: np.ndarray, clip: float, out: np.ndarray) -> np.ndarray:
-    """`(rows - center) / scale` cut off at +-clip, written to `out`, float32 (R, F); block by block, so without a copy between."""
+    """`(rows - center) / scale` cut off at +-clip, into `out`, float32 (R, F); block by block, so without a copy in between."""
     for first in range(0, len(rows), BLOCK):
         block = slice(first, first + BLOCK)
         np.clip((rows[block] - center) / scale, -clip, clip, out=out[block], casting="same_kind")
