@@ -10,7 +10,7 @@ import yaml
 from pydantic.fields import FieldInfo
 
 from configs.experiment import Experiment, Overrides, nearest, setting_fields
-from market import InputError
+from market import exit_code
 
 SHORTCUTS = {"reward": "env.reward", "trials": "search.trials", "steps": "train.steps", "seed": "train.seed"}
 DEFAULT_CONFIG = Path(__file__).with_name("default.yaml")
@@ -70,15 +70,7 @@ def parse(parser: Parser, arguments: list[str] | None = None) -> tuple[argparse.
 
 def run(main: Callable[[], int]) -> NoReturn:
     """Run a script's main function: an input error becomes its one line, Ctrl-C a clean end."""
-    try:
-        code = main()
-    except (InputError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        code = 2
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        code = 130
-    sys.exit(code)
+    sys.exit(exit_code(main))
 
 
 def _help_text(field: FieldInfo) -> str:

@@ -30,7 +30,7 @@ from features.stationarity import (
     smallest_order,
 )
 from features.stationary import log_differences
-from market import Candles, InputError, SplitSettings, bar_name, read_candles, simulate, split
+from market import Candles, CommandParser, InputError, SplitSettings, bar_name, exit_code, read_candles, simulate, split
 
 CONSOLE = Console(soft_wrap=True, highlight=False)
 MOST_BARS = 50_000
@@ -45,14 +45,7 @@ The tests disagree where both reject (long memory, breaks, changing levels) or n
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; 0 if all is well, 2 for wrong input."""
     options = _parser().parse_args(arguments)
-    try:
-        return int(options.run(options))
-    except (InputError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+    return exit_code(lambda: int(options.run(options)))
 
 
 def _stationarity(options: argparse.Namespace) -> int:
@@ -184,13 +177,8 @@ def _takes_candles(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bars", type=int, help="the file's last bars only, or the simulated market's length (20000)")
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> None:  # type: ignore[override]
-        self.exit(2, f"{self.prog}: {message}; `--help` shows how\n")
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="python -m features", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = CommandParser(prog="python -m features", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     text = "test every column for stationarity, as it is and differenced, and draw it"
     added = commands.add_parser("stationarity", help=text, description=text)

@@ -1,6 +1,7 @@
 """Candles: read, check, simulate, split. Imports nothing of ours."""
 
 from market.candles import CandleError, Candles, bar_name
+from market.command_line import CommandParser, exit_code
 from market.errors import InputError, unknown
 from market.files import write_atomically
 from market.folds import Fold, backtest_paths, combinatorial_purged, walk_forward
@@ -14,10 +15,10 @@ from market.split import LockedTestRange, Part, Split, split
 from market.write import write_candles
 
 __all__ = [
-    "MARKETS", "CandleError", "Candles", "Fold", "InputError", "LockedTestRange", "MarketSettings", "Part", "Settings",
-    "SimulatedCandles", "Split", "SplitSettings", "backtest_paths", "bar_name", "combinatorial_purged", "load_candles",
-    "read_candles", "resample", "simulate", "split", "unknown", "walk_forward", "write_atomically", "write_candles",
-    "write_parquet",
+    "MARKETS", "CandleError", "Candles", "CommandParser", "Fold", "InputError", "LockedTestRange", "MarketSettings", "Part",
+    "Settings", "SimulatedCandles", "Split", "SplitSettings", "backtest_paths", "bar_name", "combinatorial_purged",
+    "exit_code", "load_candles", "read_candles", "resample", "simulate", "split", "unknown", "walk_forward", "write_atomically",
+    "write_candles", "write_parquet",
 ]  # fmt: skip
 
 

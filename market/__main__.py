@@ -16,6 +16,7 @@ from rich.console import Console
 
 from market.candles import Candles, bar_name
 from market.checks import JUMP_DEVIATIONS, Problem, Report, check
+from market.command_line import CommandParser, exit_code
 from market.download import download, progress_bar
 from market.errors import InputError
 from market.layouts import read_raw
@@ -31,14 +32,7 @@ CONSOLE = Console(soft_wrap=True, highlight=False)
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; 0 if all is well, 1 if `check` found errors, 2 for wrong input."""
     options = _parser().parse_args(arguments)
-    try:
-        return int(options.run(options))
-    except (InputError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+    return exit_code(lambda: int(options.run(options)))
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -119,13 +113,8 @@ def _day(text: str) -> pd.Timestamp:
         raise InputError(f"`--since` must be a date such as 2017-01-01, but got {text!r}") from None
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> None:  # type: ignore[override]
-        self.exit(2, f"{self.prog}: {message}; `--help` shows how\n")
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="python -m market", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = CommandParser(prog="python -m market", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def command(name: str, run: object, text: str, *arguments: str) -> argparse.ArgumentParser:
