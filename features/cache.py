@@ -18,7 +18,7 @@ from market import Candles, InputError
 
 CACHE = Path("cache")
 """where the scripts keep theirs"""
-LIBRARIES = ("numba", "numpy", "pandas", "scipy", "statsmodels", "ta")
+LIBRARIES = ("numba", "numpy", "pandas", "scipy", "statsmodels")
 Kept = TypeVar("Kept")
 
 

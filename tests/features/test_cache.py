@@ -70,7 +70,7 @@ def test_whatever_a_result_depends_on_is_part_of_its_key(change, tmp_path, compu
         monkeypatch.setattr(cache, "code_version", lambda: "another")
     else:
         cache.code_version.cache_clear()  # as a new process would
-        monkeypatch.setattr(cache, "version", lambda name: "another" if name == "ta" else "1")
+        monkeypatch.setattr(cache, "version", lambda name: "another" if name == "statsmodels" else "1")
     run(tmp_path, settings, candles)
     assert computed
 
