@@ -18,7 +18,7 @@ class FeatureSettings(Settings):
     """order of the fractional differences: 1 is the log difference, towards 0 more of the past is kept"""
     fractional_threshold: float = Field(1e-4, ge=1e-6, lt=1)
     """weights of the fractional differences below this are cut off, which bounds their window"""
-    indicators: tuple[str, ...] = tuple(INDICATORS)
+    indicators: tuple[str, ...] = Field(default_factory=lambda: tuple(INDICATORS))
     """technical indicators to choose from, by name"""
     keep_indicators: int = Field(40, ge=1)
     """indicators that remain: in each group those that correlate most with the rest are dropped, judged on train alone"""
