@@ -1,5 +1,9 @@
-"""Training with validation, the search, metrics, test-range ledger, the backtest, pictures, oracles. Imports the rooms below."""
+"""Training with validation, the search, metrics, test-range ledger, the backtest, the leak audit, pictures, oracles.
 
+Imports the rooms below.
+"""
+
+from evaluation.audit import AuditReport, Finding, leak_audit
 from evaluation.backtest import AGENT, backtest, in_words
 from evaluation.episode import Episode, play
 from evaluation.figures import draw_net_worth, draw_trades
@@ -25,10 +29,11 @@ from evaluation.training import Trained, TrainingDiverged, Validation, train_age
 from evaluation.value_iteration import SwitchingPolicy, stationary_distribution, switching_policy
 
 __all__ = [
-    "AGENT", "FIGURES", "ORACLES", "BestPolicy", "Episode", "Foresight", "Metrics", "OraclePolicy", "RunError",
-    "SearchSettings", "StudyError", "SwitchingPolicy", "TestLedger", "TrainSettings", "Trained", "TrainingDiverged",
-    "Validation", "backtest", "best_agent", "best_policy", "differences", "draw_net_worth", "draw_trades", "find_study",
-    "finished_trials", "format_figure", "hash_of", "hidden_regimes_policy", "in_words", "log_growth", "metrics", "new_run",
-    "newest_run", "open_study", "ou_policy", "perfect_foresight", "play", "regime_beliefs", "regimes_gain", "run_study",
-    "sine_gain", "stationary_distribution", "switching_policy", "train_agent", "trials_on", "write_json", "write_report",
+    "AGENT", "FIGURES", "ORACLES", "AuditReport", "BestPolicy", "Episode", "Finding", "Foresight", "Metrics", "OraclePolicy",
+    "RunError", "SearchSettings", "StudyError", "SwitchingPolicy", "TestLedger", "TrainSettings", "Trained",
+    "TrainingDiverged", "Validation", "backtest", "best_agent", "best_policy", "differences", "draw_net_worth",
+    "draw_trades", "find_study", "finished_trials", "format_figure", "hash_of", "hidden_regimes_policy", "in_words",
+    "leak_audit", "log_growth", "metrics", "new_run", "newest_run", "open_study", "ou_policy", "perfect_foresight", "play",
+    "regime_beliefs", "regimes_gain", "run_study", "sine_gain", "stationary_distribution", "switching_policy",
+    "train_agent", "trials_on", "write_json", "write_report",
 ]  # fmt: skip

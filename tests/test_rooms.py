@@ -25,9 +25,10 @@ def imported_rooms(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("room", ORDER)
 def test_imports_run_only_downwards(room):
+    """A room's `__main__.py` is a script, and may import all rooms."""
     allowed = set(ORDER[: ORDER.index(room) + 1])
     for path in (ROOT / room).rglob("*.py"):
-        assert imported_rooms(path) <= allowed, path
+        assert imported_rooms(path) <= (set(ORDER) if path.name == "__main__.py" else allowed), path
 
 
 @pytest.mark.parametrize("room", ORDER)

@@ -1,0 +1,139 @@
+"""The leak audit: holds a user's own pipeline, environment and agent against other futures, and says what came of it.
+
+`python -m evaluation leak-audit` is the same as a command. See docs/leak-audit.md.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+
+from envs import EnvSettings
+from evaluation.audit.fills import next_bar_fills
+from evaluation.audit.futures import plain, require_room
+from evaluation.audit.report import AuditReport, Check, Tally
+from evaluation.audit.rows import Scene, aligned_rows, candles_alone, causal_features, fitted_on_train_alone, pure_transform
+from evaluation.audit.starts import drift_of_starts, lookback_enough
+from evaluation.audit.trading import (
+    AgentFactory,
+    EnvFactory,
+    Stage,
+    Training,
+    causal_agent,
+    causal_env,
+    frozen_agent,
+    trained_on_train_alone,
+)
+from features import FeaturePipeline
+from market import Candles
+
+START_TOLERANCE = 0.1
+"""scaled units that a column may differ by if the candles begin later; see `AuditReport.drift`"""
+
+PROMISES = {
+    "fitted on train": "what is estimated, and every row, is the same whatever follows the train range",
+    "aligned rows": "there is one row a candle after the warm-up, labelled with that candle's time",
+    "causal features": "no row changes when the candles after it are replaced or removed",
+    "pure transform": "a transform changes nothing that was fitted, and repeats to the bit",
+    "start dates": "columns hardly depend on where the candles begin",
+    "look-back": "the newest row comes from the stated look-back alone",
+    "candles alone": "every column is made of candles and the clock, not looked up elsewhere",
+    "causal env": "observations, rewards and accounts do not change when the candles after them do",
+    "next-bar fills": "orders fill at a price of the bar after the decision",
+    "causal agent": "actions and memory do not change when the candles after them do",
+    "frozen agent": "an evaluation changes no weight, and repeats to the bit",
+    "trained on train": "the same weights come out whatever follows the train range",
+}
+
+
+def leak_audit(
+    candles: Candles,
+    pipeline: Any = None,
+    *,
+    fitted: Any = None,
+    train_bars: int | None = None,
+    env: EnvSettings | EnvFactory | None = None,
+    agent: Any | AgentFactory | None = None,
+    training: Training | None = None,
+    cuts: int = 8,
+    seed: int = 0,
+    start_tolerance: float = START_TOLERANCE,
+    on_check: Callable[[str], None] = lambda name: None,
+) -> AuditReport:
+    """Replace the future at many cuts, and hold everything up to them against what it was, to the bit.
+
+    All candles are used as they are: whoever keeps a test range replaces it first, as the command does (`another_future`).
+
+    Args:
+        candles: train and what follows it; at least 50 bars of each.
+        pipeline: anything whose `fit` returns something with `transform`. `fit(train)` gets the train bars; a `fit(candles,
+            train_bars)` gets all, and is trusted with nothing. `transform(candles)` gives a `FeatureMatrix`, a DataFrame or an
+            array, whose rows are the candles' last ones. The default is `FeaturePipeline()`.
+        fitted: what `fit` returned once; without a `pipeline` beside it, what it was fitted on is not audited.
+        train_bars: bars that the pipeline is fitted on; 60 % of all by default.
+        env: `EnvSettings`, or `(candles, FeatureMatrix) -> gymnasium.Env`, whose episode begins at the first row. None: no audit
+            of fills, environment and agent.
+        agent: anything with `predict`, or `(candles, FeatureMatrix) -> agent`. None: no audit of an agent.
+        training: `(candles, train_bars) -> agent`, or whatever holds the weights; trained four times.
+        cuts: of the whole series; 24 times as many on short stretches.
+        seed: of the cuts, the other futures and the random actions.
+        start_tolerance: a column that differs by more, in scaled units, if the candles begin later, is a finding.
+        on_check: called with the name of each check when it begins.
+
+    Raises:
+        InputError: too few candles, or parts that do not fit together.
+    """
+    train_bars = round(0.6 * len(candles)) if train_bars is None else train_bars
+    require_room(candles, train_bars, cuts)
+    if pipeline is None and fitted is None:
+        pipeline = FeaturePipeline()
+    began, audit = time.monotonic(), _Audit(on_check)
+    scene = Scene(plain(candles), train_bars, pipeline, cuts, seed, fitted)
+    audit.run("fitted on train", fitted_on_train_alone, scene if pipeline is not None else None)
+    audit.run("aligned rows", aligned_rows, scene)
+    audit.run("pure transform", pure_transform, scene)
+    audit.run("causal features", causal_features, scene)
+    drift = audit.run("start dates", drift_of_starts, scene, start_tolerance)
+    audit.run("look-back", lookback_enough, scene if hasattr(scene.fitted, "lookback") else None)
+    audit.run("candles alone", candles_alone, scene)
+    stage = Stage(scene, env, agent) if env is not None and audit.clean("aligned rows") else None
+    playing = stage if agent is not None else None
+    audit.run("causal env", causal_env, stage)
+    audit.run("next-bar fills", next_bar_fills, stage)
+    audit.run("causal agent", causal_agent, playing)
+    audit.run("frozen agent", frozen_agent, playing)
+    audit.run("trained on train", trained_on_train_alone, scene if training is not None else None, training)
+    span = f"{candles.index[0]:%Y-%m-%d %H:%M} to {candles.index[-1]:%Y-%m-%d %H:%M}"
+    subject = f"{candles.source}: {len(candles):,} bars, {span}; train is the first {train_bars:,}"
+    drift = pd.DataFrame() if drift is None else drift
+    return AuditReport(subject, tuple(audit.checks), drift, time.monotonic() - began)
+
+
+class _Audit:
+    """Runs checks one after the other, and keeps what they found."""
+
+    def __init__(self, on_check: Callable[[str], None]) -> None:
+        self.checks: list[Check] = []
+        self._on_check = on_check
+
+    def run(self, name: str, examine: Callable[..., Any], subject: Any, *more: Any) -> Any:
+        """What `examine(subject, *more, tally)` returns; a check without a subject is listed as not made.
+
+        What worked on the true candles and fails on others can't be judged any further, and that is a finding.
+        """
+        tally, began, outcome = Tally(name), time.monotonic(), None
+        if subject is not None:
+            self._on_check(name)
+            try:
+                outcome = examine(subject, *more, tally)
+            except (ValueError, LookupError, ArithmeticError) as error:
+                tally.found("error", f"{type(error).__name__} on other candles: {error}")
+        seconds = time.monotonic() - began
+        self.checks.append(
+            Check(name, PROMISES[name], tally.cases, tally.findings, tuple(tally.notes), subject is not None, seconds)
+        )
+        return outcome
+
+    def clean(self, name: str) -> bool:
+        return not any(check.findings for check in self.checks if check.name == name)

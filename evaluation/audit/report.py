@@ -1,0 +1,142 @@
+"""What a leak audit found: findings, gathered by check, and how they are printed."""
+
+from dataclasses import dataclass, field
+
+import pandas as pd
+from rich.table import Table
+
+from market import InputError
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that broke a check's promise.
+
+    Args:
+        check: name of the check.
+        column: what differs: a feature column, an estimated value, `reward`, `action`.
+        bar: the candle at which it differs first, None for what belongs to no bar.
+        time: that candle's open time.
+        detail: what was done, and both values.
+    """
+
+    check: str
+    column: str
+    bar: int | None
+    time: pd.Timestamp | None
+    detail: str
+
+    def __str__(self) -> str:
+        where = "" if self.bar is None else f" at {self.time:%Y-%m-%d %H:%M} (bar {self.bar:,})"
+        return f"{self.column}{where}: {self.detail}"
+
+
+@dataclass(frozen=True)
+class Check:
+    """How one check went: `cases` comparisons were made; `made` is False where there was no subject; `notes` fail nothing."""
+
+    name: str
+    promise: str
+    cases: int
+    findings: tuple[Finding, ...]
+    notes: tuple[str, ...]
+    made: bool
+    seconds: float
+
+    @property
+    def verdict(self) -> str:
+        """`LEAK`, `clean`, or `-` for a check that had no subject."""
+        return "LEAK" if self.findings else "clean" if self.made else "-"
+
+
+@dataclass
+class Tally:
+    """Counts a check's comparisons, and keeps the first finding of each column."""
+
+    check: str
+    cases: int = 0
+    notes: list[str] = field(default_factory=list)
+    reacted: bool = False
+    """something that may change has changed: so the comparisons could have failed"""
+    _first: dict[str, Finding] = field(default_factory=dict)
+
+    def found(self, column: str, detail: str, index: pd.DatetimeIndex | None = None, bar: int | None = None) -> None:
+        """Note a finding, unless the column has one of an earlier bar."""
+        time = None if index is None or bar is None else index[bar]
+        finding, known = Finding(self.check, column, bar, time, detail), self._first.get(column)
+        if known is None or (bar is not None and known.bar is not None and bar < known.bar):
+            self._first[column] = finding
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """By bar, then in the order in which they were found."""
+        return tuple(sorted(self._first.values(), key=lambda finding: -1 if finding.bar is None else finding.bar))
+
+    def knows(self, column: str) -> bool:
+        return column in self._first
+
+
+@dataclass(frozen=True)
+class AuditReport:
+    """The outcome of `leak_audit`.
+
+    Args:
+        subject: what was audited, on which candles, in words.
+        checks: in the order in which they ran.
+        drift: start-dependence, float64, one row a column, in scaled units: the largest difference over all later starts from the
+            first row on, and from 24, 168 and 1,000 bars later on; NaN where no series is that long.
+        seconds: of the whole audit.
+    """
+
+    subject: str
+    checks: tuple[Check, ...]
+    drift: pd.DataFrame
+    seconds: float
+
+    def __getitem__(self, name: str) -> Check:
+        """The check of that name."""
+        for check in self.checks:
+            if check.name == name:
+                return check
+        raise InputError(f"there is no check {name!r}; there are {', '.join(check.name for check in self.checks)}")
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Of all checks, in their order."""
+        return tuple(finding for check in self.checks for finding in check.findings)
+
+    @property
+    def passed(self) -> bool:
+        return not self.findings
+
+    @property
+    def verdict(self) -> str:
+        """One line."""
+        cases = sum(check.cases for check in self.checks)
+        if self.passed:
+            judged = sum(check.made for check in self.checks)
+            return f"no leak found: {judged} checks, {cases:,} comparisons to the bit, {self.seconds:.0f} s"
+        first = self.findings[0]
+        others = len(self.findings) - 1
+        more = f" ({others} more finding{'s' if others > 1 else ''})" if others else ""
+        return f"LEAK: {first.check}: {first}{more}; {self.seconds:.0f} s"
+
+    def table(self) -> Table:
+        """A row a check: verdict, comparisons, and its first finding or what it promises."""
+        table = Table(title=self.subject, title_justify="left", box=None, padding=(0, 2, 0, 0))
+        table.add_column("check", no_wrap=True)
+        table.add_column("verdict")
+        table.add_column("cases", justify="right")
+        table.add_column("s", justify="right")
+        table.add_column("first finding, or what holds")
+        for check in self.checks:
+            told = str(check.findings[0]) if check.findings else check.promise if check.made else "not audited"
+            others = [finding.column for finding in check.findings[1:]]
+            if others:
+                told += f"\nalso: {_some(others)}"
+            table.add_row(check.name, check.verdict, f"{check.cases:,}", f"{check.seconds:.0f}", "\n".join([told, *check.notes]))
+        return table
+
+
+def _some(names: list[str], most: int = 12) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
