@@ -115,7 +115,7 @@ class AuditReport:
         cases = sum(check.cases for check in self.checks)
         if self.passed:
             judged = sum(check.made for check in self.checks)
-            return f"no leak found: {judged} checks, {cases:,} comparisons to the bit, {self.seconds:.0f} s"
+            return f"no leak found: {judged} checks, {cases:,} comparisons, {self.seconds:.0f} s"
         first = self.findings[0]
         others = len(self.findings) - 1
         more = f" ({others} more finding{'s' if others > 1 else ''})" if others else ""

@@ -18,7 +18,7 @@ FUTURES = 12
 ACTION_SCHEMES = get_args(EnvSettings.model_fields["action_scheme"].annotation)
 BUY_ALL, BUY_HALF, SELL_ALL, HOLD = 0, 1, 4, 8
 
-CANDLES = simulate("bitcoin", bars=300, seed=5)
+CANDLES = simulate("bitcoin", bars=500, seed=5)
 FITTED = FeaturePipeline().fit(CANDLES)  # once, on what did happen
 MATRIX = FITTED.transform(CANDLES)
 
