@@ -81,10 +81,10 @@ def test_each_action_scheme_has_its_space(scheme, space, candles, matrix):
     assert BitcoinTradingEnv(candles, matrix, EnvSettings(action_scheme=scheme)).action_space == space
 
 
-def test_gymnasium_makes_it_without_an_import():
+def test_gymnasium_makes_it_without_an_import(matrix):
     code = "import gymnasium; print(gymnasium.make('envs:coindojo/BitcoinTrading-v0').reset(seed=1)[0].shape)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd="/", check=True)
-    assert run.stdout.strip() == "(31,)"
+    assert run.stdout.strip() == f"({matrix.values.shape[1] + len(ACCOUNT_COLUMNS)},)"
 
 
 def test_the_entry_point_registers_it():
@@ -97,7 +97,7 @@ def test_the_entry_point_registers_it():
 def test_it_is_registered_with_defaults_and_takes_arguments(candles, matrix):
     assert ENV_ID == "coindojo/BitcoinTrading-v0"
     observation, info = gymnasium.make("coindojo/BitcoinTrading-v0").reset(seed=1)
-    assert observation.shape == (31,)
+    assert observation.shape == (matrix.values.shape[1] + len(ACCOUNT_COLUMNS),)
     assert info["net_worth"] == 10_000
     own = gymnasium.make(ENV_ID, candles=candles, features=matrix, settings=EnvSettings(initial_cash=5.0), evaluation=True)
     _, info = own.reset(seed=1)

@@ -9,7 +9,7 @@ from helpers import make_candles, no_features
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from envs import ENV_ID, BitcoinTradingEnv, BitcoinTradingVectorEnv, EnvSettings
+from envs import ACCOUNT_COLUMNS, ENV_ID, BitcoinTradingEnv, BitcoinTradingVectorEnv, EnvSettings
 from features import FeaturePipeline
 from market import InputError, simulate
 
@@ -174,10 +174,10 @@ def test_an_earlier_observation_is_not_overwritten():
     np.testing.assert_array_equal(given, kept)
 
 
-def test_gymnasium_makes_it_with_defaults():
+def test_gymnasium_makes_it_with_defaults(matrix):
     vector = gymnasium.make_vec(ENV_ID, num_envs=4)
     assert isinstance(vector.unwrapped, BitcoinTradingVectorEnv)
-    assert vector.reset(seed=0)[0].shape == (4, 31)
+    assert vector.reset(seed=0)[0].shape == (4, matrix.values.shape[1] + len(ACCOUNT_COLUMNS))
     assert vector.metadata["autoreset_mode"] == AutoresetMode.NEXT_STEP
 
 
