@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 SETTINGS = """
 name: small
 market: {bars: 1000}
-features: {indicators: [rsi, ema_8, obv], keep_indicators: 2, sarimax: {forecast_len: 0}}
+features: {indicators: [rsi, ema_8, ema_24, obv_diff], keep_indicators: 3, sarimax: {forecast_len: 0}}
 agent: {n_envs: 4, n_steps: 16, n_epochs: 1, lstm_size: 8}
 train: {steps: 256, validations: 1}
 """
