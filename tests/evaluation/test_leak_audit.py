@@ -3,13 +3,13 @@
 import numpy as np
 import pandas as pd
 import pytest
-from leaks import CANDLES, CUTS, LEAKS, TRAIN_BARS, Columns, Leak, Scaled, basic, returns
+from leaks import CANDLES, CUTS, LEAKS, TRAIN_BARS, Columns, Leak, Scaled, WholeSeries, basic, returns
 
 from envs import EnvSettings
 from evaluation import AuditReport, leak_audit
 from evaluation.audit import another_future
 from evaluation.audit.futures import KINDS, REMOVED, busiest_bar, dense_cuts, whole_cuts
-from features import FeaturePipeline, FeatureSettings
+from features import INDICATORS, FeaturePipeline, FeatureSettings, Indicator
 from market import Candles, InputError, read_candles, simulate
 
 
@@ -58,6 +58,21 @@ def test_the_default_features_pass_on_real_candles(coinbase_hourly):
     report = leak_audit(read_candles(coinbase_hourly, repair=True)[:6_000], cuts=2)
     assert report.passed, report.verdict
     assert (report.drift["1000 bars on"] == 0).all()
+
+
+def test_an_indicator_that_peeks_is_caught_in_the_whole_pipeline(monkeypatch):
+    ahead = Indicator(lambda bars: bars.close.shift(-1) / bars.close - 1, warmup=0, neutral=0.0)
+    monkeypatch.setitem(INDICATORS, "ahead", ahead)
+    report = audit(FeaturePipeline(FeatureSettings(indicators=("rsi", "ahead"))))
+    assert [finding.column for finding in report["causal features"].findings] == ["ahead"]
+    assert report["fitted on train"].verdict == "clean"
+
+
+def test_the_whole_pipeline_fitted_on_everything_is_caught():
+    """The scaler, the choice of indicators, SARIMAX: each of the things that are estimated shows."""
+    few = FeatureSettings(indicators=("rsi", "stochastic", "williams_r", "ema_8", "ema_24"), keep_indicators=2)
+    found = {finding.column.split("[")[0] for finding in audit(WholeSeries(FeaturePipeline(few)))["fitted on train"].findings}
+    assert {"center", "scale", "sarimax/params"} <= found
 
 
 # --- every check can fail ------------------------------------------------------------------------------------------------
