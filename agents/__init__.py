@@ -1,8 +1,7 @@
 """Recurrent PPO, the benchmark strategies and the search space. Imports `envs` and the rooms below it."""
 
-from sb3_contrib import RecurrentPPO
-
 from agents.learned import AgentFileError, LearnedAgent, build_ppo
+from agents.recurrent_ppo import RecurrentPPO
 from agents.search_space import known_good, suggest_agent
 from agents.settings import AgentSettings, StrategySettings
 from agents.strategies import Agent, BuyAndHold, RsiDivergence, SignalStrategy, SmaCrossover

@@ -9,10 +9,11 @@ import torch
 from gymnasium import spaces
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as dump_tensors
-from sb3_contrib import RecurrentPPO
 from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
 from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
+from agents.recurrent_policy import MlpLstmPolicy
+from agents.recurrent_ppo import RecurrentPPO
 from agents.settings import AgentSettings
 from market import InputError, write_atomically
 
@@ -43,6 +44,7 @@ def build_ppo(settings: AgentSettings, env: VecEnv, seed: int) -> RecurrentPPO:
         ent_coef=settings.ent_coef,
         vf_coef=settings.vf_coef,
         max_grad_norm=settings.max_grad_norm,
+        sequence_length=settings.sequence_length,
         policy_kwargs=_policy_arguments(settings),
         seed=seed,
         device="cpu",
@@ -100,7 +102,7 @@ class LearnedAgent:
             if about["format"] != 1:
                 raise AgentFileError(f"agents of format 1 can be read, but {folder} has format {about['format']}")
             settings = AgentSettings.model_validate(about["settings"])
-            policy = RecurrentActorCriticPolicy(
+            policy = MlpLstmPolicy(
                 spaces.Box(-np.inf, np.inf, (int(about["observation_size"]),), np.float32),
                 CONTINUOUS if about["actions"] == "continuous" else spaces.Discrete(int(about["actions"])),
                 lambda _: settings.learning_rate,

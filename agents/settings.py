@@ -14,6 +14,8 @@ class AgentSettings(Settings):
     """bars that each environment plays between two updates"""
     n_minibatches: int = Field(4, ge=1)
     """pieces that a rollout of n_envs * n_steps is cut into for an update"""
+    sequence_length: int = Field(16, ge=1)
+    """bars that gradients reach back in time; a minibatch is made of sequences of this length, from all environments"""
     n_epochs: int = Field(5, ge=1)
     """passes over a rollout"""
     learning_rate: float = Field(1e-3, gt=0, le=1)

@@ -14,11 +14,10 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
-from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
 
 from agents import LearnedAgent, build_ppo
 from configs import Experiment, load_experiment, make_parser, parse
@@ -91,7 +90,7 @@ def _newborn(experiment: Experiment, seed: int) -> Callable[[Candles, FeatureMat
     def agent(candles: Candles, matrix: FeatureMatrix) -> LearnedAgent:
         if not made:
             model = build_ppo(experiment.agent, BitcoinTradingVecEnv(candles, matrix, experiment.env, n_envs=1), seed)
-            made.append(LearnedAgent(cast(RecurrentActorCriticPolicy, model.policy), experiment.agent))
+            made.append(LearnedAgent(model.policy, experiment.agent))
         return made[0]
 
     return agent

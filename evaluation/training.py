@@ -4,10 +4,8 @@ import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 import torch
-from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
 from stable_baselines3.common.callbacks import BaseCallback
 
 from agents import AgentSettings, LearnedAgent, build_ppo
@@ -73,7 +71,7 @@ def train_agent(
         split.train.candles, fitted.transform(split.train.candles), env, n_envs=agent.n_envs, seed=seed
     )
     model = build_ppo(agent, on_train, seed)
-    learner = LearnedAgent(cast(RecurrentActorCriticPolicy, model.policy), agent)
+    learner = LearnedAgent(model.policy, agent)
     unseen = fitted.transform(split.validation.candles).since(split.validation.start)
 
     def judge() -> float:

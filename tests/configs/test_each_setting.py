@@ -39,7 +39,7 @@ OTHER = {
     "env.dataset_sampling": "length",
     "agent.n_envs": 8, "agent.n_steps": 32, "agent.n_minibatches": 2, "agent.n_epochs": 3, "agent.learning_rate": 0.01,
     "agent.gamma": 0.5, "agent.gae_lambda": 0.5, "agent.clip_range": 1e-4, "agent.ent_coef": 0.5, "agent.vf_coef": 0.1,
-    "agent.max_grad_norm": 0.01, "agent.lstm_size": 9, "agent.lstm_layers": 2,
+    "agent.max_grad_norm": 0.01, "agent.sequence_length": 4, "agent.lstm_size": 9, "agent.lstm_layers": 2,
     "train.steps": 256, "train.validations": 1, "train.seed": 1,
     "search.trials": 5, "search.steps": 1_024, "search.validations": 1, "search.startup_trials": 4, "search.prune": False,
     "search.seed": 1, "search.storage": "sqlite:///elsewhere.db",

@@ -1,0 +1,201 @@
+"""Our recurrent PPO has the mathematics of sb3-contrib's, and its sequences begin with the memory that they had."""
+
+import gymnasium
+import numpy as np
+import pytest
+import sb3_contrib
+import torch
+from gymnasium import spaces
+from stable_baselines3.common.env_util import make_vec_env
+from stable_baselines3.common.evaluation import evaluate_policy
+from stable_baselines3.common.logger import Logger
+from stable_baselines3.common.vec_env import DummyVecEnv
+
+from agents import RecurrentPPO
+from market import InputError
+
+SMALL = {"n_steps": 24, "batch_size": 16, "n_epochs": 2, "seed": 0, "device": "cpu"}
+TINY_NET = {"lstm_hidden_size": 8, "net_arch": [8]}
+
+
+class Walk(gymnasium.Env):
+    """A noisy walk whose episodes end or are cut off after a length that differs; pays for guessing the last move."""
+
+    def __init__(self, number: int, actions: spaces.Space = spaces.Discrete(3), as_dict: bool = False) -> None:  # noqa: B008
+        self.number, self.as_dict = number, as_dict
+        self.action_space = actions
+        flat = spaces.Box(-np.inf, np.inf, (4,), np.float32)
+        self.observation_space = spaces.Dict({"walk": flat}) if as_dict else flat
+        self.rng = np.random.default_rng(number)
+
+    def seen(self):
+        row = np.append(self.rng.normal(size=3), self.at).astype(np.float32)
+        return {"walk": row} if self.as_dict else row
+
+    def reset(self, *, seed=None, options=None):
+        self.at, self.left = 0.0, int(self.rng.integers(3, 30))
+        return self.seen(), {}
+
+    def step(self, action):
+        self.at += float(np.sum(action)) + self.rng.normal()
+        self.left -= 1
+        return self.seen(), -abs(self.at), self.left == 0 and self.number % 2 == 0, self.left == 0, {}
+
+
+def envs(count: int = 4, **options) -> DummyVecEnv:
+    return DummyVecEnv([lambda number=number: Walk(number, **options) for number in range(count)])
+
+
+class Figures:
+    """Keeps what is logged."""
+
+    def __init__(self, model) -> None:
+        self.rows: list[dict] = []
+        logger = Logger(folder=None, output_formats=[])
+        logger.dump = lambda step=0: (self.rows.append(dict(logger.name_to_value)), logger.name_to_value.clear())
+        model.set_logger(logger)
+
+
+def learned(kind, policy="MlpLstmPolicy", steps=5 * 96, env=None, **options):
+    model = kind(policy, envs() if env is None else env, **(SMALL | {"policy_kwargs": TINY_NET} | options))
+    figures = Figures(model)
+    model.learn(steps)
+    return model, figures.rows
+
+
+SAME = {
+    "defaults": {},
+    "value clipping and entropy": {"clip_range_vf": 0.1, "ent_coef": 0.05, "normalize_advantage": False},
+    "early stopping": {"target_kl": 1e-4},
+    "two layers, one LSTM for both": {
+        "policy_kwargs": TINY_NET | {"n_lstm_layers": 2, "shared_lstm": True, "enable_critic_lstm": False}
+    },
+    "no LSTM for the critic": {"policy_kwargs": TINY_NET | {"enable_critic_lstm": False}},
+    "falling rates": {"learning_rate": lambda left: 1e-3 * left, "clip_range": lambda left: 0.2 * left},
+}
+
+
+@pytest.mark.parametrize("options", SAME.values(), ids=list(SAME))
+def test_slices_give_the_losses_and_weights_of_sb3_contrib(options):
+    """Five rollouts of 96 steps, 12 updates each: 60 updates."""
+    theirs, their_figures = learned(sb3_contrib.RecurrentPPO, **options)
+    ours, our_figures = learned(RecurrentPPO, minibatches="slices", **options)
+    assert len(our_figures) == len(their_figures) == 5
+    for one, two in zip(our_figures, their_figures, strict=True):
+        for name in ("loss", "value_loss", "policy_gradient_loss", "entropy_loss", "approx_kl", "clip_fraction"):
+            if f"train/{name}" in two:
+                assert one[f"train/{name}"] == pytest.approx(two[f"train/{name}"], rel=1e-4, abs=1e-5), name
+    for name, weights in theirs.policy.state_dict().items():
+        torch.testing.assert_close(ours.policy.state_dict()[name], weights, atol=1e-5, rtol=0, msg=name)
+
+
+def test_slices_of_continuous_actions_and_dictionaries_are_the_same_too():
+    for policy, options in (
+        ("MlpLstmPolicy", {"actions": spaces.Box(-1, 1, (2,), np.float32)}),
+        ("MultiInputLstmPolicy", {"as_dict": True}),
+    ):
+        theirs, _ = learned(sb3_contrib.RecurrentPPO, policy, env=envs(**options))
+        ours, _ = learned(RecurrentPPO, policy, env=envs(**options), minibatches="slices")
+        for name, weights in theirs.policy.state_dict().items():
+            torch.testing.assert_close(ours.policy.state_dict()[name], weights, atol=1e-5, rtol=0, msg=name)
+
+
+@pytest.mark.parametrize("length", [1, 5, 8, 24, 100])
+def test_sequences_hold_every_step_once_with_the_memory_that_it_had(length):
+    """With the weights of the rollout, the policy says the log probabilities and values again that it said then."""
+    model = RecurrentPPO("MlpLstmPolicy", envs(), sequence_length=length, policy_kwargs=TINY_NET, **SMALL)
+    model.learn(2 * 96 - 1)  # the second rollout is not learned from
+    model.rollout_buffer.reset()
+    model._setup_learn(96, None, reset_num_timesteps=False)
+    model.collect_rollouts(model.env, _silent(model), model.rollout_buffer, 24)
+    buffer, seen = model.rollout_buffer, []
+    assert (buffer.episode_starts[1:] > 0).any()
+    for data in buffer.get(16):
+        with torch.no_grad():
+            values, log_prob, _ = model.policy.evaluate_actions(
+                data.observations, data.actions.long().flatten(), data.lstm_states, data.episode_starts
+            )
+        kept = data.mask > 0
+        torch.testing.assert_close(log_prob[kept], data.old_log_prob[kept], atol=1e-5, rtol=0)
+        torch.testing.assert_close(values.flatten()[kept], data.old_values[kept], atol=1e-5, rtol=0)
+        seen += data.observations[kept].tolist()
+        assert kept.sum() <= max(16, min(length, 24))
+    assert sorted(seen) == sorted(buffer.observations.reshape(-1, 4).tolist())
+
+
+def _silent(model):
+    callback = model._init_callback(None)
+    callback.on_training_start({}, {})
+    return callback
+
+
+def test_the_order_of_the_sequences_is_drawn_from_the_seed():
+    def order(seed):
+        model = RecurrentPPO("MlpLstmPolicy", envs(), policy_kwargs=TINY_NET, **(SMALL | {"seed": seed}))
+        model.learn(96)
+        return model.policy.state_dict()["lstm_actor.weight_hh_l0"]
+
+    assert torch.equal(order(1), order(1))
+    assert not torch.equal(order(1), order(2))
+
+
+def test_the_policy_cuts_a_callers_own_sequences_at_an_episode_start():
+    """sb3-contrib walks them step by step; the same comes out."""
+    model = RecurrentPPO("MlpLstmPolicy", envs(), policy_kwargs=TINY_NET, **SMALL)
+    theirs = sb3_contrib.RecurrentPPO("MlpLstmPolicy", envs(), policy_kwargs=TINY_NET, **SMALL).policy
+    theirs.load_state_dict(model.policy.state_dict())
+    features = torch.randn(3 * 7, 4)
+    starts = (torch.rand(21) < 0.3).float()
+    states = (torch.randn(1, 3, 8), torch.randn(1, 3, 8))
+    for policy in (model.policy, theirs):
+        policy.set_training_mode(False)
+    one, after_one = model.policy._process_sequence(features, states, starts, model.policy.lstm_actor)
+    two, after_two = theirs._process_sequence(features, states, starts, theirs.lstm_actor)
+    torch.testing.assert_close(one, two, atol=1e-6, rtol=0)
+    torch.testing.assert_close(after_one, after_two, atol=1e-6, rtol=0)
+
+
+def test_dictionaries_are_cut_into_slices():
+    model, _ = learned(RecurrentPPO, "MultiInputLstmPolicy", env=envs(as_dict=True), steps=96)
+    assert type(model.rollout_buffer).__name__ == "RecurrentDictRolloutBuffer"
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"minibatches": "slice"}, "must be one of sequences, slices, but got 'slice'"),
+        ({"sequence_length": 0}, "`sequence_length >= 1` must hold, but got 0"),
+    ],
+)
+def test_a_wrong_layout_is_refused(options, words):
+    with pytest.raises(InputError, match=words):
+        RecurrentPPO("MlpLstmPolicy", envs(), **options)
+
+
+# --- what needs a memory -------------------------------------------------------------------------------------------------
+
+
+class WithoutVelocities(gymnasium.ObservationWrapper):
+    """CartPole that shows positions alone: without a memory nobody knows which way the pole is falling."""
+
+    def __init__(self) -> None:
+        super().__init__(gymnasium.make("CartPole-v1"))
+        low, high = self.env.observation_space.low[[0, 2]], self.env.observation_space.high[[0, 2]]
+        self.observation_space = spaces.Box(low, high, dtype=np.float32)
+
+    def observation(self, observation):
+        return observation[[0, 2]]
+
+
+@pytest.mark.slow
+def test_the_memory_task_of_sb3_contrib_is_solved():
+    """Its own settings and its own bar of 450; a policy without memory reaches about 50."""
+    env = make_vec_env(WithoutVelocities, n_envs=8, seed=0)
+    net = {"lstm_hidden_size": 64, "net_arch": {"vf": [64]}, "ortho_init": False, "enable_critic_lstm": True}
+    model = RecurrentPPO(
+        "MlpLstmPolicy", env, n_steps=128, learning_rate=7e-4, batch_size=256, n_epochs=10, max_grad_norm=1.0, gae_lambda=0.98,
+        policy_kwargs=net, seed=1, device="cpu",
+    )  # fmt: skip
+    model.learn(50_000)
+    score, _ = evaluate_policy(model, env, n_eval_episodes=20, warn=False)
+    assert score > 450
