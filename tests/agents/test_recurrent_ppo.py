@@ -9,7 +9,7 @@ from gymnasium import spaces
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.logger import Logger
-from stable_baselines3.common.vec_env import DummyVecEnv
+from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
 from agents import RecurrentPPO
 from market import InputError
@@ -190,7 +190,7 @@ class WithoutVelocities(gymnasium.ObservationWrapper):
 @pytest.mark.slow
 def test_the_memory_task_of_sb3_contrib_is_solved():
     """Its own settings and its own bar of 450; a policy without memory reaches about 50."""
-    env = make_vec_env(WithoutVelocities, n_envs=8, seed=0)
+    env = VecNormalize(make_vec_env(WithoutVelocities, n_envs=8, seed=0))
     net = {"lstm_hidden_size": 64, "net_arch": {"vf": [64]}, "ortho_init": False, "enable_critic_lstm": True}
     model = RecurrentPPO(
         "MlpLstmPolicy", env, n_steps=128, learning_rate=7e-4, batch_size=256, n_epochs=10, max_grad_norm=1.0, gae_lambda=0.98,
