@@ -35,6 +35,7 @@ bench: $(SETUP) ## the benchmarks
 	$(BIN)/python -m benchmarks.env
 	$(BIN)/python -m benchmarks.market
 	$(BIN)/python -m benchmarks.features
+	$(BIN)/python -m benchmarks.agents
 
 dashboard: $(SETUP) ## open the studies in a browser
 	$(BIN)/optuna-dashboard sqlite:///studies/coindojo.db

@@ -1,6 +1,6 @@
 """How fast recurrent PPO learns, against sb3-contrib's in the same run.
 
-    python -m benchmarks.agents            frames a second at two settings, and seconds to 95 % of the optimum on `ou`
+    python -m benchmarks.agents            frames a second at two settings
 
 One core. Rounds of all rows are interleaved, so that a slow phase of the machine hits all. GFLOP/s are those of the LSTMs and of
 the heads in the update, three passes' worth (forward, and two backward), against a large matrix product on the same core.
@@ -10,19 +10,15 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import sb3_contrib
 import torch
 from rich.console import Console
 from rich.table import Table
-from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.vec_env import VecNormalize
 
 from agents import RecurrentPPO
 from envs import BitcoinTradingVecEnv, EnvSettings
-from evaluation import OraclePolicy, best_policy, log_growth, play
 from features import FeaturePipeline
-from market import SimulatedCandles, simulate, split
+from market import simulate, split
 
 ROUNDS = 3
 SETTINGS: dict[str, tuple[int, dict[str, Any]]] = {
@@ -34,23 +30,15 @@ KINDS: dict[str, tuple[type[sb3_contrib.RecurrentPPO], dict[str, Any]]] = {
     "ours, slices": (RecurrentPPO, {"minibatches": "slices"}),
     "sb3-contrib": (sb3_contrib.RecurrentPPO, {}),
 }
-OU_ENV = EnvSettings(action_scheme="targets", targets=(0.0, 1.0), reward="log_return", fee_bps=5.0)
-OU_AGENT = {"n_steps": 128, "batch_size": 2_048, "n_epochs": 5, "learning_rate": 1e-3, "gamma": 0.98, "ent_coef": 1e-3}
-OU_NET = {"lstm_hidden_size": 32, "net_arch": []}
-OU_ENVS = 64
-OU_BARS = 20_000
-OU_MOST_STEPS = 400_000
-GOAL = 0.95
 CONSOLE = Console(soft_wrap=True, highlight=False)
 
 
 def main() -> None:
-    """Print the tables."""
+    """Print the table."""
     torch.set_num_threads(1)
     peak = matrix_product()
     CONSOLE.print(frames(peak))
     CONSOLE.print(f"a product of two 1,024 x 1,024 matrices: {peak:.0f} GFLOP/s on this core")
-    CONSOLE.print(seconds_to_goal())
 
 
 def matrix_product() -> float:
@@ -127,57 +115,6 @@ def flops_a_frame(model: sb3_contrib.RecurrentPPO) -> float:
     """Of one frame in one pass of an update: every weight multiplies once forward and twice backward, 2 operations each."""
     weights = sum(weight.numel() for weight in model.policy.parameters() if weight.ndim == 2)
     return 3 * 2 * weights
-
-
-def seconds_to_goal() -> Table:
-    """Wall-clock seconds of learning until an unseen series shows 95 % of the optimum, looks not counted."""
-    table = Table(title=f"ou, its state observed: to {GOAL:.0%} of the value-iteration optimum on an unseen series")
-    for heading in ("recurrent PPO", "seed", "steps", "seconds", "share"):
-        table.add_column(heading, justify="left" if heading == "recurrent PPO" else "right")
-    for seed in range(ROUNDS):
-        for kind, (make, own) in KINDS.items():
-            steps, seconds, share = learn_ou(make, own, seed)
-            table.add_row(kind, f"{seed}", f"{steps:,}", f"{seconds:.1f}", f"{share:.1%}")
-    return table
-
-
-def observed(candles: SimulatedCandles) -> np.ndarray:
-    """The state in its own deviations, float32 (T, 1)."""
-    spread = candles.params["volatility"] / np.sqrt(1 - (1 - candles.params["reversion"]) ** 2)
-    return (candles.state[:, None] / spread).astype(np.float32)
-
-
-def learn_ou(make: type[sb3_contrib.RecurrentPPO], own: dict[str, Any], seed: int) -> tuple[int, float, float]:
-    """Steps, seconds, and the share of the optimum that was reached."""
-    train, unseen = simulate("ou", OU_BARS, 2 * seed), simulate("ou", OU_BARS, 2 * seed + 1)
-    positions = best_policy(unseen, OU_ENV.cost_fraction).positions
-    optimum = log_growth(play(unseen, observed(unseen), OU_ENV, OraclePolicy(positions)))
-    env = BitcoinTradingVecEnv(train, observed(train), OU_ENV, n_envs=OU_ENVS, seed=seed)
-    scaled = VecNormalize(env, norm_obs=False, gamma=OU_AGENT["gamma"])
-    model = make("MlpLstmPolicy", scaled, seed=seed, device="cpu", policy_kwargs=OU_NET, **OU_AGENT, **own)
-    watch = Watch(lambda: log_growth(play(unseen, observed(unseen), OU_ENV, model)) / optimum)
-    model.learn(OU_MOST_STEPS, callback=watch)
-    return model.num_timesteps, watch.seconds, watch.share
-
-
-class Watch(BaseCallback):
-    """Looks after each update, its own time left out, and stops at the goal."""
-
-    def __init__(self, share: Callable[[], float]) -> None:
-        super().__init__()
-        self.look, self.share, self.seconds, self.begin = share, 0.0, 0.0, 0.0
-
-    def _on_training_start(self) -> None:
-        self.begin = time.perf_counter()
-
-    def _on_rollout_start(self) -> None:
-        if self.num_timesteps:
-            self.seconds += time.perf_counter() - self.begin
-            self.share = self.look()
-            self.begin = time.perf_counter()
-
-    def _on_step(self) -> bool:
-        return self.share < GOAL
 
 
 if __name__ == "__main__":
