@@ -155,6 +155,19 @@ def test_the_policy_cuts_a_callers_own_sequences_at_an_episode_start():
     torch.testing.assert_close(after_one, after_two, atol=1e-6, rtol=0)
 
 
+def test_a_model_that_is_saved_goes_on_in_its_layout(tmp_path):
+    model, _ = learned(RecurrentPPO, steps=96, sequence_length=8)
+    model.save(tmp_path / "model")
+    again = RecurrentPPO.load(tmp_path / "model", env=envs())
+    assert (again.minibatches, again.rollout_buffer.sequence_length) == ("sequences", 8)
+    observation = np.ones((4, 4), np.float32)
+    for one, two in zip(
+        model.predict(observation, deterministic=True), again.predict(observation, deterministic=True), strict=True
+    ):
+        np.testing.assert_array_equal(one, two)
+    again.learn(96)
+
+
 def test_dictionaries_are_cut_into_slices():
     model, _ = learned(RecurrentPPO, "MultiInputLstmPolicy", env=envs(as_dict=True), steps=96)
     assert type(model.rollout_buffer).__name__ == "RecurrentDictRolloutBuffer"
