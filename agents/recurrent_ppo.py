@@ -73,6 +73,9 @@ class RecurrentPPO(sb3_contrib.RecurrentPPO):
 
     def _setup_model(self) -> None:
         super()._setup_model()
+        if isinstance(self.policy.optimizer, torch.optim.Adam):
+            for group in self.policy.optimizer.param_groups:
+                group["fused"] = True  # one kernel a weight instead of ten: a sixth of an update at 256 units
         if self.minibatches == "slices" or isinstance(self.observation_space, spaces.Dict):
             return
         lstm = self.policy.lstm_actor
