@@ -27,19 +27,19 @@ class RecurrentPPO(sb3_contrib.RecurrentPPO):
     """Proximal policy optimisation with LSTMs (Schulman et al., 2017; Hochreiter & Schmidhuber, 1997).
 
     A drop-in for `sb3_contrib.RecurrentPPO`: same arguments, defaults, callbacks, loggers, losses. What differs is how the
-    work is laid out: one LSTM call a minibatch instead of one a step; no value is fetched from the device before an update is
-    over; one call for all truncated episodes of a step.
+    work is laid out: one LSTM call a minibatch instead of one a step; the figures are fetched from the device once an update
+    (with `target_kl`, the KL after each minibatch); one call for all truncated episodes of a step.
 
     Args:
         minibatches: `sequences` (default): a minibatch is `batch_size // sequence_length` sequences from all environments and
             times, each begun with the LSTM states that were stored there. `slices`: sb3-contrib's layout, `batch_size` steps in a
             row of one environment; with it, the same rollout and seed give the same weights, to rounding. Dictionary
             observations are always cut into slices.
-        sequence_length: steps of a sequence: how far gradients reach back in time. The memory itself reaches further, since the
-            stored states carry it.
+        sequence_length: steps of a sequence, at most `batch_size` and `n_steps`: how far gradients reach back in time. The memory
+            itself reaches further, since the stored states carry it.
 
     Raises:
-        InputError: an unknown layout, or a sequence that is longer than a minibatch.
+        InputError: an unknown layout, or a `sequence_length` below 1.
     """
 
     policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {
@@ -189,7 +189,7 @@ class RecurrentPPO(sb3_contrib.RecurrentPPO):
         advantages = data.advantages
         if self.normalize_advantage:
             centred = advantages - mean(advantages)
-            deviation = torch.sqrt((centred**2 * mask).sum() / (count - 1))
+            deviation = torch.sqrt((centred**2 * mask).sum() / (count - 1).clamp(min=1))  # a lone step has no deviation
             advantages = centred / (deviation + 1e-8)
         log_ratio = torch.where(mask > 0, log_prob - data.old_log_prob, 0.0)  # padding must not overflow
         ratio = log_ratio.exp()

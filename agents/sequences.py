@@ -58,12 +58,12 @@ class SequenceRolloutBuffer(RolloutBuffer):
     def get(self, batch_size: int | None = None) -> Iterator[RecurrentRolloutBufferSamples]:  # type: ignore[override]
         """One pass over the rollout in random order, in the layout of sb3-contrib: (sequences * longest,), sequence by sequence.
 
-        A sequence in which an episode starts becomes two, padded to the longest; `mask` is 0 on the padding.
+        A sequence is split where an episode starts, and all are padded to the longest; `mask` is 0 on the padding.
         """
         rows = self._rows()
         first, env, length = self._sequences()
         drawn = self.rng.permutation(len(self.states[0]) * self.n_envs)[first // self.sequence_length * self.n_envs + env]
-        order = np.argsort(drawn, kind="stable")  # the two parts of a sequence stay in one minibatch
+        order = np.argsort(drawn, kind="stable")  # the parts of a sequence stay in one minibatch
         if batch_size is None:
             batch_size = self.buffer_size * self.n_envs
         batch = drawn[order] // max(batch_size // self.sequence_length, 1)

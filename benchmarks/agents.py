@@ -7,7 +7,6 @@ the heads in the update, three passes' worth (forward, and two backward), agains
 """
 
 import time
-from collections.abc import Callable
 from typing import Any
 
 import sb3_contrib
@@ -16,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from agents import RecurrentPPO
+from benchmarks.features import best_of
 from envs import BitcoinTradingVecEnv, EnvSettings
 from features import FeaturePipeline
 from market import simulate, split
@@ -45,16 +45,6 @@ def matrix_product() -> float:
     """GFLOP/s."""
     one, two = torch.randn(1_024, 1_024), torch.randn(1_024, 1_024)
     return 2 * 1_024**3 / best_of(10, lambda: one @ two) / 1e9
-
-
-def best_of(rounds: int, call: Callable[[], object]) -> float:
-    """Seconds of the fastest round."""
-    spent = []
-    for _ in range(rounds):
-        begin = time.perf_counter()
-        call()
-        spent.append(time.perf_counter() - begin)
-    return min(spent)
 
 
 class Timed:

@@ -22,7 +22,7 @@ from rich.table import Table
 from agents import LearnedAgent, build_ppo
 from configs import Experiment, load_experiment, make_parser, parse
 from envs import BitcoinTradingVecEnv
-from evaluation.audit import START_TOLERANCE, AuditReport, another_future, leak_audit
+from evaluation.audit import START_TOLERANCE, AuditReport, another_future, leak_audit, require_room
 from evaluation.runs import RunError, write_json
 from evaluation.training import train_agent
 from features import FeatureMatrix, FeaturePipeline, FittedFeatures
@@ -53,6 +53,7 @@ def _run(words: list[str]) -> int:
     parts = split(candles, experiment.split)
     if options.run is not None:
         _require_its_data(options.run, parts)
+    require_room(candles, len(parts.train), options.cuts, options.seed)
     shown = _without_test(candles, parts, options.seed)
     report = _audit(experiment, parts, shown, options)
     _print(report)

@@ -85,7 +85,7 @@ def leak_audit(
         InputError: too few candles, or parts that do not fit together.
     """
     train_bars = round(0.6 * len(candles)) if train_bars is None else train_bars
-    require_room(candles, train_bars, cuts)
+    require_room(candles, train_bars, cuts, seed)
     if pipeline is None and fitted is None:
         pipeline = FeaturePipeline()
     began, audit = time.monotonic(), _Audit(on_check)

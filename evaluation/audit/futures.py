@@ -109,10 +109,12 @@ def busiest_bar(candles: Candles, first: int) -> int:
     return first + 1 + int(np.argmax(moves[first:]))
 
 
-def require_room(candles: Candles, train_bars: int, cuts: int) -> None:
-    """Raise `InputError` if the audit cannot be made on these candles."""
+def require_room(candles: Candles, train_bars: int, cuts: int, seed: int) -> None:
+    """Raise `InputError` if the audit cannot be made on these candles, with that many cuts, from that seed."""
     if cuts < 1:
-        raise InputError(f"an audit needs 1 cut or more, but got {cuts}")
+        raise InputError(f"an audit needs 1 cut or more, but got {cuts}; raise it")
+    if seed < 0:
+        raise InputError(f"an audit needs `seed >= 0`, but got {seed}; take another number")
     if not 50 <= train_bars <= len(candles) - 50:
         raise InputError(
             f"an audit needs 50 bars of train and 50 after it, but train is {train_bars} of {len(candles)} bars; "

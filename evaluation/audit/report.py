@@ -56,8 +56,6 @@ class Tally:
     check: str
     cases: int = 0
     notes: list[str] = field(default_factory=list)
-    reacted: bool = False
-    """something that may change has changed: so the comparisons could have failed"""
     _first: dict[str, Finding] = field(default_factory=dict)
 
     def found(self, column: str, detail: str, index: pd.DatetimeIndex | None = None, bar: int | None = None) -> None:

@@ -75,12 +75,13 @@ class Trace(NamedTuple):
 
 def causal_env(stage: Stage, tally: Tally) -> None:
     """The same random actions on another future: observations, rewards and accounts up to the cut are the same."""
+    reacted = False  # what may change has changed: so the comparisons could have failed
     for cut, true, other in _played(stage, with_agent=False):
         tally.cases += 1
         _compare(stage, tally, cut, true, other)
         known = cut.bar - stage.begin(cut.bar)
-        tally.reacted = tally.reacted or (cut.kind != REMOVED and true.rewards[known:] != other.rewards[known:])
-    if not tally.reacted and not tally.findings:
+        reacted = reacted or (cut.kind != REMOVED and true.rewards[known:] != other.rewards[known:])
+    if not reacted and not tally.findings:
         tally.found("reward", "none changed, not even after the cut: from whatever they come, it is not these candles")
 
 

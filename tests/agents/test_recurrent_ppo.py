@@ -82,9 +82,10 @@ def test_slices_give_the_losses_and_weights_of_sb3_contrib(options):
     ours, our_figures = learned(RecurrentPPO, minibatches="slices", **options)
     assert len(our_figures) == len(their_figures) == 5
     for one, two in zip(our_figures, their_figures, strict=True):
+        assert one.keys() == two.keys()
+    for one, two in zip(our_figures[1:], their_figures[1:], strict=True):  # logged before an update, so from the second on
         for name in ("loss", "value_loss", "policy_gradient_loss", "entropy_loss", "approx_kl", "clip_fraction"):
-            if f"train/{name}" in two:
-                assert one[f"train/{name}"] == pytest.approx(two[f"train/{name}"], rel=1e-4, abs=1e-5), name
+            assert one[f"train/{name}"] == pytest.approx(two[f"train/{name}"], rel=1e-4, abs=1e-5), name
     for name, weights in theirs.policy.state_dict().items():
         torch.testing.assert_close(ours.policy.state_dict()[name], weights, atol=1e-5, rtol=0, msg=name)
 
@@ -127,6 +128,12 @@ def _silent(model):
     callback = model._init_callback(None)
     callback.on_training_start({}, {})
     return callback
+
+
+def test_a_minibatch_of_a_single_step_leaves_the_weights_finite():
+    """17 steps in sequences of 16: the last one has nothing to normalise its advantage by."""
+    model, _ = learned(RecurrentPPO, steps=34, env=envs(1), n_steps=17, batch_size=16)
+    assert all(torch.isfinite(weights).all() for weights in model.policy.state_dict().values())
 
 
 def test_the_order_of_the_sequences_is_drawn_from_the_seed():

@@ -79,7 +79,7 @@ def test_the_command_runs_as_a_process_and_its_code_is_the_verdict(place):
         assert (run.returncode, run.stderr) == (code, "")
 
 
-def test_the_test_range_stays_locked(place, capsys):
+def test_the_test_range_stays_locked(place):
     """What the audit prints does not depend on it, and the ledger has nothing to write down."""
     candles = simulate("bitcoin", bars=1_000, seed=0)
     last = len(split(candles).validation.candles) - 1
@@ -116,6 +116,7 @@ def test_a_run_whose_features_were_fitted_on_more_than_train_is_caught(trained, 
         (["leak-adit"], "the command is `python -m evaluation leak-audit`, but got leak-adit"),
         ([], "but got no word"),
         (["leak-audit", "--cuts", "0"], "an audit needs 1 cut or more, but got 0"),
+        (["leak-audit", "--seed", "-1"], "an audit needs `seed >= 0`, but got -1"),
         (["leak-audit", "--run", "nowhere"], "`--run` needs the folder of a trained agent, but nowhere holds none"),
         (["leak-audit", "--market.file", "nowhere.csv"], "nowhere.csv"),
         (["leak-audit", "--env.fee_bps", "-1"], "`env.fee_bps`"),

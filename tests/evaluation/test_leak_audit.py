@@ -246,6 +246,7 @@ def test_the_same_seed_gives_the_same_audit():
     ("options", "words"),
     [
         ({"cuts": 0}, "1 cut or more, but got 0"),
+        ({"seed": -1}, "`seed >= 0`, but got -1"),
         ({"train_bars": 20}, "50 bars of train and 50 after it, but train is 20 of 640 bars"),
         ({"train_bars": 600}, "train is 600 of 640 bars"),
     ],
