@@ -46,7 +46,7 @@ def minute_bars(rows: int) -> pd.DataFrame:
     time = pd.date_range("2012-01-01", periods=rows, freq="min", tz="UTC", name="time")
     columns = {
         "open": opened, "high": np.maximum(opened, close) + 0.5, "low": np.minimum(opened, close) - 0.5, "close": close,
-        "volume": volume, "quote_volume": np.round(volume * close, 2),
+        "volume": volume, "quote_volume": np.round(volume * close, 8),  # rounded to cents, a trade of a few satoshis would be 0
     }  # fmt: skip
     return pd.DataFrame(columns, index=time)
 
