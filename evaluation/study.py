@@ -1,6 +1,5 @@
 """Runs a search as an Optuna study in SQLite: TPE, a median pruner, and trials that say what they did."""
 
-import json
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +14,7 @@ from envs import EnvSettings
 from evaluation.settings import SearchSettings
 from evaluation.training import TrainingDiverged, Validation, train_agent
 from features import FeatureSettings, FittedFeatures
-from market import InputError, Split
+from market import InputError, Split, differences
 
 Report = Callable[[optuna.trial.FrozenTrial], None]
 
@@ -164,18 +163,6 @@ def best_agent(study: optuna.Study) -> tuple[AgentSettings, optuna.trial.FrozenT
         return None
     trial = study.best_trial
     return AgentSettings.model_validate(trial.user_attrs["agent"]), trial
-
-
-def differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:
-    """What differs between two nested JSON dicts, as `name: old -> new`."""
-    found = []
-    for name in sorted(old.keys() | new.keys()):
-        before, after = old.get(name), new.get(name)
-        if isinstance(before, dict) and isinstance(after, dict):
-            found += differences(before, after, f"{prefix}{name}.")
-        elif json.dumps(before) != json.dumps(after):
-            found.append(f"{prefix}{name}: {before} -> {after}")
-    return found
 
 
 def _all_failed(study: optuna.Study, limit: int = 10) -> bool:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from features import clock, fractional, sarimax, stationary, volatility
+from features import clock, fractional, hidden, sarimax, stationary, volatility
 from features.indicators import INDICATORS, compute_indicators
 from features.settings import FeatureSettings
 from market import Candles
@@ -79,6 +79,11 @@ FAMILIES: dict[str, Family] = {
         chosen=lambda s: bool(s.volatility_bars),
         warmup=lambda s: volatility.warmup(s.volatility_bars),
         compute=lambda candles, s, _: volatility.realised_volatility(candles, s.volatility_bars),
+    ),
+    "state": Family(
+        chosen=lambda s: s.state,
+        warmup=lambda s: 0,
+        compute=lambda candles, s, _: hidden.hidden_state(candles),
     ),
 }
 

@@ -27,6 +27,8 @@ class FeatureSettings(Settings):
     """hour of the day and day of the week, as sine and cosine"""
     volatility_bars: tuple[int, ...] = (6, 24, 168)
     """windows of the realised volatility, in bars"""
+    state: bool = False
+    """the hidden state of a simulated market, which no real one shows: to prove a trainer where the best policy is known"""
     scaler: Literal["robust", "standard", "minmax"] = "robust"
     """robust: (x - median) / interquartile range; standard: (x - mean) / standard deviation; minmax: train becomes [-1, 1];
     estimated on train alone"""

@@ -8,7 +8,7 @@ from market.folds import Fold, backtest_paths, combinatorial_purged, walk_forwar
 from market.parquet import write_parquet
 from market.read import read_candles
 from market.resample import resample
-from market.settings import MarketSettings, Settings, SplitSettings
+from market.settings import MarketSettings, Settings, SplitSettings, differences
 from market.simulate import MARKETS, simulate
 from market.simulated import SimulatedCandles
 from market.split import LockedTestRange, Part, Split, split
@@ -17,8 +17,8 @@ from market.write import write_candles
 __all__ = [
     "MARKETS", "CandleError", "Candles", "CommandParser", "Fold", "InputError", "LockedTestRange", "MarketSettings", "Part",
     "Settings", "SimulatedCandles", "Split", "SplitSettings", "backtest_paths", "bar_name", "combinatorial_purged",
-    "exit_code", "load_candles", "read_candles", "resample", "simulate", "split", "unknown", "walk_forward", "write_atomically",
-    "write_candles", "write_parquet",
+    "differences", "exit_code", "load_candles", "read_candles", "resample", "simulate", "split", "unknown", "walk_forward",
+    "write_atomically", "write_candles", "write_parquet",
 ]  # fmt: skip
 
 

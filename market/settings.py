@@ -1,6 +1,8 @@
-"""The base of every settings class, and the settings of this room."""
+"""The base of every settings class, the settings of this room, and what differs between two dumps of settings."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -58,3 +60,15 @@ class SplitSettings(Settings):
                 f"but got {self.train} + {self.validation}; lower one"
             )
         return self
+
+
+def differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:
+    """What differs between two nested JSON dicts, as `name: old -> new`."""
+    found = []
+    for name in sorted(old.keys() | new.keys()):
+        before, after = old.get(name), new.get(name)
+        if isinstance(before, dict) and isinstance(after, dict):
+            found += differences(before, after, f"{prefix}{name}.")
+        elif json.dumps(before) != json.dumps(after):
+            found.append(f"{prefix}{name}: {before} -> {after}")
+    return found

@@ -14,7 +14,7 @@ HOUR = pd.Timedelta(hours=1)
 
 @dataclass(frozen=True, eq=False)
 class SimulatedCandles(Candles):
-    """Candles that know the truth behind them; no feature may read it, only an oracle. A slice keeps it.
+    """Candles that know the truth behind them, for oracles and the `state` feature, off by default. A slice keeps it.
 
     Args:
         name: of the market.

@@ -4,14 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from helpers import make_candles, no_features
 
-from agents import RsiDivergence, SmaCrossover
+from agents import CheckpointFolder, RsiDivergence, SmaCrossover
 from configs import Experiment, load_experiment, setting_fields
 from envs import BitcoinTradingEnv
 from evaluation import open_study, run_study, train_agent
 from features import FeaturePipeline
-from market import CandleError, load_candles, simulate, split
+from market import CandleError, InputError, load_candles, simulate, split
 
 CANDLES = simulate("bitcoin", bars=600, seed=0)
 BASE = {
@@ -28,7 +29,7 @@ OTHER = {
     "split.train": 0.5, "split.validation": 0.25, "split.purge_bars": 5,
     "features.indicators": "rsi", "features.keep_indicators": 2, "features.scaler": "standard", "features.clip": 1.0,
     "features.differencing": "both", "features.fractional_order": 0.7, "features.fractional_threshold": 1e-2,
-    "features.calendar": False, "features.volatility_bars": "5", "features.window": 2,
+    "features.calendar": False, "features.state": True, "features.volatility_bars": "5", "features.window": 2,
     "features.sarimax.forecast_len": 2, "features.sarimax.confidence_interval": 0.5, "features.sarimax.order": "2,0,0",
     "features.sarimax.seasonal_order": "1,0,0,24", "features.sarimax.refit_bars": 100, "features.sarimax.fit_bars": 200,
     "env.action_scheme": "targets", "env.targets": "0,0.3,1", "env.fill": "next_close",
@@ -40,7 +41,9 @@ OTHER = {
     "agent.n_envs": 8, "agent.n_steps": 32, "agent.n_minibatches": 2, "agent.n_epochs": 3, "agent.learning_rate": 0.01,
     "agent.gamma": 0.5, "agent.gae_lambda": 0.5, "agent.clip_range": 1e-4, "agent.ent_coef": 0.5, "agent.vf_coef": 0.1,
     "agent.max_grad_norm": 0.01, "agent.sequence_length": 4, "agent.lstm_size": 9, "agent.lstm_layers": 2,
-    "train.steps": 256, "train.validations": 1, "train.seed": 1,
+    "agent.algorithm": "ppo", "agent.learning_rate_schedule": "linear", "agent.head_layers": "4,4", "agent.mask_orders": True,
+    "agent.replay_steps": 100, "agent.device": "cuda", "agent.threads": 2,
+    "train.steps": 256, "train.validations": 1, "train.seed": 1, "train.patience": 1, "train.checkpoint_steps": 1,
     "search.trials": 5, "search.steps": 1_024, "search.validations": 1, "search.startup_trials": 4, "search.prune": False,
     "search.seed": 1, "search.storage": "sqlite:///elsewhere.db",
     "benchmarks.sma_short_bars": 10, "benchmarks.sma_long_bars": 100, "benchmarks.rsi_bars": 5,
@@ -50,6 +53,8 @@ OTHER = {
 BESIDE = {
     "market.repair": {"market.file": "candles.csv"}, "env.targets": {"env.action_scheme": "targets"},
     "env.borrow_bps_per_day": {"env.shorts": True}, "env.funding_bps_per_day": {"env.shorts": True},
+    "agent.replay_steps": {"agent.algorithm": "qr_dqn", "train.steps": 1_024},
+    "train.patience": {"train.validations": 4}, "train.checkpoint_steps": {"train.validations": 1},
     "env.maintenance_margin": {"env.max_leverage": 1.5},
     "features.fractional_order": {"features.differencing": "fractional", "features.fractional_threshold": 1e-2},
     "features.fractional_threshold": {"features.differencing": "fractional", "features.fractional_order": 0.7},
@@ -102,11 +107,19 @@ def of_env(experiment: Experiment):
 
 
 def of_agent(experiment: Experiment):
-    trained = train_agent(
-        split(CANDLES), features=experiment.features, env=experiment.env, agent=experiment.agent, steps=experiment.train.steps,
-        validations=experiment.train.validations, seed=experiment.train.seed,
-    )  # fmt: skip
-    return [str(trained.history), *(tensor.numpy().tobytes() for tensor in trained.agent.policy.state_dict().values())]
+    settings, kept = experiment.train, CheckpointFolder(Path("checkpoints"), {})
+    try:
+        trained = train_agent(
+            split(CANDLES), features=experiment.features, env=experiment.env, agent=experiment.agent, steps=settings.steps,
+            validations=settings.validations, seed=settings.seed, patience=settings.patience, checkpoints=kept,
+            checkpoint_steps=settings.checkpoint_steps,
+        )  # fmt: skip
+    except InputError as error:
+        return str(error)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    weights = [tensor.cpu().numpy().tobytes() for tensor in trained.agent.policy.state_dict().values()]
+    return [str(trained.history), threads, *weights, *sorted(path.name for path in kept.folder.glob("*"))]
 
 
 def of_search(experiment: Experiment):
