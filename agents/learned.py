@@ -1,67 +1,38 @@
-"""The recurrent PPO agent: how it is built from settings, and how it is kept in files that run no code."""
+"""The trained agent: how it decides, and how it is kept in one file that runs no code."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from gymnasium import spaces
-from safetensors.torch import load as load_tensors
-from safetensors.torch import save as dump_tensors
-from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
-from stable_baselines3.common.vec_env import VecEnv, VecNormalize
+from stable_baselines3.common.policies import BasePolicy
 
-from agents.recurrent_policy import MlpLstmPolicy
-from agents.recurrent_ppo import RecurrentPPO
+from agents.acting import Actor, Memory
+from agents.algorithms import blank_policy
+from agents.recurrent_policy import impossible_orders
+from agents.sealed import SealError, Tensors, read_sealed, write_sealed
 from agents.settings import AgentSettings
-from market import InputError, write_atomically
 
-CONTINUOUS = spaces.Box(-1.0, 1.0, (1,), np.float32)
-
-
-class AgentFileError(InputError):
-    """An agent's folder that cannot be read; the message says which file and why."""
-
-
-def build_ppo(settings: AgentSettings, env: VecEnv, seed: int) -> RecurrentPPO:
-    """Recurrent PPO on the env; rewards are divided by a running deviation of the return, since their scales differ.
-
-    One torch thread: at these sizes a second one costs more than it brings, and the sums keep their order.
-    """
-    torch.set_num_threads(1)
-    scaled = VecNormalize(env, norm_obs=False, norm_reward=True, gamma=settings.gamma)
-    return RecurrentPPO(
-        "MlpLstmPolicy",
-        scaled,
-        learning_rate=settings.learning_rate,
-        n_steps=settings.n_steps,
-        batch_size=settings.batch_size,
-        n_epochs=settings.n_epochs,
-        gamma=settings.gamma,
-        gae_lambda=settings.gae_lambda,
-        clip_range=settings.clip_range,
-        ent_coef=settings.ent_coef,
-        vf_coef=settings.vf_coef,
-        max_grad_norm=settings.max_grad_norm,
-        sequence_length=settings.sequence_length,
-        policy_kwargs=_policy_arguments(settings),
-        seed=seed,
-        device="cpu",
-    )
+KIND = "agent"
+FORMAT = 2
+FILE = "agent.safetensors"
 
 
 class LearnedAgent:
-    """A trained recurrent policy behind the common `predict`.
+    """A trained policy behind the common `predict`.
 
     Args:
         policy: what decides; its weights are the agent's own.
         settings: what it was built with.
+        reward_scaling: mean, variance and count of the discounted return that its rewards were divided by, if they were.
     """
 
-    def __init__(self, policy: RecurrentActorCriticPolicy, settings: AgentSettings) -> None:
+    def __init__(self, policy: BasePolicy, settings: AgentSettings, reward_scaling: dict[str, float] | None = None) -> None:
         self.policy = policy
         self.settings = settings
+        self.reward_scaling = reward_scaling
+        self._actor: Actor | None = None
 
     @property
     def action_space(self) -> spaces.Space[Any]:
@@ -75,47 +46,74 @@ class LearnedAgent:
         episode_start: np.ndarray | None = None,
         deterministic: bool = False,
     ) -> tuple[np.ndarray, Any]:
-        """Actions for float32 observations (n, D) or (D,); `state` carries the LSTM's memory from bar to bar."""
-        return self.policy.predict(observation, state, episode_start, deterministic)
+        """Actions for float32 observations (n, D) or (D,); `state` carries the LSTM's memory from bar to bar.
+
+        A deterministic decision of a recurrent agent is made in numpy, with the weights as they were when `state` was last None:
+        at the beginning of an episode.
+        """
+        if not deterministic or self.settings.algorithm != "recurrent_ppo":
+            return self.policy.predict(observation, state, episode_start, deterministic)
+        single = observation.ndim == 1
+        rows = observation[None] if single else observation
+        if state is None or self._actor is None:
+            self._actor = Actor(self.policy)
+        actions, state = self._decide(self._actor, rows, self._actor.start(len(rows)) if state is None else state, episode_start)
+        return (actions[0] if single else actions), state
+
+    def _decide(self, actor: Actor, rows: np.ndarray, memory: Memory, starts: np.ndarray | None) -> tuple[np.ndarray, Memory]:
+        output, memory = actor(rows, memory, starts)
+        if isinstance(self.action_space, spaces.Box):
+            return np.clip(output, self.action_space.low, self.action_space.high), memory
+        if self.settings.mask_orders:
+            output[impossible_orders(torch.from_numpy(rows)).numpy()] = -np.inf
+        return output.argmax(axis=1), memory
 
     def save(self, folder: Path) -> None:
-        """Write `policy.safetensors`, then `agent.json`: a folder with an `agent.json` is complete."""
+        """Write `agent.safetensors`: weights, settings and reward scaling in one file, put in place whole."""
+        space = self.policy.action_space
         about = {
-            "format": 1,
+            "kind": KIND,
+            "format": FORMAT,
             "settings": self.settings.model_dump(mode="json"),
             "observation_size": int(self.policy.observation_space.shape[0]),  # type: ignore[index]
-            "actions": int(space.n) if isinstance(space := self.policy.action_space, spaces.Discrete) else "continuous",
+            "actions": int(space.n) if isinstance(space, spaces.Discrete) else "continuous",
+            "reward_scaling": self.reward_scaling,
         }
-        write_atomically(folder / "policy.safetensors", dump_tensors(self.policy.state_dict()))
-        write_atomically(folder / "agent.json", json.dumps(about, indent=2) + "\n")
+        write_sealed(folder / FILE, self.policy.state_dict(), about)
 
     @classmethod
     def load(cls, folder: Path) -> "LearnedAgent":
-        """Read what `save` wrote; runs no code from the files.
+        """Read what `save` wrote; runs no code from the file.
 
         Raises:
-            AgentFileError: a missing or damaged file, or one of another format.
+            SealError: a missing or damaged file, or one of another format.
         """
+        path = folder / FILE
+        weights, about = read_sealed(path, KIND)
         try:
-            about = json.loads((folder / "agent.json").read_text())
-            weights = load_tensors((folder / "policy.safetensors").read_bytes())
-            if about["format"] != 1:
-                raise AgentFileError(f"agents of format 1 can be read, but {folder} has format {about['format']}")
+            if about["format"] != FORMAT:
+                raise SealError(f"this version reads agents of format {FORMAT}, but it has format {about['format']}")
             settings = AgentSettings.model_validate(about["settings"])
-            policy = MlpLstmPolicy(
-                spaces.Box(-np.inf, np.inf, (int(about["observation_size"]),), np.float32),
-                CONTINUOUS if about["actions"] == "continuous" else spaces.Discrete(int(about["actions"])),
-                lambda _: settings.learning_rate,
-                **_policy_arguments(settings),
-            )
-            policy.load_state_dict(weights)
-        except AgentFileError:
-            raise
-        except Exception as error:  # whatever is wrong in a damaged file, the user needs its name and one line
+            policy = _policy_from(settings, weights, int(about["observation_size"]), about["actions"])
+            return cls(policy, settings, about["reward_scaling"])
+        except Exception as error:  # sealed by hand, or by another version: the user needs its name and one line
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise AgentFileError(f"cannot read the agent in {folder}: {reason}; train it again") from error
-        return cls(policy, settings)
+            raise SealError(f"cannot read the agent in {path}: {reason}; train it again") from error
 
 
-def _policy_arguments(settings: AgentSettings) -> dict[str, Any]:
-    return {"lstm_hidden_size": settings.lstm_size, "n_lstm_layers": settings.lstm_layers, "net_arch": []}
+def _policy_from(settings: AgentSettings, weights: Tensors, observation_size: int, actions: int | str) -> BasePolicy:
+    largest = max(
+        observation_size,
+        settings.lstm_size,
+        settings.lstm_layers,
+        *settings.head_layers,
+        0 if actions == "continuous" else int(actions),
+    )
+    held = max((max(tensor.shape, default=0) for tensor in weights.values()), default=0)
+    if largest > max(held, 8):
+        raise SealError(f"it describes a layer of {largest:,} units, but its largest weights have {held:,}")
+    seen = spaces.Box(-np.inf, np.inf, (observation_size,), np.float32)
+    acts = spaces.Box(-1.0, 1.0, (1,), np.float32) if actions == "continuous" else spaces.Discrete(int(actions))
+    policy = blank_policy(settings, seen, acts)
+    policy.load_state_dict(weights)
+    return policy

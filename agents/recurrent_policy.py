@@ -1,14 +1,20 @@
-"""The policies of sb3-contrib with one LSTM call for a whole minibatch, where theirs walk it step by step."""
+"""The policies of sb3-contrib with one LSTM call for a whole minibatch, where theirs walk it step by step; and a masked one."""
 
 from itertools import pairwise
+from typing import Any
 
 import torch
+from gymnasium import spaces
 from sb3_contrib.common.recurrent.policies import (
     RecurrentActorCriticCnnPolicy,
     RecurrentActorCriticPolicy,
     RecurrentMultiInputActorCriticPolicy,
 )
+from stable_baselines3.common.distributions import Distribution
 from torch import nn
+
+from envs import ACCOUNT_COLUMNS, N_ORDERS
+from market import InputError
 
 States = tuple[torch.Tensor, torch.Tensor]
 """hidden and cell state, each (layers, sequences, size)"""
@@ -55,3 +61,41 @@ class CnnLstmPolicy(OneCall, RecurrentActorCriticCnnPolicy):  # type: ignore[mis
 
 class MultiInputLstmPolicy(OneCall, RecurrentMultiInputActorCriticPolicy):  # type: ignore[misc]
     """The same on dictionaries."""
+
+
+class MaskedMlpLstmPolicy(MlpLstmPolicy):
+    """For the 12 orders in a cash account: no probability for a purchase without cash or a sale without coin.
+
+    Such an order is refused and does nothing, as a hold does. What the account has stands in its own columns of the observation
+    (see `BitcoinTradingEnv`), so the mask needs no room in a rollout and cannot disagree with it.
+    """
+
+    def __init__(self, observation_space: Any, action_space: Any, *args: Any, **kwargs: Any) -> None:
+        if not isinstance(action_space, spaces.Discrete) or action_space.n != N_ORDERS:
+            raise InputError(
+                f"a mask needs the {N_ORDERS} orders, but the actions are {action_space}; set agent.mask_orders: false"
+            )
+        super().__init__(observation_space, action_space, *args, **kwargs)
+        self._observed = torch.empty(0)
+
+    def extract_features(self, obs: Any, features_extractor: Any = None) -> Any:
+        self._observed = obs  # of this pass, for the distribution at its end
+        return super().extract_features(obs, features_extractor)
+
+    def get_distribution(self, obs: Any, *args: Any, **kwargs: Any) -> Any:
+        self._observed = obs  # sb3-contrib goes round `extract_features` here
+        return super().get_distribution(obs, *args, **kwargs)
+
+    def _get_action_dist_from_latent(self, latent_pi: torch.Tensor) -> Distribution:
+        logits = self.action_net(latent_pi).masked_fill(impossible_orders(self._observed), -torch.inf)
+        return self.action_dist.proba_distribution(logits)
+
+
+def impossible_orders(observations: torch.Tensor) -> torch.Tensor:
+    """bool (n, 12) of observations (n, F + 5): purchases where no cash is left, sales where no coin is."""
+    position, cash = observations[:, -len(ACCOUNT_COLUMNS)], observations[:, -len(ACCOUNT_COLUMNS) + 1]
+    mask = torch.zeros((len(observations), N_ORDERS), dtype=torch.bool, device=observations.device)
+    each = N_ORDERS // 3
+    mask[:, :each] = (cash <= 0)[:, None]
+    mask[:, each : 2 * each] = (position <= 0)[:, None]
+    return mask

@@ -1,6 +1,6 @@
 """Recurrent PPO: the interface and the mathematics of sb3-contrib's, several times faster."""
 
-from typing import Any, ClassVar, Literal, cast
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import sb3_contrib
@@ -107,7 +107,7 @@ class RecurrentPPO(sb3_contrib.RecurrentPPO):
             if self.use_sde and self.sde_sample_freq > 0 and n_steps % self.sde_sample_freq == 0:
                 self.policy.reset_noise(env.num_envs)
             with torch.no_grad():
-                obs_tensor = obs_as_tensor(self._last_obs, self.device)
+                obs_tensor = self._own(self._last_obs)
                 episode_starts = self._starts(self._last_episode_starts)
                 actions_tensor, values, log_probs, lstm_states = self.policy(obs_tensor, self._last_lstm_states, episode_starts)
             actions = actions_tensor.cpu().numpy()
@@ -130,7 +130,7 @@ class RecurrentPPO(sb3_contrib.RecurrentPPO):
             self._last_obs, self._last_episode_starts, self._last_lstm_states = new_obs, dones, lstm_states
         with torch.no_grad():
             last_values = self.policy.predict_values(
-                cast(torch.Tensor, obs_as_tensor(self._last_obs, self.device)),
+                self._own(self._last_obs),
                 self._last_lstm_states.vf,
                 self._starts(self._last_episode_starts),
             )
@@ -227,6 +227,11 @@ class RecurrentPPO(sb3_contrib.RecurrentPPO):
         left = self._current_progress_remaining
         return self.clip_range(left), None if self.clip_range_vf is None else self.clip_range_vf(left)
 
+    def _own(self, observations: Any) -> Any:
+        """A copy in memory of torch's own: a product's last bit can depend on where its input lies, and numpy's lies anywhere."""
+        tensors = obs_as_tensor(observations, self.device)
+        return {key: one.clone() for key, one in tensors.items()} if isinstance(tensors, dict) else tensors.clone()
+
     def _starts(self, starts: np.ndarray | None) -> torch.Tensor:
         return torch.as_tensor(starts, dtype=torch.float32, device=self.device)
 
@@ -247,7 +252,7 @@ class RecurrentPPO(sb3_contrib.RecurrentPPO):
             return
         seen = [infos[env]["terminal_observation"] for env in cut]
         together = {key: np.stack([one[key] for one in seen]) for key in seen[0]} if isinstance(seen[0], dict) else np.stack(seen)
-        observations = cast(torch.Tensor, self.policy.obs_to_tensor(together)[0])
+        observations = self._own(together)
         hidden, cell = (state[:, torch.as_tensor(cut, device=self.device)] for state in states.vf)
         with torch.no_grad():
             values = self.policy.predict_values(observations, (hidden, cell), self._starts(np.zeros(len(cut))))

@@ -1,13 +1,17 @@
 """The settings of the agent and of the benchmark strategies."""
 
-from pydantic import Field, model_validator
+from typing import Any, Literal
+
+from pydantic import Field, field_validator, model_validator
 
 from market import Settings
 
 
 class AgentSettings(Settings):
-    """Hyperparameters of recurrent PPO."""
+    """The learning algorithm and its hyperparameters; what an algorithm has no use for, it ignores."""
 
+    algorithm: Literal["recurrent_ppo", "ppo", "a2c", "qr_dqn"] = "recurrent_ppo"
+    """recurrent_ppo; or, without a memory (see features.window), ppo, a2c or qr_dqn of Stable-Baselines3 and its contrib"""
     n_envs: int = Field(64, ge=1)
     """environments stepped side by side"""
     n_steps: int = Field(128, ge=2)
@@ -20,6 +24,8 @@ class AgentSettings(Settings):
     """passes over a rollout"""
     learning_rate: float = Field(1e-3, gt=0, le=1)
     """Adam's step size"""
+    learning_rate_schedule: Literal["constant", "linear"] = "constant"
+    """constant, or linear: the step size falls to 0 by the end of the training"""
     gamma: float = Field(0.98, gt=0, lt=1)
     """discount of a reward one bar later"""
     gae_lambda: float = Field(0.95, ge=0, le=1)
@@ -36,14 +42,39 @@ class AgentSettings(Settings):
     """hidden units of each LSTM layer"""
     lstm_layers: int = Field(1, ge=1)
     """LSTM layers of the actor, and of the critic"""
+    head_layers: tuple[int, ...] = ()
+    """hidden units of the tanh layers between the LSTM and the output, of the actor and of the critic; none by default"""
+    mask_orders: bool = False
+    """recurrent_ppo with the 12 orders: never try to buy without cash, or to sell without coin"""
+    replay_steps: int = Field(50_000, ge=100)
+    """transitions that qr_dqn remembers and learns from"""
+    device: Literal["cpu", "cuda"] = "cpu"
+    """where the networks live and learn"""
+    threads: int = Field(1, ge=0)
+    """of torch: 1 keeps the order of sums; 0 measures at the start whether all cores are faster, which a resumed run keeps"""
+
+    @field_validator("head_layers", mode="before")
+    @classmethod
+    def _by_commas(cls, sizes: Any) -> Any:
+        """On a command line `64,64` is easier to write than a list."""
+        return [part for part in sizes.split(",") if part.strip()] if isinstance(sizes, str) else sizes
+
+    @field_validator("head_layers")
+    @classmethod
+    def _have_units(cls, sizes: tuple[int, ...]) -> tuple[int, ...]:
+        if min(sizes, default=1) < 1:
+            raise ValueError(f"a layer needs 1 unit or more, but got {sizes}")
+        return sizes
 
     @model_validator(mode="after")
-    def _minibatches_are_whole(self) -> "AgentSettings":
+    def _fits_together(self) -> "AgentSettings":
         if (self.n_envs * self.n_steps) % self.n_minibatches:
             raise ValueError(
                 f"`n_minibatches` must divide n_envs * n_steps = {self.n_envs} * {self.n_steps}, "
                 f"but got {self.n_minibatches}; a power of 2 usually does"
             )
+        if self.mask_orders and self.algorithm != "recurrent_ppo":
+            raise ValueError(f"`mask_orders` is for recurrent_ppo, but the algorithm is {self.algorithm}; set it to false")
         if self.batch_size < 2:
             raise ValueError(
                 f"a minibatch needs 2 steps or more, but {self.n_envs} * {self.n_steps} / {self.n_minibatches} is 1; "
