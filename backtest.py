@@ -52,7 +52,7 @@ def main() -> int:
 
 def report(folder: Path, overrides: Overrides, console: Console) -> None:
     """Open the test range, play everyone, write and print the outcome."""
-    if not (folder / "agent" / "agent.json").exists():
+    if not (folder / "agent" / "agent.safetensors").exists():
         raise RunError(f"a backtest needs a trained agent, but {folder} holds none; run `python train.py` first")
     if changed := ACTIONS & overrides.keys():
         raise RunError(

@@ -1,6 +1,8 @@
-"""Train the recurrent agent with the settings of the study's best trial, or with the configured ones if there is no study.
+"""Train the agent with the settings of the study's best trial, or with the configured ones if there is no study.
 
     python train.py --reward sortino
+    python train.py --seeds 5                        five seeds in processes side by side, each with its own results
+    python train.py --resume runs/default-sortino-001      go on where a killed or interrupted run stood, to the bit
     python train.py --config configs/coinbase-hourly.yaml --market.file my-candles.csv --steps 500000
 
 The agent learns on the train range; the weights that did best on the validation range are kept. The test range stays locked.
@@ -16,125 +18,127 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from agents import LearnedAgent
-from configs import Experiment, Overrides, dump_experiment, load_experiment, make_parser, parse, run
+from agents import Checkpoint, CheckpointFolder, LearnedAgent
+from configs import Experiment, dump_experiment, load_experiment, make_parser, parse, run, take_best_trial
 from envs import OPTIMISTIC
-from evaluation import (
-    Validation,
-    best_agent,
-    differences,
-    find_study,
-    finished_trials,
-    new_run,
-    train_agent,
-    trials_on,
-    write_json,
-)
+from evaluation import RunError, TrainingRecord, Validation, new_run, run_side_by_side, seeds_of, train_agent, trials_on
 from features import CACHE, FeaturePipeline, FittedFeatures
 from market import Split, load_candles, split, write_atomically
 
 
 def main() -> int:
-    """Parse the command line, choose the settings, train, write the run folder."""
+    """Parse the command line, then begin a run or go on with one."""
     parser = make_parser(__doc__ or "", shortcuts=("reward", "steps", "seed"))
     parser.add_argument("--no-study", action="store_true", help="use the configured agent settings, whatever a study found")
+    parser.add_argument("--seeds", type=int, default=1, metavar="N", help="train this many seeds, from train.seed on")
+    parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with this run folder instead of beginning a new one")
     options, overrides = parse(parser)
-    experiment = load_experiment(options.config, overrides)
-    candles = load_candles(experiment.market)
-    parts = split(candles, experiment.split)
     console = Console(soft_wrap=True, highlight=False)
-    origin: dict[str, Any] = {"study": None}
-    if options.no_study:
-        console.print("agent settings: as configured")
+    if options.seeds < 1:
+        raise RunError(f"`--seeds` must be 1 or more, but got {options.seeds}")
+    if options.resume is None:
+        experiment = load_experiment(options.config, overrides)
+        parts = split(load_candles(experiment.market), experiment.split)
+        origin: dict[str, Any] = {"study": None}
+        words = ["agent settings: as configured"]
+        if not options.no_study:
+            experiment, origin, words = take_best_trial(experiment, parts.data_sha256, options.config, overrides)
+        origin["trials"] = trials_on(experiment.search.storage, parts.data_sha256)
+        console.print("\n".join(words))
+        FeaturePipeline(experiment.features, CACHE).fit(parts.train.candles)  # refused before a folder is made
+        folder = begin(experiment, parts, origin, options.seeds)
+    elif overrides:
+        raise RunError(f"a run goes on with its own settings, so `{min(overrides)}` cannot be given with --resume; leave it out")
     else:
-        experiment, origin = take_best_trial(experiment, parts.data_sha256, options.config, overrides, console)
-
-    origin["trials"] = trials_on(experiment.search.storage, parts.data_sha256)
-    features = FeaturePipeline(experiment.features, CACHE).fit(parts.train.candles)  # refused before a folder is made
-    folder = new_run(Path("runs"), experiment.study_name)
-    write_atomically(folder / "config.yaml", dump_experiment(experiment))
-    write_atomically(folder / "command.txt", shlex.join(["python", *sys.argv]) + "\n")
-    write_atomically(folder / "data.sha256", parts.data_sha256 + "\n")
+        folder = options.resume
     console.print(f"run folder: {folder}")
-    if experiment.env.optimistic:
-        console.print(OPTIMISTIC)
-    console.print(f"data: {candles.source}; train {len(parts.train):,} bars, validation {len(parts.validation):,} bars")
-    console.print(features.in_words)
     try:
-        train(experiment, parts, folder, origin, console)
+        if seeds := seeds_of(folder):
+            return train_seeds(seeds, console)
+        train(folder, console)
     except KeyboardInterrupt:
-        kept = f"the best agent so far is in {folder}/agent" if (folder / "agent/agent.json").exists() else "nothing to keep yet"
-        console.print(f"interrupted; {kept}")
+        kept = "the best agent so far is kept there; " if list(folder.rglob("agent.safetensors")) else ""
+        console.print(f"interrupted; {kept}go on with: python train.py --resume {folder}")
         return 130
     console.print(f"saved {folder}/agent; next: python backtest.py --run {folder}")
     return 0
 
 
-def train(experiment: Experiment, parts: Split, folder: Path, origin: dict[str, Any], console: Console) -> None:
-    """Train with a progress bar and a log; the agent and the record on disk are always those so far."""
-    settings, began = experiment.train, time.monotonic()
-    record: dict[str, Any] = {"origin": origin, "validation": []}
-    write_json(folder / "training.json", record)
+def begin(experiment: Experiment, parts: Split, origin: dict[str, Any], seeds: int) -> Path:
+    """Make the run folder; with several seeds, a run folder within it for each."""
+    folder = new_run(Path("runs"), experiment.study_name)
+    first = experiment.train.seed
+    for seed in range(first, first + seeds):
+        of_seed = experiment.model_copy(update={"train": experiment.train.model_copy(update={"seed": seed})})
+        place = folder / f"seed-{seed}" if seeds > 1 else folder
+        write_atomically(place / "config.yaml", dump_experiment(of_seed))
+        write_atomically(place / "command.txt", shlex.join(["python", *sys.argv]) + "\n")
+        write_atomically(place / "data.sha256", parts.data_sha256 + "\n")
+        TrainingRecord(place).begin(origin)
+    return folder
+
+
+def train_seeds(folders: list[Path], console: Console) -> int:
+    """Each seed in a process of its own; results stand side by side, for an average would hide the spread."""
+    commands = {folder.name: [sys.executable, __file__, "--resume", str(folder)] for folder in folders}
+    codes = run_side_by_side(commands, lambda name, line: console.print(f"{name}: {line}"))
+    for folder in folders:
+        console.print(f"{folder.name}: {TrainingRecord(folder).in_words}")
+    run_folder = folders[0].parent
+    failed = [name for name, code in codes.items() if code]
+    again = f"go on with: python train.py --resume {run_folder}" if failed else f"next: python backtest.py --run {run_folder}"
+    console.print(f"{f'{chr(44).join(failed)} did not finish; ' if failed else ''}{again}")
+    return 1 if failed else 0
+
+
+def train(folder: Path, console: Console) -> None:
+    """Train with a progress bar and a log, from the newest checkpoint on; what is on disk is always the run so far."""
+    record = TrainingRecord(folder)
+    if record.finished:
+        return console.print(f"nothing to do: it is trained; {record.in_words}")
+    experiment = load_experiment(folder / "config.yaml")
+    candles, settings = load_candles(experiment.market), experiment.train
+    parts, began, first = split(candles, experiment.split), time.monotonic(), 0
+    if experiment.env.optimistic:
+        console.print(OPTIMISTIC)
+    console.print(f"data: {candles.source}; train {len(parts.train):,} bars, validation {len(parts.validation):,} bars")
+    console.print(FeaturePipeline(experiment.features, CACHE).fit(parts.train.candles).in_words)
     columns = [TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,.0f} of {task.total:,.0f} steps"),
-               TextColumn("{task.fields[rate]:,.0f}/s"), TimeRemainingColumn()]  # fmt: skip
-    with (
-        Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress,
-        (folder / "train.log").open("w") as log,
-    ):
-        task = progress.add_task("training", total=settings.steps, rate=0.0)
+               TextColumn("{task.fields[rate]:,.0f}/s"), TimeRemainingColumn(), TextColumn("{task.fields[last]}")]  # fmt: skip
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("training", total=settings.steps, rate=0.0, last="")
+
+        def on_start(step: int, history: tuple[Validation, ...], checkpoint: Checkpoint | None) -> None:
+            nonlocal first, began
+            first, began = step, time.monotonic()
+            record.restore(history)
+            for line in checkpoint.skipped if checkpoint else ():
+                console.print(f"passed over: {line}")
+            if checkpoint:
+                console.print(f"resumed at step {step:,} of {settings.steps:,}")
 
         def on_progress(step: int) -> None:
-            progress.update(task, completed=min(step, settings.steps), rate=step / max(time.monotonic() - began, 1e-9))
+            rate = (step - first) / max(time.monotonic() - began, 1e-9)
+            progress.update(task, completed=min(step, settings.steps), rate=rate)
 
         def on_validation(look: Validation, agent: LearnedAgent, features: FittedFeatures) -> None:
             if look.best:
                 features.save(folder / "agent")
                 agent.save(folder / "agent")
-            line = f"step {look.step:>9,}  log growth on validation {look.log_growth:+.3f}{'  best, saved' if look.best else ''}"
-            record["validation"].append({"step": look.step, "log_growth": look.log_growth})
-            write_json(folder / "training.json", record)
-            log.write(line + "\n")
-            log.flush()
-            console.print(line)
+            console.print(record.add(look))
+            progress.update(task, last=f"validation {look.log_growth:+.3f}")
 
         trained = train_agent(
             parts, features=experiment.features, env=experiment.env, agent=experiment.agent, steps=settings.steps,
-            validations=settings.validations, seed=settings.seed, cache=CACHE, on_validation=on_validation,
-            on_progress=on_progress,
+            validations=settings.validations, seed=settings.seed, patience=settings.patience, cache=CACHE,
+            checkpoints=CheckpointFolder(folder / "checkpoints", experiment.training_identity(parts.data_sha256)),
+            checkpoint_steps=settings.checkpoint_steps, tensorboard=folder / "tensorboard",
+            on_start=on_start, on_validation=on_validation, on_progress=on_progress,
         )  # fmt: skip
-    seconds = time.monotonic() - began
-    steps = trained.history[-1].step
-    console.print(f"{steps:,} steps in {seconds:.0f} s, {steps / seconds:,.0f} a second, validation included")
-
-
-def take_best_trial(
-    experiment: Experiment, data_sha256: str, config: Path, overrides: Overrides, console: Console
-) -> tuple[Experiment, dict[str, Any]]:
-    """The experiment with the best trial's agent settings, and what to write down about where they come from."""
-    name, nothing = experiment.study_name, {"study": None}
-    study = find_study(experiment.search.storage, name)
-    best = best_agent(study) if study else None
-    if study is None or best is None:
-        where = experiment.search.storage
-        console.print(f"agent settings: the configured ones, since study {name} has no finished trial in {where}")
-        return experiment, nothing
-    searched = study.user_attrs["identity"]
-    here = experiment.identity(data_sha256)
-    if (searched["data_sha256"], searched["split"]) != (here["data_sha256"], here["split"]):
-        console.print(f"agent settings: the configured ones, since study {name} was searched on other data or another split")
-        return experiment, nothing
-    settings, trial = best
-    changed = [line for line in differences(searched, here) if not line.startswith("search.")]
-    tried = finished_trials(study)
-    console.print(f"agent settings: trial {trial.number} of study {name}, best of {tried}, validation {trial.value:+.3f}")
-    if changed:
-        console.print(f"  note: it was searched with other settings ({'; '.join(changed)})")
-    given = {key: value for key, value in overrides.items() if key.startswith("agent.")}
-    if given:
-        console.print(f"  from the command line instead: {', '.join(sorted(given))}")
-    from_trial = {f"agent.{key}": value for key, value in settings.model_dump().items()}
-    taken = load_experiment(config, from_trial | overrides)
-    return taken, {"study": name, "trial": trial.number}
+    record.finish(trained.stopped_early)
+    seconds, steps = time.monotonic() - began, trained.history[-1].step - first
+    early = f"; stopped early, after {settings.patience} looks without a new best" if trained.stopped_early else ""
+    console.print(f"{steps:,} steps in {seconds:.0f} s, {steps / seconds:,.0f} a second, validation included{early}")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,18 @@
 """Recurrent PPO, the benchmark strategies and the search space. Imports `envs` and the rooms below it."""
 
-from agents.learned import AgentFileError, LearnedAgent, build_ppo
+from agents.algorithms import build_learner
+from agents.checkpoints import Checkpoint, CheckpointError, CheckpointFolder, reward_scaling
+from agents.learned import LearnedAgent
 from agents.recurrent_ppo import RecurrentPPO
+from agents.sealed import SealError
 from agents.search_space import known_good, suggest_agent
 from agents.settings import AgentSettings, StrategySettings
 from agents.strategies import Agent, BuyAndHold, RsiDivergence, SignalStrategy, SmaCrossover
 
 __all__ = [
-    "Agent", "AgentFileError", "AgentSettings", "BuyAndHold", "LearnedAgent", "RecurrentPPO", "RsiDivergence",
-    "SignalStrategy", "SmaCrossover", "StrategySettings", "build_ppo", "known_good", "suggest_agent",
+    "Agent", "AgentSettings", "BuyAndHold", "Checkpoint", "CheckpointError", "CheckpointFolder", "LearnedAgent",
+    "RecurrentPPO", "RsiDivergence", "SealError", "SignalStrategy", "SmaCrossover", "StrategySettings", "build_learner",
+    "known_good", "reward_scaling", "suggest_agent",
 ]  # fmt: skip
+
+build_ppo = build_learner  # TODO remove

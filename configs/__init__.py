@@ -2,8 +2,9 @@
 
 from configs.command_line import make_parser, parse, run
 from configs.experiment import Experiment, Overrides, SettingError, dump_experiment, load_experiment, setting_fields
+from configs.from_study import take_best_trial
 
 __all__ = [
     "Experiment", "Overrides", "SettingError", "dump_experiment", "load_experiment", "make_parser", "parse", "run",
-    "setting_fields",
+    "setting_fields", "take_best_trial",
 ]  # fmt: skip

@@ -47,6 +47,12 @@ class Experiment(Settings):
         budget = self.search.model_dump(include={"steps", "validations", "seed"})
         return {"data_sha256": data_sha256, **dump, "search": budget}
 
+    def training_identity(self, data_sha256: str) -> dict[str, Any]:
+        """What decides the weights of a training to the bit, as JSON values."""
+        dump = self.model_dump(mode="json", include={"split", "features", "env", "agent", "train"})
+        del dump["train"]["checkpoint_steps"]  # when they are written changes nothing
+        return {"data_sha256": data_sha256, **dump}
+
 
 def setting_fields(model: type[Settings] = Experiment, prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
     """Every single setting below a group, by dotted name."""

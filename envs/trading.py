@@ -29,6 +29,8 @@ STATE = (
     "_reward", "_rules", "_returns", "_accounts", "_used",
 )  # fmt: skip
 """of `Trading`: all that a copy needs"""
+CHANGING = ("accounts", "returns", "used")
+"""of `Trading`: what an account's past has left there"""
 
 
 class Trading:
@@ -127,6 +129,16 @@ class Trading:
     def forget(self, i: int) -> None:
         """Count the series of account `i` from 0 again, so that a seed alone decides what follows."""
         self._used[i] = 0
+
+    def snapshot(self) -> dict[str, np.ndarray]:
+        """Copies of all that steps and resets change; the series and the settings are not part of it."""
+        return {name: getattr(self, f"_{name}").copy() for name in CHANGING} | {"dataset": self.dataset.copy()}
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+        """Go on from a `snapshot` of as many accounts on the same series under the same settings."""
+        for name in CHANGING:
+            getattr(self, f"_{name}")[...] = arrays[name]
+        self.dataset[...] = arrays["dataset"]
 
     def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, list[int]]:
         """Take all accounts that are not over one bar on; actions (n,) of the action space, or (n, 1) if it is continuous.

@@ -108,6 +108,20 @@ class BitcoinTradingVecEnv(VecEnv):
         """Where account `i` stands now."""
         return self.trading.info(i)
 
+    def snapshot(self) -> tuple[dict[str, np.ndarray], list[Any]]:
+        """Arrays by name, and the state of each env's generator: all that a later `restore` needs to go on to the byte.
+
+        Taken between a step and the next; actions that were given and not waited for are no part of it.
+        """
+        return self.trading.snapshot(), [generator.bit_generator.state for generator in self._generators]
+
+    def restore(self, arrays: dict[str, np.ndarray], generators: list[Any]) -> None:
+        """Go on from a `snapshot` of as many envs on the same series under the same settings."""
+        self.trading.restore(arrays)
+        for generator, state in zip(self._generators, generators, strict=True):
+            generator.bit_generator.state = state
+        self._begun = True
+
     def close(self) -> None:
         pass
 

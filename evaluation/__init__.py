@@ -21,19 +21,21 @@ from evaluation.oracle import (
     regimes_gain,
     sine_gain,
 )
+from evaluation.processes import run_side_by_side
+from evaluation.record import TrainingRecord
 from evaluation.report import write_report
-from evaluation.runs import RunError, hash_of, new_run, newest_run, write_json
+from evaluation.runs import RunError, hash_of, new_run, newest_run, seeds_of, write_json
 from evaluation.settings import SearchSettings, TrainSettings
-from evaluation.study import StudyError, best_agent, differences, find_study, finished_trials, open_study, run_study, trials_on
+from evaluation.study import StudyError, best_agent, find_study, finished_trials, open_study, run_study, trials_on
 from evaluation.training import Trained, TrainingDiverged, Validation, train_agent
 from evaluation.value_iteration import SwitchingPolicy, stationary_distribution, switching_policy
 
 __all__ = [
     "AGENT", "FIGURES", "ORACLES", "AuditReport", "BestPolicy", "Episode", "Finding", "Foresight", "Metrics", "OraclePolicy",
     "RunError", "SearchSettings", "StudyError", "SwitchingPolicy", "TestLedger", "TrainSettings", "Trained",
-    "TrainingDiverged", "Validation", "backtest", "best_agent", "best_policy", "differences", "draw_net_worth",
+    "TrainingDiverged", "TrainingRecord", "Validation", "backtest", "best_agent", "best_policy", "draw_net_worth",
     "draw_trades", "find_study", "finished_trials", "format_figure", "hash_of", "hidden_regimes_policy", "in_words",
     "leak_audit", "log_growth", "metrics", "new_run", "newest_run", "open_study", "ou_policy", "perfect_foresight", "play",
-    "regime_beliefs", "regimes_gain", "run_study", "sine_gain", "stationary_distribution", "switching_policy",
-    "train_agent", "trials_on", "write_json", "write_report",
+    "regime_beliefs", "regimes_gain", "run_side_by_side", "run_study", "seeds_of", "sine_gain", "stationary_distribution",
+    "switching_policy", "train_agent", "trials_on", "write_json", "write_report",
 ]  # fmt: skip

@@ -19,7 +19,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from agents import LearnedAgent, build_ppo
+from agents import LearnedAgent, build_learner
 from configs import Experiment, load_experiment, make_parser, parse
 from envs import BitcoinTradingVecEnv
 from evaluation.audit import START_TOLERANCE, AuditReport, another_future, leak_audit, require_room
@@ -90,7 +90,7 @@ def _newborn(experiment: Experiment, seed: int) -> Callable[[Candles, FeatureMat
 
     def agent(candles: Candles, matrix: FeatureMatrix) -> LearnedAgent:
         if not made:
-            model = build_ppo(experiment.agent, BitcoinTradingVecEnv(candles, matrix, experiment.env, n_envs=1), seed)
+            model = build_learner(experiment.agent, BitcoinTradingVecEnv(candles, matrix, experiment.env, n_envs=1), seed)
             made.append(LearnedAgent(model.policy, experiment.agent))
         return made[0]
 
@@ -104,7 +104,7 @@ def _without_test(candles: Candles, parts: Split, seed: int) -> Candles:
 
 def _experiment_of(folder: Path, overrides: dict[str, Any]) -> Experiment:
     """The run's own settings, and other costs or fills if they are asked for."""
-    if not (folder / "agent" / "agent.json").exists():
+    if not (folder / "agent" / "agent.safetensors").exists():
         raise RunError(f"`--run` needs the folder of a trained agent, but {folder} holds none; run `python train.py` first")
     if fixed := [name for name in overrides if name.split(".")[0] in FIXED_BY_A_RUN]:
         raise RunError(f"a run is audited as it was trained, so `{min(fixed)}` cannot be changed; leave it out")

@@ -28,15 +28,21 @@ def new_run(root: Path, name: str) -> Path:
 
 
 def newest_run(root: Path) -> Path:
-    """The run whose agent was saved last.
+    """The run whose agent, or one of whose agents, was saved last.
 
     Raises:
         RunError: there is none.
     """
-    agents = list(root.glob("*/agent/agent.json"))
+    agents = [path for pattern in ("", "seed-*/") for path in root.glob(f"*/{pattern}agent/agent.safetensors")]
     if not agents:
         raise RunError(f"a backtest needs a trained agent, but there is none in {root}/; run `python train.py` first")
-    return max(agents, key=lambda path: (path.stat().st_mtime_ns, path)).parent.parent
+    newest = max(agents, key=lambda path: (path.stat().st_mtime_ns, path))
+    return root / newest.relative_to(root).parts[0]
+
+
+def seeds_of(run: Path) -> list[Path]:
+    """The run folders of the single seeds of a run of several; empty for a run of one seed."""
+    return sorted(run.glob("seed-*/"), key=lambda path: (len(path.name), path.name))
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -12,6 +12,10 @@ class TrainSettings(Settings):
     """environment steps; rounded up to whole rollouts"""
     validations: int = Field(12, ge=1)
     """times the agent plays the validation range during training; the best of them is kept"""
+    patience: int = Field(0, ge=0)
+    """end the training after this many looks at validation without a new best; 0 never does"""
+    checkpoint_steps: int = Field(32_768, ge=1)
+    """steps between two checkpoints, from which a killed training goes on; there is one after each validation as well"""
     seed: int = Field(0, ge=0)
     """seed of the weights, the episodes and the exploration"""
 

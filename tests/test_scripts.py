@@ -71,7 +71,7 @@ def test_train_takes_the_best_trial_and_writes_the_run_folder(place):
         json.loads((run / "training.json").read_text())["validation"]
     )
     assert {path.name for path in (run / "agent").iterdir()} == {
-        "agent.json", "policy.safetensors", "features.json", "features.safetensors",
+        "agent.safetensors", "features.json", "features.safetensors",
     }  # fmt: skip
 
 
@@ -171,7 +171,7 @@ def test_training_twice_gives_the_same_files(place):
         run = script(place, "train", *SMALL, *QUICK_TRAINING, "--no-study")
         runs.append(place / run.stdout.split("run folder: ")[1].splitlines()[0])
     assert runs[0] != runs[1]
-    for name in ("agent/policy.safetensors", "agent/features.safetensors", "training.json", "config.yaml", "data.sha256"):
+    for name in ("agent/agent.safetensors", "agent/features.safetensors", "training.json", "config.yaml", "data.sha256"):
         assert (runs[0] / name).read_bytes() == (runs[1] / name).read_bytes(), name
 
 
@@ -239,7 +239,7 @@ def test_ctrl_c_ends_a_search_cleanly_and_it_goes_on_later(tmp_path):
 def test_ctrl_c_in_training_leaves_the_best_agent_so_far(tmp_path):
     (tmp_path / "small.yaml").write_text(SETTINGS)
     process = start(tmp_path, "train", *SMALL, "--steps", "100000000", "--train.validations", "100000")
-    wait_for(lambda: list(tmp_path.glob("runs/*/agent/agent.json")))
+    wait_for(lambda: list(tmp_path.glob("runs/*/agent/agent.safetensors")))
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, out + err
