@@ -1,7 +1,7 @@
 """Hold a trained agent against buy and hold, RSI divergence and SMA crossover on data that it never saw.
 
     python backtest.py                               the newest run
-    python backtest.py --run runs/default-sortino-001
+    python backtest.py --run runs/default-sortino-001       a run of several seeds: each seed in turn
     python backtest.py --env.fee_bps 25              at another cost
 
 Opens the locked test range, which the ledger studies/test_ledger.jsonl writes down. The table is printed; report.html,
@@ -28,8 +28,12 @@ from evaluation import (
     format_figure,
     hash_of,
     in_words,
+    log_growth,
     metrics,
     newest_run,
+    oracle_growth,
+    seeds_of,
+    share_in_words,
     write_json,
     write_report,
 )
@@ -46,7 +50,8 @@ def main() -> int:
     parser.add_argument("--run", type=Path, default=None, help="run folder (default: the newest in runs/)")
     options, overrides = parse(parser)
     folder = options.run or newest_run(Path("runs"))
-    report(folder, overrides, Console(soft_wrap=True, highlight=False))
+    for of_seed in seeds_of(folder) or [folder]:
+        report(of_seed, overrides, Console(soft_wrap=True, highlight=False))
     return 0
 
 
@@ -81,7 +86,9 @@ def report(folder: Path, overrides: Overrides, console: Console) -> None:
     draw_net_worth(episodes, f"Net worth: {title}", pictures[0])
     draw_trades(episodes[AGENT], f"Trades of the agent: {title}", pictures[1])
     write_atomically(folder / "trades.csv", episodes[AGENT].trades.to_csv(index=False))
+    oracle = oracle_growth(part, features, experiment.env)
     words = in_words(figures, test[0], test[-1], episodes[AGENT].optimistic)
+    found = share_in_words(log_growth(episodes[AGENT]), oracle)
     openings = ledger.openings(parts.data_sha256)
     honesty = (
         f"The test range of these data has been opened {openings} time{'s' if openings > 1 else ''}; "
@@ -91,14 +98,14 @@ def report(folder: Path, overrides: Overrides, console: Console) -> None:
         "data_sha256": parts.data_sha256, "config_sha256": config_sha256, "overrides": overrides,
         "test_range": {"first": str(test[0]), "last": str(test[-1]), "bars": len(part)},
         "optimistic": episodes[AGENT].optimistic, "test_range_openings": openings, "trials_searched": trials,
-        "strategies": figures, "in_words": words,
+        "strategies": figures, "in_words": words, "oracle_log_growth": oracle,
     }  # fmt: skip
     write_json(folder / "metrics.json", outcome)
     costs = f"Costs: {experiment.env.costs_in_words}. Data: {part.candles.source}. Run: {folder.name}."
-    write_report(folder / "report.html", title, words, [honesty, costs], figures, pictures)
+    write_report(folder / "report.html", title, words, [line for line in (found, honesty, costs) if line], figures, pictures)
 
     console.print(as_table(figures, title))
-    console.print(f"{words}\n{honesty}")
+    console.print("\n".join(line for line in (words, found, honesty) if line))
     console.print(f"written: {folder}/report.html, metrics.json, trades.csv, figures/net_worth.png, figures/trades.png")
 
 

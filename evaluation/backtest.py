@@ -1,13 +1,16 @@
 """Plays the agent and the benchmark strategies through one range, on one kernel at one cost, and says how they did."""
 
+import math
+
 import pandas as pd
 
 from agents import Agent, BuyAndHold, RsiDivergence, SmaCrossover, StrategySettings
 from envs import OPTIMISTIC, EnvSettings
 from evaluation.episode import Episode, play
-from evaluation.metrics import Metrics
+from evaluation.metrics import Metrics, log_growth
+from evaluation.oracle import OraclePolicy, best_policy
 from features import FittedFeatures
-from market import Part
+from market import Part, SimulatedCandles
 
 AGENT = "agent"
 BUY_AND_HOLD = "buy and hold"
@@ -26,6 +29,27 @@ def backtest(
         "SMA crossover": SmaCrossover(part.candles, start, benchmarks.sma_short_bars, benchmarks.sma_long_bars),
     }
     return {name: play(part.candles, matrix, env, strategy) for name, strategy in strategies.items()}
+
+
+def oracle_growth(part: Part, features: FittedFeatures, env: EnvSettings) -> float | None:
+    """Log growth of the best long/flat policy, who sees the hidden state, over the bars of `backtest`; None on real candles."""
+    if not isinstance(part.candles, SimulatedCandles):
+        return None
+    matrix = features.transform(part.candles).since(part.start)
+    bars = part.candles[len(part.candles) - len(matrix) :]
+    return log_growth(play(bars, matrix.values, env, OraclePolicy(best_policy(bars, env.cost_fraction).positions)))
+
+
+def share_in_words(agent: float, oracle: float | None) -> str:
+    """How the agent's log growth stands to the oracle's, where there is an oracle."""
+    if oracle is None:
+        return ""
+    if oracle <= 0:
+        return "Here the best policy never trades: the oracle stayed in cash."
+    made = f"{math.exp(min(oracle, 700.0)):,.4g}x"
+    return (
+        f"The oracle, who sees the simulated market's state, made {made}; of its log growth the agent found {agent / oracle:.0%}."
+    )
 
 
 def in_words(figures: dict[str, Metrics], first: pd.Timestamp, last: pd.Timestamp, optimistic: bool = False) -> str:
