@@ -7,13 +7,13 @@ from agents.recurrent_ppo import RecurrentPPO
 from agents.sealed import SealError
 from agents.search_space import known_good, suggest_agent
 from agents.settings import AgentSettings, StrategySettings
-from agents.strategies import Agent, BuyAndHold, RsiDivergence, SignalStrategy, SmaCrossover
+from agents.strategies import Agent, BuyAndHold, Flat, RandomTrader, RsiDivergence, SignalStrategy, SmaCrossover
 from agents.zips import ZipError, export_zip, import_zip
 
 __all__ = [
-    "Agent", "AgentSettings", "BuyAndHold", "Checkpoint", "CheckpointError", "CheckpointFolder", "LearnedAgent",
-    "RecurrentPPO", "RsiDivergence", "SealError", "SignalStrategy", "SmaCrossover", "StrategySettings", "ZipError",
-    "build_learner", "export_zip", "import_zip", "known_good", "reward_scaling", "suggest_agent",
+    "Agent", "AgentSettings", "BuyAndHold", "Checkpoint", "CheckpointError", "CheckpointFolder", "Flat", "LearnedAgent",
+    "RandomTrader", "RecurrentPPO", "RsiDivergence", "SealError", "SignalStrategy", "SmaCrossover", "StrategySettings",
+    "ZipError", "build_learner", "export_zip", "import_zip", "known_good", "reward_scaling", "suggest_agent",
 ]  # fmt: skip
 
 build_ppo = build_learner  # TODO remove

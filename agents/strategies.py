@@ -7,7 +7,7 @@ import pandas as pd
 from ta.momentum import rsi
 
 from envs import BUY, HOLD, SELL
-from market import Candles
+from market import Candles, InputError
 
 
 class Agent(Protocol):
@@ -57,6 +57,47 @@ class BuyAndHold(SignalStrategy):
         super().__init__(np.array([BUY, HOLD], dtype=np.int64))
 
 
+class Flat(SignalStrategy):
+    """Never trades: what every cost and every risk is measured from."""
+
+    def __init__(self) -> None:
+        super().__init__(np.array([HOLD], dtype=np.int64))
+
+
+class RandomTrader(SignalStrategy):
+    """Is long at random times, as often and as long in all as somebody else: what timing without skill makes of his turnover.
+
+    Of all ways to be long for `bars_held` of `decisions` bars with `trades` fills, one, each as likely as the other. An odd
+    number of fills ends long.
+
+    Args:
+        decisions: bars of the episode that an order can be decided on.
+        trades: buys and sells, of the full amount, beginning with a buy.
+        bars_held: decisions after which the coin is held.
+        seed: of the draw.
+
+    Raises:
+        InputError: numbers that no episode can have.
+    """
+
+    def __init__(self, decisions: int, trades: int, bars_held: int, seed: int) -> None:
+        spells, ends_flat = (trades + 1) // 2, trades % 2 == 0
+        gaps = spells + ends_flat  # the first may be empty, the others are a bar long or more
+        if not (0 <= spells <= bars_held <= decisions + 1 - gaps and (trades > 0) == (bars_held > 0)):
+            raise InputError(
+                f"{trades} trades need {spells} to {max(decisions + 1 - gaps, 0)} of {decisions} bars held, but got {bars_held}; "
+                "take the numbers of an episode"
+            )
+        rng = np.random.default_rng(seed)
+        held, flat = _cut(bars_held, spells, rng), _cut(decisions - bars_held + 1, gaps, rng)
+        flat[0] -= 1
+        lengths = np.zeros(spells + gaps, np.int64)
+        lengths[::2], lengths[1::2] = flat, held  # flat, held, flat, ...
+        self.positions = np.repeat(np.arange(len(lengths)) % 2, lengths)
+        change = np.diff(self.positions, prepend=0)
+        super().__init__(np.select([change > 0, change < 0], [BUY, SELL], HOLD).astype(np.int64))
+
+
 class SmaCrossover(SignalStrategy):
     """Buys when the short simple moving average of the close rises above the long one, sells when it falls below.
 
@@ -87,6 +128,14 @@ class RsiDivergence(SignalStrategy):
         rsi_change = rsi(close, rsi_bars).diff(lookback_bars)
         sides = _sides(buy=(rsi_change > 0) & (price_change < 0), sell=(rsi_change < 0) & (price_change > 0))
         super().__init__(sides[start:])
+
+
+def _cut(length: int, pieces: int, rng: np.random.Generator) -> np.ndarray:
+    """int64 (pieces,), each 1 or more, summing to the length: one of all such, each as likely as the other."""
+    if not pieces:
+        return np.zeros(0, np.int64)
+    cuts = np.sort(rng.choice(length - 1, pieces - 1, replace=False)) + 1
+    return np.diff(cuts, prepend=0, append=length)
 
 
 def _sides(buy: pd.Series, sell: pd.Series) -> np.ndarray:

@@ -4,10 +4,10 @@ Imports the rooms below.
 """
 
 from evaluation.audit import AuditReport, Finding, leak_audit
-from evaluation.backtest import AGENT, backtest, in_words, oracle_growth, share_in_words
+from evaluation.backtest import AGENT, backtest, in_words, oracle_growth, random_like, share_in_words
 from evaluation.episode import Episode, play
 from evaluation.figures import draw_net_worth, draw_trades
-from evaluation.foresight import Foresight, perfect_foresight
+from evaluation.foresight import Foresight, PerfectForesight, perfect_foresight
 from evaluation.ledger import TestLedger
 from evaluation.metrics import FIGURES, Metrics, format_figure, log_growth, metrics
 from evaluation.oracle import (
@@ -32,11 +32,11 @@ from evaluation.value_iteration import SwitchingPolicy, stationary_distribution,
 
 __all__ = [
     "AGENT", "FIGURES", "ORACLES", "AuditReport", "BestPolicy", "Episode", "Finding", "Foresight", "Metrics", "OraclePolicy",
-    "RunError", "SearchSettings", "StudyError", "SwitchingPolicy", "TestLedger", "TrainSettings", "Trained",
-    "TrainingDiverged", "TrainingRecord", "Validation", "backtest", "best_agent", "best_policy", "draw_net_worth",
+    "PerfectForesight", "RunError", "SearchSettings", "StudyError", "SwitchingPolicy", "TestLedger", "TrainSettings",
+    "Trained", "TrainingDiverged", "TrainingRecord", "Validation", "backtest", "best_agent", "best_policy", "draw_net_worth",
     "draw_trades", "find_study", "finished_trials", "format_figure", "hash_of", "hidden_regimes_policy", "in_words",
     "leak_audit", "log_growth", "metrics", "new_run", "newest_run", "open_study", "oracle_growth", "ou_policy",
-    "perfect_foresight", "play", "regime_beliefs", "regimes_gain", "run_side_by_side", "run_study", "seeds_of",
+    "perfect_foresight", "play", "random_like", "regime_beliefs", "regimes_gain", "run_side_by_side", "run_study", "seeds_of",
     "share_in_words", "sine_gain", "stationary_distribution", "switching_policy", "train_agent", "trials_on", "write_json",
     "write_report",
 ]  # fmt: skip

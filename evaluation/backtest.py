@@ -2,9 +2,10 @@
 
 import math
 
+import numpy as np
 import pandas as pd
 
-from agents import Agent, BuyAndHold, RsiDivergence, SmaCrossover, StrategySettings
+from agents import Agent, BuyAndHold, RandomTrader, RsiDivergence, SmaCrossover, StrategySettings
 from envs import OPTIMISTIC, EnvSettings
 from evaluation.episode import Episode, play
 from evaluation.metrics import Metrics, log_growth
@@ -29,6 +30,19 @@ def backtest(
         "SMA crossover": SmaCrossover(part.candles, start, benchmarks.sma_short_bars, benchmarks.sma_long_bars),
     }
     return {name: play(part.candles, matrix, env, strategy) for name, strategy in strategies.items()}
+
+
+def random_like(episode: Episode, seed: int) -> RandomTrader:
+    """A random trader with the turnover and the exposure of an episode: as many full-sized fills, as many bars held.
+
+    Fills of a part of the net worth, and positions of a part of it, are added up to whole ones.
+    """
+    worth, decisions = episode.table["net_worth"], len(episode.table) - 1
+    at = np.maximum(worth.index.searchsorted(episode.trades["time"]) - 1, 0)  # net worth when the order was decided
+    sizes = episode.trades["value"].to_numpy() / worth.to_numpy()[at]
+    held = min(round(float(episode.table["position"].abs().sum())), decisions)
+    trades = max(round(float(sizes.sum())), 1) if held else 0
+    return RandomTrader(decisions, min(trades, 2 * held, 2 * (decisions - held) + 1), held, seed)
 
 
 def oracle_growth(part: Part, features: FittedFeatures, env: EnvSettings) -> float | None:

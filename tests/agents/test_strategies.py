@@ -3,9 +3,10 @@ import pytest
 from helpers import FREE, make_candles, no_features
 from ta.momentum import rsi
 
-from agents import BuyAndHold, RsiDivergence, SignalStrategy, SmaCrossover
+from agents import BuyAndHold, Flat, RandomTrader, RsiDivergence, SignalStrategy, SmaCrossover
 from envs import BUY, HOLD, SELL, BitcoinTradingVecEnv, EnvSettings
 from evaluation import play
+from market import InputError
 
 
 def test_buy_and_hold_buys_once_and_follows_the_price():
@@ -13,6 +14,61 @@ def test_buy_and_hold_buys_once_and_follows_the_price():
     episode = play(candles, no_features(candles), EnvSettings(**FREE), BuyAndHold())
     assert list(episode.table["net_worth"]) == [10_000, 10_000, 5_000, 30_000]
     assert list(episode.trades["side"]) == ["buy"]
+
+
+def test_flat_never_trades():
+    candles = make_candles([100, 50, 300, 10])
+    episode = play(candles, no_features(candles), EnvSettings(), Flat())
+    assert list(episode.table["net_worth"]) == [10_000] * 4
+    assert len(episode.trades) == 0
+
+
+def test_a_random_trader_trades_and_holds_as_often_as_it_was_told():
+    """8 decisions, 3 fills, 4 bars held: a spell of 1, 2 or 3, a gap, and the rest at the end."""
+    every = {tuple(RandomTrader(8, trades=3, bars_held=4, seed=seed).positions) for seed in range(300)}
+    assert every == {(0,) * a + (1,) * b + (0,) * (4 - a) + (1,) * (4 - b) for a in range(4) for b in (1, 2, 3)}
+    candles = make_candles([100, 110, 120, 130, 120, 110, 100, 110, 120])
+    strategy = RandomTrader(8, trades=3, bars_held=4, seed=0)
+    episode = play(candles, no_features(candles), EnvSettings(**FREE), strategy)
+    assert list(episode.trades["side"]) == ["buy", "sell", "buy"]
+    assert list(episode.table["position"] > 0) == [False, *(strategy.positions == 1)]
+
+
+@pytest.mark.parametrize(("trades", "held"), [(0, 0), (1, 1), (1, 50), (2, 49), (2, 1), (7, 4), (50, 25), (49, 25)])
+def test_any_turnover_that_can_be_is_matched(trades, held):
+    for seed in range(5):
+        positions = RandomTrader(50, trades, held, seed).positions
+        assert (len(positions), positions.sum()) == (50, held)
+        assert np.abs(np.diff(positions, prepend=0)).sum() == trades
+
+
+@pytest.mark.parametrize(("trades", "held"), [(0, 5), (3, 1), (2, 50), (1, 0), (1, 51), (99, 40), (-1, 3), (-2, 0)])
+def test_a_turnover_that_cannot_be_is_refused(trades, held):
+    with pytest.raises(InputError, match=r"trades need .* of 50 bars held"):
+        RandomTrader(50, trades, held, seed=0)
+
+
+def test_random_trades_are_spread_evenly():
+    """Each bar is held about as often as any other: no seed's luck, no favoured place."""
+    share = np.mean([RandomTrader(60, 12, 30, seed).positions for seed in range(3_000)], axis=0)
+    assert share[5:-5].std() < 0.02
+    assert share[5:-5].mean() == pytest.approx(0.5, abs=0.05)
+
+
+def test_rsi_divergence_by_hand():
+    """Wilder's averages over 2 bars halve at each bar: gains 0, 2, 3, 3.5, then 1.75, 2.375; losses 0, 0, 0, 0, then 1, .5.
+
+    RSI = 100 gains / (gains + losses): 100 after four rises, 64 and 83 around the fall, while the price rises over 2 bars.
+    """
+    closes = [100, 104, 108, 112, 110, 113, 101, 91, 90, 91]
+    strength = rsi(make_candles(closes).frame["close"], 2)
+    assert [round(value) for value in strength[3:6]] == [100, 64, 83]
+    sides = RsiDivergence(make_candles(closes), rsi_bars=2, lookback_bars=2).sides
+    assert list(sides[3:6]) == [HOLD, SELL, SELL]  # 112 over 104, but the RSI stood at 100 then, too; 110 over 108; 113 over 112
+    assert [round(value) for value in strength[6:10]] == [16, 7, 6, 22]
+    assert list(sides[6:10]) == [HOLD, HOLD, HOLD, HOLD]  # both fall; at last both prices are 91
+    slower = [*closes[:9], 90.9]
+    assert RsiDivergence(make_candles(slower), rsi_bars=2, lookback_bars=2).sides[9] == BUY  # below 91, while the RSI rises
 
 
 def test_sma_crossover_buys_when_the_short_average_rises_above_the_long_one():

@@ -1,12 +1,28 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from helpers import FREE, make_candles, no_features
 
-from agents import BuyAndHold, SignalStrategy, StrategySettings
+from agents import BuyAndHold, Flat, RandomTrader, SignalStrategy, StrategySettings
 from envs import BUY, HOLD, SELL, EnvSettings
-from evaluation import AGENT, TestLedger, backtest, draw_net_worth, draw_trades, in_words, log_growth, metrics, play
+from evaluation import (
+    AGENT,
+    TestLedger,
+    backtest,
+    draw_net_worth,
+    draw_trades,
+    in_words,
+    log_growth,
+    metrics,
+    oracle_growth,
+    play,
+    random_like,
+    share_in_words,
+)  # fmt: skip
 from features import FeaturePipeline
+from market import Candles
 
 
 @pytest.fixture(scope="module")
@@ -105,3 +121,26 @@ def test_no_one_is_ruined_in_a_backtest():
     candles = make_candles([100, 100, 5, 5, 150])
     episode = play(candles, no_features(candles), EnvSettings(**FREE), BuyAndHold())
     assert list(episode.table["net_worth"]) == [10_000, 10_000, 500, 500, 15_000]
+
+
+def test_a_random_trader_like_an_episode_has_its_turnover_and_exposure():
+    candles = make_candles(list(100 * np.exp(np.cumsum(np.random.default_rng(0).normal(0, 0.01, 300)))))
+    someone = RandomTrader(299, trades=20, bars_held=120, seed=5)
+    episode = play(candles, no_features(candles), EnvSettings(min_trade=0), someone)
+    for seed in range(3):
+        other = play(candles, no_features(candles), EnvSettings(min_trade=0), random_like(episode, seed))
+        assert len(other.trades) == 20
+        assert (other.table["position"] > 0).sum() == 120
+        assert not other.table["position"].equals(episode.table["position"])
+    idle = play(candles, no_features(candles), EnvSettings(), Flat())
+    assert len(play(candles, no_features(candles), EnvSettings(), random_like(idle, 0)).trades) == 0
+
+
+def test_the_share_of_the_oracle_is_said_where_there_is_an_oracle(part, parts):
+    features = FeaturePipeline().fit(parts.train.candles)
+    assert oracle_growth(part, features, EnvSettings()) > 0
+    real = replace(part, candles=Candles(part.candles.frame, part.candles.bar, "BTC/USD", "a file"))
+    assert oracle_growth(real, features, EnvSettings()) is None
+    assert "of its log growth the agent found 50%" in share_in_words(0.1, 0.2)
+    assert share_in_words(0.1, None) == ""
+    assert "never trades" in share_in_words(-0.1, 0.0)

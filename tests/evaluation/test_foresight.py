@@ -2,10 +2,11 @@ from itertools import product
 
 import numpy as np
 import pytest
-from helpers import no_features
+from helpers import FREE, make_candles, no_features
 
-from envs import EnvSettings
-from evaluation import OraclePolicy, foresight, log_growth, perfect_foresight, play
+from agents import RandomTrader
+from envs import BUY, HOLD, SELL, EnvSettings
+from evaluation import OraclePolicy, PerfectForesight, foresight, log_growth, perfect_foresight, play
 from market import InputError, simulate
 
 COST = EnvSettings().cost_fraction
@@ -32,10 +33,11 @@ def test_no_sequence_of_positions_makes_more(bars, cost):
 
 def test_compiled_and_plain_python_agree():
     logs = np.cumsum(np.random.default_rng(0).normal(0, 0.02, 300))
-    plain = foresight._foresee.py_func(logs, 0.002)
-    for compiled, expected in zip(foresight._foresee(logs, 0.002), plain, strict=True):
+    plain = foresight._foresee.py_func(logs, 0.002, 0.001)
+    for compiled, expected in zip(foresight._foresee(logs, 0.002, 0.001), plain, strict=True):
         np.testing.assert_array_equal(compiled, expected)
-    np.testing.assert_array_equal(foresight._trace_back(*plain[1:]), foresight._trace_back.py_func(*plain[1:]))
+    for last in (0, 1):
+        np.testing.assert_array_equal(foresight._trace_back(*plain[2:], last), foresight._trace_back.py_func(*plain[2:], last))
 
 
 def test_a_long_series_does_not_overflow():
@@ -52,6 +54,33 @@ def test_the_kernel_pays_it():
     episode = play(candles, no_features(candles), EnvSettings(), OraclePolicy(best.positions))
     unsold = -np.log1p(-COST) * best.positions[-2]  # an episode is marked at its last close, and sells nothing there
     assert log_growth(episode) == pytest.approx(best.log_wealth + unsold, abs=3e-6 * len(episode.trades))
+
+
+def test_perfect_foresight_by_hand():
+    """Opens 100, 110, 105, 120 after the first bar, the last close at 130, no costs: long, flat for the fall, long to the end."""
+    candles = make_candles(closes=[100, 108, 106, 119, 130], opens=[99, 100, 110, 105, 120])
+    strategy = PerfectForesight(candles, EnvSettings(**FREE))
+    assert list(strategy.sides) == [BUY, SELL, BUY, HOLD]
+    assert np.exp(strategy.log_growth) == pytest.approx(110 / 100 * 130 / 105)
+    dear = PerfectForesight(candles, EnvSettings(**FREE | {"fee_bps": 300}))  # the fall of 4.5 % does not pay two fees of 3 %
+    assert list(dear.sides) == [BUY, HOLD, HOLD, HOLD]
+    assert np.exp(dear.log_growth) == pytest.approx(130 / 100 / 1.03)
+    assert set(PerfectForesight(candles, EnvSettings(**FREE | {"fee_bps": 3_000})).sides) == {HOLD}
+
+
+@pytest.mark.parametrize("fill", ["next_open", "next_close", "same_close"])
+def test_the_kernel_pays_perfect_foresight_to_the_cent_and_nobody_makes_more(fill):
+    rng = np.random.default_rng(0)
+    closes = 100 * np.exp(np.cumsum(rng.normal(0, 0.01, 400)))
+    candles = make_candles(list(closes), opens=list(np.append(100.0, closes[:-1]) * np.exp(rng.normal(0, 0.002, 400))))
+    settings = EnvSettings(fill=fill)
+    strategy = PerfectForesight(candles, settings)
+    episode = play(candles, no_features(candles), settings, strategy)
+    assert log_growth(episode) == pytest.approx(strategy.log_growth, abs=1e-9)
+    assert len(episode.trades) > 20
+    for seed in range(20):
+        other = RandomTrader(399, int(rng.integers(1, 100)), int(rng.integers(60, 200)), seed)
+        assert log_growth(play(candles, no_features(candles), settings, other)) < strategy.log_growth
 
 
 @pytest.mark.parametrize("prices", [[], [1.0, 0.0], [1.0, np.nan], [[1.0]]])
