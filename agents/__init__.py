@@ -15,5 +15,3 @@ __all__ = [
     "RandomTrader", "RecurrentPPO", "RsiDivergence", "SealError", "SignalStrategy", "SmaCrossover", "StrategySettings",
     "ZipError", "build_learner", "export_zip", "import_zip", "known_good", "reward_scaling", "suggest_agent",
 ]  # fmt: skip
-
-build_ppo = build_learner  # TODO remove

@@ -67,8 +67,9 @@ class Flat(SignalStrategy):
 class RandomTrader(SignalStrategy):
     """Is long at random times, as often and as long in all as somebody else: what timing without skill makes of his turnover.
 
-    Of all ways to be long for `bars_held` of `decisions` bars with `trades` fills, one, each as likely as the other. An odd
-    number of fills ends long.
+    Of all ways to be long for `bars_held` of `decisions` bars with `trades` fills, one, each as likely as the other. These two
+    numbers are matched exactly, as long as `min_trade` and `lot` refuse no order; the money traded is not, since it follows the
+    net worth. No fills are never long; an odd number of them ends long.
 
     Args:
         decisions: bars of the episode that an order can be decided on.
@@ -76,24 +77,16 @@ class RandomTrader(SignalStrategy):
         bars_held: decisions after which the coin is held.
         seed: of the draw.
 
+    Attributes:
+        positions: int64 (decisions,), 1 or 0: what is held after each.
+
     Raises:
         InputError: numbers that no episode can have.
     """
 
     def __init__(self, decisions: int, trades: int, bars_held: int, seed: int) -> None:
-        spells, ends_flat = (trades + 1) // 2, trades % 2 == 0
-        gaps = spells + ends_flat  # the first may be empty, the others are a bar long or more
-        if not (0 <= spells <= bars_held <= decisions + 1 - gaps and (trades > 0) == (bars_held > 0)):
-            raise InputError(
-                f"{trades} trades need {spells} to {max(decisions + 1 - gaps, 0)} of {decisions} bars held, but got {bars_held}; "
-                "take the numbers of an episode"
-            )
-        rng = np.random.default_rng(seed)
-        held, flat = _cut(bars_held, spells, rng), _cut(decisions - bars_held + 1, gaps, rng)
-        flat[0] -= 1
-        lengths = np.zeros(spells + gaps, np.int64)
-        lengths[::2], lengths[1::2] = flat, held  # flat, held, flat, ...
-        self.positions = np.repeat(np.arange(len(lengths)) % 2, lengths)
+        _check_turnover(decisions, trades, bars_held)
+        self.positions = _random_positions(decisions, trades, bars_held, np.random.default_rng(seed))
         change = np.diff(self.positions, prepend=0)
         super().__init__(np.select([change > 0, change < 0], [BUY, SELL], HOLD).astype(np.int64))
 
@@ -128,6 +121,31 @@ class RsiDivergence(SignalStrategy):
         rsi_change = rsi(close, rsi_bars).diff(lookback_bars)
         sides = _sides(buy=(rsi_change > 0) & (price_change < 0), sell=(rsi_change < 0) & (price_change > 0))
         super().__init__(sides[start:])
+
+
+def _check_turnover(decisions: int, trades: int, bars_held: int) -> None:
+    if decisions < 1 or not 0 <= trades <= decisions:
+        raise InputError(
+            f"`0 <= trades <= decisions` and `decisions >= 1` must hold, since a decision fills once at most, "
+            f"but got {trades=}, {decisions=}; take the numbers of an episode"
+        )
+    # A spell is a bar long or more, and so is the gap that a sale begins.
+    least, most = ((trades + 1) // 2, decisions - trades // 2) if trades else (0, 0)
+    if not least <= bars_held <= most:
+        raise InputError(
+            f"`{least} <= bars_held <= {most}` must hold for {trades} trades in {decisions} decisions, but got {bars_held=}; "
+            "take the numbers of an episode"
+        )
+
+
+def _random_positions(decisions: int, trades: int, bars_held: int, rng: np.random.Generator) -> np.ndarray:
+    """int64 (decisions,), 1 or 0: spells of holding, with gaps before, between and, after a last sale, behind them."""
+    spells, gaps = (trades + 1) // 2, trades // 2 + 1
+    held, flat = _cut(bars_held, spells, rng), _cut(decisions - bars_held + 1, gaps, rng)
+    flat[0] -= 1  # the first gap alone may be empty
+    lengths = np.zeros(spells + gaps, np.int64)
+    lengths[::2], lengths[1::2] = flat, held  # flat, held, flat, ...
+    return np.repeat(np.arange(len(lengths)) % 2, lengths)
 
 
 def _cut(length: int, pieces: int, rng: np.random.Generator) -> np.ndarray:

@@ -1,3 +1,6 @@
+from collections import Counter, defaultdict
+from itertools import product
+
 import numpy as np
 import pytest
 from helpers import FREE, make_candles, no_features
@@ -25,8 +28,9 @@ def test_flat_never_trades():
 
 def test_a_random_trader_trades_and_holds_as_often_as_it_was_told():
     """8 decisions, 3 fills, 4 bars held: a spell of 1, 2 or 3, a gap, and the rest at the end."""
-    every = {tuple(RandomTrader(8, trades=3, bars_held=4, seed=seed).positions) for seed in range(300)}
-    assert every == {(0,) * a + (1,) * b + (0,) * (4 - a) + (1,) * (4 - b) for a in range(4) for b in (1, 2, 3)}
+    drawn = Counter(tuple(RandomTrader(8, trades=3, bars_held=4, seed=seed).positions) for seed in range(1_200))
+    assert set(drawn) == {(0,) * a + (1,) * b + (0,) * (4 - a) + (1,) * (4 - b) for a in range(4) for b in (1, 2, 3)}
+    assert all(60 < count < 140 for count in drawn.values())  # 12 ways, 100 times each: four deviations of about 10
     candles = make_candles([100, 110, 120, 130, 120, 110, 100, 110, 120])
     strategy = RandomTrader(8, trades=3, bars_held=4, seed=0)
     episode = play(candles, no_features(candles), EnvSettings(**FREE), strategy)
@@ -42,10 +46,41 @@ def test_any_turnover_that_can_be_is_matched(trades, held):
         assert np.abs(np.diff(positions, prepend=0)).sum() == trades
 
 
-@pytest.mark.parametrize(("trades", "held"), [(0, 5), (3, 1), (2, 50), (1, 0), (1, 51), (99, 40), (-1, 3), (-2, 0)])
-def test_a_turnover_that_cannot_be_is_refused(trades, held):
-    with pytest.raises(InputError, match=r"trades need .* of 50 bars held"):
-        RandomTrader(50, trades, held, seed=0)
+@pytest.mark.parametrize("decisions", [1, 2, 5, 6])
+def test_just_the_turnovers_that_can_be_are_played(decisions):
+    """Against all 2^n sequences of long and flat: what one of them does is drawn, what none does is refused."""
+    possible = defaultdict(set)
+    for positions in product([0, 1], repeat=decisions):
+        possible[int(np.abs(np.diff(positions, prepend=0)).sum()), sum(positions)].add(positions)
+    for trades, held in product(range(-3, decisions + 3), range(-2, decisions + 3)):
+        if (trades, held) in possible:
+            assert tuple(RandomTrader(decisions, trades, held, seed=0).positions) in possible[trades, held]
+        else:
+            with pytest.raises(InputError, match="take the numbers of an episode"):
+                RandomTrader(decisions, trades, held, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("decisions", "trades", "held", "rule"),
+    [
+        (50, 51, 25, "`0 <= trades <= decisions` .* but got trades=51, decisions=50; take"),
+        (50, -1, 0, "`0 <= trades <= decisions` .* but got trades=-1, decisions=50; take"),
+        (0, 0, 0, "`decisions >= 1` .* but got trades=0, decisions=0; take"),
+        (50, 0, 5, "`0 <= bars_held <= 0` must hold for 0 trades in 50 decisions, but got bars_held=5; take"),
+        (50, 3, 1, "`2 <= bars_held <= 49` must hold for 3 trades in 50 decisions, but got bars_held=1; take"),
+        (50, 2, 50, "`1 <= bars_held <= 49` must hold for 2 trades in 50 decisions, but got bars_held=50; take"),
+    ],
+)
+def test_a_turnover_that_cannot_be_is_refused_in_a_line_that_says_why(decisions, trades, held, rule):
+    with pytest.raises(InputError, match=rule) as refusal:
+        RandomTrader(decisions, trades, held, seed=0)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_random_trader_is_its_seed():
+    one, again, other = (RandomTrader(60, 12, 30, seed).positions for seed in (3, 3, 4))
+    np.testing.assert_array_equal(one, again)
+    assert not np.array_equal(one, other)
 
 
 def test_random_trades_are_spread_evenly():

@@ -83,6 +83,22 @@ def test_the_kernel_pays_perfect_foresight_to_the_cent_and_nobody_makes_more(fil
         assert log_growth(play(candles, no_features(candles), settings, other)) < strategy.log_growth
 
 
+@pytest.mark.parametrize("fill", ["next_open", "next_close", "same_close"])
+def test_the_kernel_pays_no_sequence_of_positions_more_than_perfect_foresight(fill):
+    """All 2^6 ways to be long or flat, played; some of the best end long, some flat."""
+    settings, ends = EnvSettings(fill=fill), set()
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        closes = 100 * np.exp(np.cumsum(rng.normal(0, 0.01, 7)))
+        candles = make_candles(list(closes), opens=list(np.append(100.0, closes[:-1]) * np.exp(rng.normal(0, 0.005, 7))))
+        strategy = PerfectForesight(candles, settings)
+        every = [OraclePolicy(np.array(positions)) for positions in product([0, 1], repeat=6)]
+        growths = [log_growth(play(candles, no_features(candles), settings, other)) for other in every]
+        assert strategy.log_growth == pytest.approx(max(growths), abs=1e-12)
+        ends.add(play(candles, no_features(candles), settings, strategy).table["position"].iloc[-1])
+    assert ends == {0.0, 1.0}
+
+
 @pytest.mark.parametrize("prices", [[], [1.0, 0.0], [1.0, np.nan], [[1.0]]])
 def test_bad_prices_are_refused(prices):
     with pytest.raises(InputError, match="finite prices above 0"):
