@@ -130,8 +130,8 @@ def train(folder: Path, console: Console) -> None:
 
         trained = train_agent(
             parts, features=experiment.features, env=experiment.env, agent=experiment.agent, steps=settings.steps,
-            validations=settings.validations, seed=settings.seed, patience=settings.patience, cache=CACHE,
-            checkpoints=CheckpointFolder(folder / "checkpoints", experiment.training_identity(parts.data_sha256)),
+            validations=settings.validations, seed=settings.seed, patience=settings.patience, caution=settings.caution,
+            cache=CACHE, checkpoints=CheckpointFolder(folder / "checkpoints", experiment.training_identity(parts.data_sha256)),
             checkpoint_steps=settings.checkpoint_steps, tensorboard=folder / "tensorboard",
             on_start=on_start, on_validation=on_validation, on_progress=on_progress,
         )  # fmt: skip

@@ -3,6 +3,7 @@
 from agents.algorithms import build_learner
 from agents.checkpoints import Checkpoint, CheckpointError, CheckpointFolder, reward_scaling
 from agents.learned import LearnedAgent
+from agents.recurrent_policy import MlpLstmPolicy
 from agents.recurrent_ppo import RecurrentPPO
 from agents.sealed import SealError
 from agents.search_space import known_good, suggest_agent
@@ -12,6 +13,7 @@ from agents.zips import ZipError, export_zip, import_zip
 
 __all__ = [
     "Agent", "AgentSettings", "BuyAndHold", "Checkpoint", "CheckpointError", "CheckpointFolder", "Flat", "LearnedAgent",
-    "RandomTrader", "RecurrentPPO", "RsiDivergence", "SealError", "SignalStrategy", "SmaCrossover", "StrategySettings",
-    "ZipError", "build_learner", "export_zip", "import_zip", "known_good", "reward_scaling", "suggest_agent",
+    "MlpLstmPolicy", "RandomTrader", "RecurrentPPO", "RsiDivergence", "SealError", "SignalStrategy", "SmaCrossover",
+    "StrategySettings", "ZipError", "build_learner", "export_zip", "import_zip", "known_good", "reward_scaling",
+    "suggest_agent",
 ]  # fmt: skip

@@ -9,7 +9,7 @@ from evaluation.episode import Episode, play
 from evaluation.figures import draw_net_worth, draw_trades
 from evaluation.foresight import Foresight, PerfectForesight, perfect_foresight
 from evaluation.ledger import TestLedger
-from evaluation.metrics import FIGURES, Metrics, format_figure, log_growth, metrics
+from evaluation.metrics import FIGURES, Metrics, format_figure, growth_error, log_growth, metrics
 from evaluation.oracle import (
     ORACLES,
     BestPolicy,
@@ -34,8 +34,8 @@ __all__ = [
     "AGENT", "FIGURES", "ORACLES", "AuditReport", "BestPolicy", "Episode", "Finding", "Foresight", "Metrics", "OraclePolicy",
     "PerfectForesight", "RunError", "SearchSettings", "StudyError", "SwitchingPolicy", "TestLedger", "TrainSettings",
     "Trained", "TrainingDiverged", "TrainingRecord", "Validation", "backtest", "best_agent", "best_policy", "draw_net_worth",
-    "draw_trades", "find_study", "finished_trials", "format_figure", "hash_of", "hidden_regimes_policy", "in_words",
-    "leak_audit", "log_growth", "metrics", "new_run", "newest_run", "open_study", "oracle_growth", "ou_policy",
+    "draw_trades", "find_study", "finished_trials", "format_figure", "growth_error", "hash_of", "hidden_regimes_policy",
+    "in_words", "leak_audit", "log_growth", "metrics", "new_run", "newest_run", "open_study", "oracle_growth", "ou_policy",
     "perfect_foresight", "play", "random_like", "regime_beliefs", "regimes_gain", "run_side_by_side", "run_study", "seeds_of",
     "share_in_words", "sine_gain", "stationary_distribution", "switching_policy", "train_agent", "trials_on", "write_json",
     "write_report",

@@ -65,6 +65,18 @@ def log_growth(episode: Episode) -> float:
     return float(np.log(max(worth.iloc[-1] / worth.iloc[0], 1e-9)))
 
 
+def growth_error(episode: Episode, blocks: int = 20) -> float:
+    """Standard error of the log growth: how far another draw of such returns would lead it off.
+
+    By batch means: the growths of equal stretches of the range, as far apart as they are, are taken for independent draws, which
+    holds where returns forget each other within a stretch. 0 for who never traded.
+    """
+    worth = np.maximum(episode.table["net_worth"].to_numpy(), episode.table["net_worth"].iloc[0] * 1e-9)
+    edges = np.linspace(0, len(worth) - 1, min(blocks, len(worth) - 1) + 1).astype(int)
+    growths = np.diff(np.log(worth[edges]))
+    return float(growths.std(ddof=1) * math.sqrt(len(growths))) if len(growths) > 1 else 0.0
+
+
 def format_figure(name: str, value: float | int | None) -> str:
     """As the tables show it; `-` where the figure is undefined."""
     return "-" if value is None else format(value, FIGURES[name][1])

@@ -48,8 +48,8 @@ class TrainingRecord:
         looks = self._read()["validation"]
         if not looks:
             return "no look at validation yet"
-        best = max(looks, key=lambda look: look["log_growth"])
-        return f"best on validation {best['log_growth']:+.3f}, at step {best['step']:,} of {looks[-1]['step']:,}"
+        best = next(look for look in reversed(looks) if look["best"])
+        return f"best on validation {_figure(best)}, at step {best['step']:,} of {looks[-1]['step']:,}"
 
     def _read(self) -> dict[str, Any]:
         path = self.folder / "training.json"
@@ -68,4 +68,8 @@ class TrainingRecord:
 
 def _line(look: dict[str, Any]) -> str:
     best = "  best, saved" if look["best"] else ""
-    return f"step {look['step']:>9,}  log growth on validation {look['log_growth']:+.3f}{best}"
+    return f"step {look['step']:>9,}  log growth on validation {_figure(look)}{best}"
+
+
+def _figure(look: dict[str, Any]) -> str:
+    return f"{look['log_growth']:+.3f} ± {look['standard_error']:.3f}"

@@ -14,6 +14,8 @@ class TrainSettings(Settings):
     """times the agent plays the validation range during training; the best of them is kept"""
     patience: int = Field(0, ge=0)
     """end the training after this many looks at validation without a new best; 0 never does"""
+    caution: float = Field(1.0, ge=0)
+    """standard errors taken off a look's log growth before looks are compared: a lucky position shall not win against cash"""
     checkpoint_steps: int = Field(32_768, ge=1)
     """steps between two checkpoints, from which a killed training goes on; there is one after each validation as well"""
     seed: int = Field(0, ge=0)

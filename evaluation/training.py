@@ -14,8 +14,8 @@ from stable_baselines3.common.logger import KVWriter, Logger, TensorBoardOutputF
 
 from agents import AgentSettings, Checkpoint, CheckpointFolder, LearnedAgent, build_learner, reward_scaling
 from envs import BitcoinTradingVecEnv, EnvSettings
-from evaluation.episode import play
-from evaluation.metrics import log_growth
+from evaluation.episode import Episode, play
+from evaluation.metrics import growth_error, log_growth
 from features import FeaturePipeline, FeatureSettings, FittedFeatures
 from market import InputError, Split
 
@@ -35,7 +35,8 @@ class Validation:
     step: int
     mark: int  # 1, 2, ... `validations`: comparable between agents whose rollouts differ in length
     log_growth: float
-    best: bool
+    standard_error: float
+    best: bool  # so far, after `caution` standard errors were taken off
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Trained:
 
     @property
     def best(self) -> Validation:
-        return max(self.history, key=lambda look: look.log_growth)
+        return next(look for look in reversed(self.history) if look.best)
 
 
 def train_agent(
@@ -62,6 +63,7 @@ def train_agent(
     validations: int,
     seed: int,
     patience: int = 0,
+    caution: float = 0.0,
     cache: Path | None = None,
     checkpoints: CheckpointFolder | None = None,
     checkpoint_steps: int = 32_768,
@@ -74,6 +76,8 @@ def train_agent(
 
     Args:
         patience: looks without a new best after which the training ends; 0 never ends it.
+        caution: standard errors that are taken off the log growth of a look before looks are compared, so that a lucky position
+            does not win against cash; 0 compares the growths themselves.
         cache: folder where features are kept for the next time; None keeps nothing.
         checkpoints: where to go on from, to the bit, if there is a checkpoint, and where to write more; None writes none.
         checkpoint_steps: steps between two checkpoints, beside one after each look.
@@ -95,13 +99,13 @@ def train_agent(
     learner = LearnedAgent(model.policy, agent)
     unseen = fitted.transform(split.validation.candles).since(split.validation.start)
 
-    def judge() -> float:
+    def judge() -> Episode:
         learner.reward_scaling = reward_scaling(model.get_vec_normalize_env())
-        return log_growth(play(split.validation.candles, unseen, env, learner))
+        return play(split.validation.candles, unseen, env, learner)
 
     watch = _Watch(
-        steps, validations, judge, lambda look: on_validation(look, learner, fitted), on_progress, patience, checkpoints,
-        checkpoint_steps,
+        steps, validations, judge, lambda look: on_validation(look, learner, fitted), on_progress, patience, caution,
+        checkpoints, checkpoint_steps,
     )  # fmt: skip
     model.set_logger(_logger(tensorboard))
     if held:
@@ -141,10 +145,11 @@ class _Watch(BaseCallback):
         self,
         steps: int,
         validations: int,
-        judge: Callable[[], float],
+        judge: Callable[[], Episode],
         on_validation: Callable[[Validation], None],
         on_progress: Callable[[int], None],
         patience: int,
+        caution: float,
         checkpoints: CheckpointFolder | None,
         checkpoint_steps: int,
     ) -> None:
@@ -155,6 +160,7 @@ class _Watch(BaseCallback):
         self._on_validation = on_validation
         self._on_progress = on_progress
         self._patience = patience
+        self._caution = caution
         self._checkpoints = checkpoints
         self._checkpoint_steps = checkpoint_steps
         self._saved_at = 0
@@ -173,7 +179,7 @@ class _Watch(BaseCallback):
 
     @property
     def best(self) -> Validation | None:
-        return max(self.history, key=lambda look: look.log_growth, default=None)
+        return next((look for look in reversed(self.history) if look.best), None)
 
     @property
     def out_of_patience(self) -> bool:
@@ -229,12 +235,15 @@ class _Watch(BaseCallback):
 
     def _look(self) -> None:
         self._marks = [mark for mark in self._marks if mark > self.num_timesteps]
-        figure = self._judge()
-        best = self.best is None or figure > self.best.log_growth
+        episode = self._judge()
+        figure, error = log_growth(episode), growth_error(episode)
+        best = (
+            self.best is None or figure - self._caution * error > self.best.log_growth - self._caution * self.best.standard_error
+        )
         if best:
             self.best_weights = copy.deepcopy(self.model.policy.state_dict())
             self.best_scaling = reward_scaling(self.model.get_vec_normalize_env())
-        look = Validation(self.num_timesteps, self._validations - len(self._marks), figure, best)
+        look = Validation(self.num_timesteps, self._validations - len(self._marks), figure, error, best)
         self.history.append(look)
         self.logger.record("validation/log_growth", figure)
         self.logger.dump(self.num_timesteps)

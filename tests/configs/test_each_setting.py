@@ -43,7 +43,8 @@ OTHER = {
     "agent.max_grad_norm": 0.01, "agent.sequence_length": 4, "agent.lstm_size": 9, "agent.lstm_layers": 2,
     "agent.algorithm": "ppo", "agent.learning_rate_schedule": "linear", "agent.head_layers": "4,4", "agent.mask_orders": True,
     "agent.replay_steps": 100, "agent.device": "cuda", "agent.threads": 2,
-    "train.steps": 256, "train.validations": 1, "train.seed": 1, "train.patience": 1, "train.checkpoint_steps": 1,
+    "train.steps": 256, "train.validations": 1, "train.seed": 1, "train.patience": 1,
+    "train.caution": 50.0, "train.checkpoint_steps": 1,
     "search.trials": 5, "search.steps": 1_024, "search.validations": 1, "search.startup_trials": 4, "search.prune": False,
     "search.seed": 1, "search.storage": "sqlite:///elsewhere.db",
     "benchmarks.sma_short_bars": 10, "benchmarks.sma_long_bars": 100, "benchmarks.rsi_bars": 5,
@@ -54,7 +55,8 @@ BESIDE = {
     "market.repair": {"market.file": "candles.csv"}, "env.targets": {"env.action_scheme": "targets"},
     "env.borrow_bps_per_day": {"env.shorts": True}, "env.funding_bps_per_day": {"env.shorts": True},
     "agent.replay_steps": {"agent.algorithm": "qr_dqn", "train.steps": 1_024},
-    "train.patience": {"train.validations": 4}, "train.checkpoint_steps": {"train.validations": 1},
+    "train.patience": {"train.validations": 4}, "train.caution": {"train.steps": 1_024, "train.validations": 16},
+    "train.checkpoint_steps": {"train.validations": 1},
     "env.maintenance_margin": {"env.max_leverage": 1.5},
     "features.fractional_order": {"features.differencing": "fractional", "features.fractional_threshold": 1e-2},
     "features.fractional_threshold": {"features.differencing": "fractional", "features.fractional_order": 0.7},
@@ -111,7 +113,8 @@ def of_agent(experiment: Experiment):
     try:
         trained = train_agent(
             split(CANDLES), features=experiment.features, env=experiment.env, agent=experiment.agent, steps=settings.steps,
-            validations=settings.validations, seed=settings.seed, patience=settings.patience, checkpoints=kept,
+            validations=settings.validations, seed=settings.seed, patience=settings.patience, caution=settings.caution,
+            checkpoints=kept,
             checkpoint_steps=settings.checkpoint_steps,
         )  # fmt: skip
     except InputError as error:
