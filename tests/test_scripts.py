@@ -249,6 +249,58 @@ def test_ctrl_c_in_training_leaves_the_best_agent_so_far(tmp_path):
     assert script(tmp_path, "backtest").returncode == 0
 
 
+def test_a_killed_training_goes_on_by_its_folder(place):
+    """From the command line: the same files as the run that was never killed, and one line for each mistake."""
+    steps = [*SMALL, "--train.steps", "6400", "--train.validations", "10", "--no-study"]
+    whole = place / script(place, "train", *steps).stdout.split("run folder: ")[1].splitlines()[0]
+    process = start(place, "train", *steps)
+    folder = place / next(line for line in process.stdout if line.startswith("run folder: ")).split(": ")[1].strip()
+    wait_for(lambda: list(folder.glob("checkpoints/*.safetensors")))
+    process.kill()
+    process.wait()
+    name = str(folder.relative_to(place))
+    resumed = script(place, "train", "--resume", name)
+    assert "resumed at step" in resumed.stdout
+    for file in ("agent/agent.safetensors", "training.json", "train.log"):
+        assert (folder / file).read_bytes() == (whole / file).read_bytes(), file
+    assert "nothing to do: it is trained" in script(place, "train", "--resume", name).stdout
+    refused = script(place, "train", "--resume", name, "--train.steps", "9")
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert "`train.steps` cannot be given with --resume" in refused.stderr
+
+
+def test_other_settings_in_the_run_folder_are_refused_with_the_difference(place):
+    steps = [*SMALL, "--train.steps", "640", "--train.validations", "4", "--no-study"]
+    folder = place / script(place, "train", *steps).stdout.split("run folder: ")[1].splitlines()[0]
+    record = json.loads((folder / "training.json").read_text())
+    (folder / "training.json").write_text(json.dumps(record | {"finished": False}))
+    config = (folder / "config.yaml").read_text()
+    (folder / "config.yaml").write_text(config.replace("gamma: 0.98", "gamma: 0.9"))
+    refused = script(place, "train", "--resume", str(folder))
+    assert refused.returncode == 2
+    assert "agent.gamma: 0.98 -> 0.9; restore them, or begin a new run" in refused.stderr
+
+
+def test_several_seeds_train_side_by_side_and_keep_their_own_results(place):
+    run = script(place, "train", *SMALL, *QUICK_TRAINING, "--no-study", "--seeds", "2", "--seed", "3")
+    assert run.returncode == 0, run.stdout + run.stderr
+    folder = place / run.stdout.split("run folder: ")[1].splitlines()[0]
+    assert {path.name for path in folder.iterdir()} == {"seed-3", "seed-4"}
+    for seed in (3, 4):
+        own = folder / f"seed-{seed}"
+        assert load_experiment(own / "config.yaml").train.seed == seed
+        assert f"seed-{seed}: best on validation" in run.stdout
+    agents = [(folder / f"seed-{seed}/agent/agent.safetensors").read_bytes() for seed in (3, 4)]
+    assert agents[0] != agents[1]
+    alone = script(place, "train", *SMALL, *QUICK_TRAINING, "--no-study", "--seed", "4")
+    single = place / alone.stdout.split("run folder: ")[1].splitlines()[0]
+    assert (single / "agent/agent.safetensors").read_bytes() == agents[1]  # as if it had been alone
+    judged = script(place, "backtest", "--run", str(folder.relative_to(place)))
+    assert judged.returncode == 0, judged.stdout + judged.stderr
+    assert (folder / "seed-3/metrics.json").exists()
+    assert (folder / "seed-4/metrics.json").exists()
+
+
 def test_the_real_coinbase_file_goes_the_whole_way(tmp_path, coinbase_hourly):
     mine = ["--config", str(ROOT / "configs/coinbase-hourly.yaml"), "--market.file", str(coinbase_hourly)]
     tiny = ["--agent.n_envs", "16", "--agent.n_steps", "64", "--agent.n_epochs", "1"]

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
+import torch
 
-from agents import AgentSettings
+from agents import AgentSettings, BuyAndHold, CheckpointFolder, Flat
 from envs import EnvSettings
-from evaluation import OraclePolicy, TrainingDiverged, best_policy, log_growth, play, train_agent
+from evaluation import OraclePolicy, TrainingDiverged, best_policy, growth_error, log_growth, play, train_agent
 from features import FeatureSettings
 from market import Candles, simulate, split
 
@@ -69,6 +70,88 @@ def test_weights_that_are_no_numbers_stop_the_training_with_one_line(parts):
     with pytest.raises(TrainingDiverged, match=r"lower agent\.learning_rate") as error:
         train(parts, agent=SMALL.model_copy(update={"learning_rate": 1e20}))
     assert "\n" not in str(error.value)
+    assert "after 64 steps (batch: observations" in str(error.value)
+    assert "; rewards " in str(error.value)
+
+
+def test_a_loss_that_no_reward_explains_stops_the_training(parts):
+    """Finite still, but a value loss of this size says that the next one will not be."""
+    agents = []
+
+    def explode(step):
+        if step == 160:
+            with torch.no_grad():
+                agents[0].policy.value_net.weight.mul_(1e5)
+
+    with pytest.raises(
+        TrainingDiverged, match=r"no rewards explain a value loss above 1,000,000, but it is [\d,]+ after 192 steps"
+    ):
+        train(parts, validations=2, on_progress=explode, on_validation=lambda look, agent, _: agents.append(agent))
+
+
+def test_a_training_that_diverges_keeps_its_last_good_checkpoint(parts, tmp_path):
+    """A weight becomes NaN in the midst of a rollout: the error names the checkpoint before, and it can be gone on from."""
+    folder, agents = CheckpointFolder(tmp_path, {}), []
+
+    def sabotage(step):
+        if step == 160:
+            with torch.no_grad():
+                agents[0].policy.value_net.weight[0, 0] = float("nan")
+
+    with pytest.raises(TrainingDiverged, match=r"must stay finite, but .* the last good checkpoint is of step 128; lower"):
+        train(
+            parts, steps=640, validations=5, checkpoints=folder, on_progress=sabotage,
+            on_validation=lambda look, agent, _: agents.append(agent),
+        )  # fmt: skip
+    assert folder.newest().step == 128
+    resumed = train(parts, steps=640, validations=5, checkpoints=folder)
+    assert weights(resumed) == weights(train(parts, steps=640, validations=5))
+
+
+def test_patience_ends_a_training_that_no_longer_improves(parts):
+    whole = train(parts, steps=1_280, validations=20)
+    figures = [look.log_growth for look in whole.history]
+    patience = 2
+    wanted = next(k for k in range(len(figures)) if k - int(np.argmax(figures[: k + 1])) >= patience) + 1
+    stopped = train(parts, steps=1_280, validations=20, patience=patience)
+    assert wanted < 20
+    assert stopped.stopped_early
+    assert stopped.history == whole.history[:wanted]
+    assert not whole.stopped_early
+    assert stopped.best.log_growth == max(figures[:wanted])
+
+
+def test_caution_prefers_cash_to_a_lucky_position(parts):
+    """The better of two looks by their growth less so many standard errors; a look in cash has no error."""
+    free = EnvSettings(episode_bars=100, fee_bps=0)
+    bold, careful = (train(parts, steps=1_280, validations=20, seed=2, env=free, caution=caution) for caution in (0.0, 2.0))
+    assert [look.log_growth for look in bold.history] == [look.log_growth for look in careful.history]
+    assert bold.best.log_growth == max(look.log_growth for look in bold.history)
+    scores = [look.log_growth - 2 * look.standard_error for look in careful.history]
+    assert careful.best == careful.history[int(np.argmax(scores))]
+    assert careful.best.step != bold.best.step
+
+
+def test_the_standard_error_is_that_of_drawing_such_returns_again():
+    """Over 300 martingales held to the end, growths spread by what each one's error says; idle cash has none."""
+    growths, errors = [], []
+    for seed in range(300):
+        candles = simulate("martingale", 500, seed)
+        episode = play(candles, np.zeros((500, 1), np.float32), EnvSettings(), BuyAndHold())
+        growths.append(log_growth(episode))
+        errors.append(growth_error(episode))
+    assert np.mean(errors) == pytest.approx(np.std(growths), rel=0.1)
+    assert growth_error(play(candles, np.zeros((500, 1), np.float32), EnvSettings(), Flat())) == 0.0
+
+
+def test_tensorboard_gets_losses_and_validation(parts, tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    trained = train(parts, steps=640, validations=5, tensorboard=tmp_path)
+    events = EventAccumulator(str(tmp_path)).Reload()
+    assert {"train/loss", "train/value_loss", "train/approx_kl", "validation/log_growth"} <= set(events.Tags()["scalars"])
+    seen = [(event.step, event.value) for event in events.Scalars("validation/log_growth")]
+    assert seen == [(look.step, pytest.approx(look.log_growth, abs=1e-6)) for look in trained.history]
 
 
 @pytest.mark.slow
