@@ -129,7 +129,7 @@ def fastest_threads(policy: BasePolicy, batch_size: int, rounds: int = 5) -> int
     widest = max(parameter.shape[0] for parameter in policy.parameters() if parameter.ndim == 2)
     one, two = torch.ones(batch_size, widest), torch.ones(widest, widest)
     seconds = {}
-    for threads in sorted({1, torch.get_num_threads(), torch.multiprocessing.cpu_count()}):
+    for threads in sorted({1, torch.multiprocessing.cpu_count()}):
         torch.set_num_threads(threads)
         seconds[threads] = min(_seconds_of(lambda: torch.tanh(one @ two)) for _ in range(rounds))
     return min(seconds, key=seconds.__getitem__)

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from agents import AgentSettings, LearnedAgent, SealError, build_learner
+from agents.algorithms import fastest_threads
 from agents.learned import FILE
 from agents.sealed import read_sealed, write_sealed
 from envs import BitcoinTradingVecEnv, EnvSettings
@@ -274,3 +275,13 @@ def test_every_hyperparameter_reaches_the_algorithm(candles, matrix):
 def test_one_thread_keeps_the_order_of_sums(candles, matrix):
     build_learner(SMALL, BitcoinTradingVecEnv(candles, matrix, n_envs=4, seed=0), seed=0)
     assert torch.get_num_threads() == 1
+
+
+def test_the_threads_are_chosen_by_a_measurement_if_that_is_asked_for(candles, matrix):
+    vector = BitcoinTradingVecEnv(candles, matrix, n_envs=4, seed=0)
+    model = build_learner(SMALL.model_copy(update={"threads": 0}), vector, seed=0)
+    before = {name: tensor.clone() for name, tensor in model.policy.state_dict().items()}
+    chosen = fastest_threads(model.policy, SMALL.batch_size)
+    torch.set_num_threads(1)
+    assert chosen in (1, torch.multiprocessing.cpu_count())
+    assert all(torch.equal(before[name], tensor) for name, tensor in model.policy.state_dict().items())
