@@ -48,14 +48,14 @@ def _ppo(settings: AgentSettings) -> Arguments:
 
 
 def _qr_dqn(settings: AgentSettings) -> Arguments:
-    """An update for every `n_envs` transitions: as many updates as steps of the envs."""
+    """As many steps between two rounds of updates as a rollout of PPO has, then updates; the target follows every 10th."""
     return {
         "buffer_size": settings.replay_steps,
         "learning_starts": min(settings.replay_steps, 10 * settings.n_envs * settings.n_steps // settings.n_minibatches),
         "batch_size": settings.batch_size,
         "train_freq": settings.n_steps,
         "gradient_steps": settings.n_epochs * settings.n_minibatches,
-        "target_update_interval": 10 * settings.n_steps,
+        "target_update_interval": 10 * settings.n_steps * settings.n_envs,
         "exploration_fraction": 0.3,
         "exploration_final_eps": 0.02,
         "max_grad_norm": settings.max_grad_norm,

@@ -112,11 +112,12 @@ def train_agent(
         held.restore(model)
         watch.restore(held)
     on_start(model.num_timesteps, tuple(watch.history), held)
+    stopped_early = False
     try:
         model.learn(steps - model.num_timesteps, callback=watch, reset_num_timesteps=held is None)
         watch.finish()
     except _StoppedEarly:
-        pass
+        stopped_early = True
     except ValueError as error:
         if "to satisfy the constraint" not in str(error):  # how torch's distributions refuse logits that are NaN
             raise
@@ -124,7 +125,7 @@ def train_agent(
     model.logger.close()
     model.policy.load_state_dict(watch.best_weights)
     learner.reward_scaling = watch.best_scaling
-    return Trained(learner, fitted, tuple(watch.history), watch.out_of_patience)
+    return Trained(learner, fitted, tuple(watch.history), stopped_early)
 
 
 def _logger(tensorboard: Path | None) -> Logger:
