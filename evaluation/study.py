@@ -1,5 +1,6 @@
 """Runs a search as an Optuna study in SQLite: TPE, a median pruner, and trials that say what they did."""
 
+import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -28,13 +29,25 @@ def open_storage(url: str) -> optuna.storages.RDBStorage:
     path = Path(url.removeprefix("sqlite:///"))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        storage = optuna.storages.RDBStorage(url, engine_kwargs={"connect_args": {"timeout": 60}})
+        storage = _connect(url)
         with storage.engine.connect() as connection:
             connection.exec_driver_sql("PRAGMA journal_mode=WAL")  # stays with the file
     except (SQLAlchemyError, OSError) as error:
         reason = str(error).splitlines()[0]
         raise StudyError(f"`search.storage` must be a SQLite file that can be written, but {url}: {reason}") from error
     return storage
+
+
+def _connect(url: str, tries: int = 10) -> optuna.storages.RDBStorage:
+    """Two processes may make the tables of a new file at the same moment: the later one looks again."""
+    for attempt in range(tries):
+        try:
+            return optuna.storages.RDBStorage(url, engine_kwargs={"connect_args": {"timeout": 60}})
+        except SQLAlchemyError as error:
+            if "already exists" not in str(error) or attempt == tries - 1:
+                raise
+            time.sleep(0.3)
+    raise AssertionError  # the last attempt has returned or raised
 
 
 def find_study(url: str, name: str) -> optuna.Study | None:

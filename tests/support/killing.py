@@ -23,8 +23,14 @@ from evaluation import TrainingRecord
 from market import load_candles, split
 
 
-def attempt(folder: Path, seconds: float | None) -> int | None:
-    """Go on with the run in a process of its own, kill it after so many seconds; its exit status, None if it was killed."""
+def attempt(folder: Path, seconds: float | None, advance: bool = False) -> int | None:
+    """Go on with the run in a process of its own; its exit status, None if it was killed.
+
+    Args:
+        seconds: until the kill; None never kills.
+        advance: wait for a new checkpoint first, so that the run gets on, however slow the machine.
+    """
+    before = newest(folder)
     child = os.fork()
     if child == 0:
         status = 1
@@ -34,6 +40,8 @@ def attempt(folder: Path, seconds: float | None) -> int | None:
         finally:
             os._exit(status)
     if seconds is not None:
+        while advance and newest(folder) == before and os.waitpid(child, os.WNOHANG) == (0, 0):
+            time.sleep(0.005)
         time.sleep(seconds)
         os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
@@ -54,7 +62,7 @@ def main() -> None:
     rng, killed = random.Random(0), 0
     while killed < kills:
         seconds = rng.uniform(0.02, longest)
-        status = attempt(folder, seconds)
+        status = attempt(folder, seconds, advance=killed % 2 == 1)
         assert status is None, f"it was over before kill {killed + 1} of {kills}, with status {status}; give it more steps"
         assert not TrainingRecord(folder).finished
         killed += 1
