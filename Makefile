@@ -16,7 +16,7 @@ demo: $(SETUP) ## optimize, train, backtest and report on the built-in simulated
 	$(BIN)/python backtest.py
 
 test: lint ## ruff, mypy and pytest
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -n 2 --dist loadscope -m "not slow"
 
 test-slow: $(SETUP) ## the long learning tests, and random cases that no run has drawn before
 	$(BIN)/pytest -m slow
