@@ -86,9 +86,11 @@ def train_seeds(folders: list[Path], console: Console) -> int:
         console.print(f"{folder.name}: {TrainingRecord(folder).in_words}")
     run_folder = folders[0].parent
     failed = [name for name, code in codes.items() if code]
-    again = f"go on with: python train.py --resume {run_folder}" if failed else f"next: python backtest.py --run {run_folder}"
-    console.print(f"{f'{chr(44).join(failed)} did not finish; ' if failed else ''}{again}")
-    return 1 if failed else 0
+    if failed:
+        console.print(f"{', '.join(failed)} did not finish; go on with: python train.py --resume {run_folder}")
+        return 1
+    console.print(f"next: python backtest.py --run {run_folder}")
+    return 0
 
 
 def train(folder: Path, console: Console) -> None:
