@@ -5,11 +5,11 @@ from agents.checkpoints import Checkpoint, CheckpointError, CheckpointFolder, re
 from agents.learned import LearnedAgent
 from agents.recurrent_policy import MlpLstmPolicy
 from agents.recurrent_ppo import RecurrentPPO
-from agents.sealed import SealError
 from agents.search_space import known_good, suggest_agent
 from agents.settings import AgentSettings, StrategySettings
 from agents.strategies import Agent, BuyAndHold, Flat, RandomTrader, RsiDivergence, SignalStrategy, SmaCrossover
 from agents.zips import ZipError, export_zip, import_zip
+from features import SealError
 
 __all__ = [
     "Agent", "AgentSettings", "BuyAndHold", "Checkpoint", "CheckpointError", "CheckpointFolder", "Flat", "LearnedAgent",

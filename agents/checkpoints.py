@@ -11,7 +11,7 @@ import torch
 from sb3_contrib.common.recurrent.type_aliases import RNNStates
 from stable_baselines3.common.vec_env import VecNormalize
 
-from agents.sealed import SealError, Tensors, read_sealed, write_sealed
+from features import SealError, Tensors, read_sealed, write_sealed
 from market import InputError, differences
 
 KIND = "checkpoint"

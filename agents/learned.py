@@ -11,8 +11,8 @@ from stable_baselines3.common.policies import BasePolicy
 from agents.acting import Actor, Memory
 from agents.algorithms import blank_policy
 from agents.recurrent_policy import impossible_orders
-from agents.sealed import SealError, Tensors, read_sealed, write_sealed
 from agents.settings import AgentSettings
+from features import SealError, Tensors, read_sealed, write_sealed
 
 KIND = "agent"
 FORMAT = 2

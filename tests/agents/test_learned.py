@@ -10,10 +10,9 @@ import torch
 from agents import AgentSettings, LearnedAgent, SealError, build_learner
 from agents.algorithms import fastest_threads
 from agents.learned import FILE
-from agents.sealed import read_sealed, write_sealed
 from envs import BitcoinTradingVecEnv, EnvSettings
 from evaluation import play, train_agent
-from features import FeatureSettings
+from features import FeatureSettings, read_sealed, write_sealed
 from market import InputError
 
 SMALL = AgentSettings(n_envs=4, n_steps=16, n_minibatches=2, n_epochs=1, lstm_size=8)

@@ -11,10 +11,9 @@ import pytest
 import torch
 
 from agents import AgentSettings, CheckpointError, CheckpointFolder, SealError, build_learner
-from agents.sealed import read_sealed, write_sealed
 from envs import BitcoinTradingVecEnv, EnvSettings
 from evaluation import train_agent
-from features import FeatureSettings
+from features import FeatureSettings, read_sealed, write_sealed
 
 ROOT = Path(__file__).parents[2]
 SMALL = AgentSettings(n_envs=4, n_steps=16, n_minibatches=2, n_epochs=2, lstm_size=8)
