@@ -1,0 +1,11 @@
+"""Supervised models of the next closes, and the baselines that they must beat. Imports `market` and modules of `features`."""
+
+from features.forecasters.registry import FORECASTERS, FittedForecaster, Forecaster, fit_forecaster
+from features.forecasters.settings import ForecastSettings
+from features.forecasters.training import Epoch, Watch
+from features.forecasters.windows import Windows, sample_windows, save_windows
+
+__all__ = [
+    "FORECASTERS", "Epoch", "FittedForecaster", "ForecastSettings", "Forecaster", "Watch", "Windows", "fit_forecaster",
+    "sample_windows", "save_windows",
+]  # fmt: skip

@@ -1,0 +1,111 @@
+"""The settings of the forecasters."""
+
+from typing import Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from market import Settings, unknown
+
+PRICES = ("open", "high", "low", "close")
+VOLUMES = ("volume", "quote_volume")
+NAMES = ("last_value", "lag", "linear", "sarimax", "cnn", "lstm", "gru")
+"""the forecasters, simplest first; a test holds the registry to it"""
+
+
+class ForecastSettings(Settings):
+    """Supervised forecasts of the next closes: what the models see, how they are built and trained, which the agent is shown."""
+
+    models: tuple[str, ...] = ()
+    """forecasters whose walk-forward forecasts become columns: none, or any of last_value, lag, linear, sarimax, cnn, lstm,
+    gru"""
+    first_fit_bars: int = Field(2_880, ge=100)
+    """bars of train that the first model of a column is trained on; they get no row"""
+    refit_bars: int = Field(2_880, ge=50)
+    """bars of train after which the models of a column are trained anew, each time on all bars before"""
+    ensemble: int = Field(3, ge=1)
+    """models of a column that differ in their seed alone: the column is their mean, and their spread is one more"""
+    past_bars: int = Field(256, ge=2)
+    """bars that a model looks back on"""
+    future_bars: int = Field(16, ge=1)
+    """bars ahead that it forecasts, each of them"""
+    inputs: tuple[str, ...] = ("close",)
+    """columns of the candles that it sees"""
+    windows: Literal["sliding", "disjoint"] = "sliding"
+    """sliding: a window ends at every bar of train; disjoint: the windows share no bar"""
+    target: Literal["log_return", "price"] = "log_return"
+    """log_return: prices are seen, and forecast, relative to the last close; price: as they are, scaled by the range of train"""
+    conv_layers: Literal[2, 3, 4] = 2
+    """convolutions of cnn"""
+    units: int = Field(50, ge=1)
+    """hidden units of lstm and gru"""
+    activation: Literal["relu", "leaky_relu"] = "leaky_relu"
+    """of the output of cnn, lstm and gru; its zero stands at the lowest target of train"""
+    dropout: float = Field(0.2, ge=0, lt=1)
+    """share of hidden outputs that are dropped in training"""
+    l1: float = Field(0.0, ge=0)
+    """weight of the sum of absolute values in the loss"""
+    l2: float = Field(0.0, ge=0)
+    """weight of the sum of squares in the loss"""
+    regularize: Literal["kernel", "bias", "recurrent", "activity"] = "kernel"
+    """what l1 and l2 are applied to, in the hidden layers: input weights, biases, recurrent weights, or outputs"""
+    learning_rate: float = Field(1e-3, gt=0, le=1)
+    """Adam's step size"""
+    batch_size: int = Field(64, ge=1)
+    """windows of an update"""
+    epochs: int = Field(40, ge=1)
+    """passes over the windows, at most"""
+    patience: int = Field(6, ge=1)
+    """epochs without a new best validation loss after which the training ends"""
+    seed: int = Field(0, ge=0)
+    """of weights, order and dropout; the k-th model of an ensemble has seed + k"""
+    threads: int = Field(1, ge=1)
+    """of torch, in training and forecasting; another number may change the last bits"""
+
+    @field_validator("models", "inputs", mode="before")
+    @classmethod
+    def _by_commas(cls, names: Any) -> Any:
+        """On a command line `cnn,lstm` is easier to write than a list."""
+        return [name.strip() for name in names.split(",") if name.strip()] if isinstance(names, str) else names
+
+    @field_validator("models")
+    @classmethod
+    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if name not in NAMES:
+                raise ValueError(unknown("forecaster", name, NAMES))
+        return _each_once("forecaster", names)
+
+    @field_validator("inputs")
+    @classmethod
+    def _are_columns(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if name not in PRICES + VOLUMES:
+                raise ValueError(unknown("column of the candles", name, PRICES + VOLUMES))
+        if not names:
+            raise ValueError("a forecaster needs an input, but got none; `close` is the usual one")
+        return _each_once("input", names)
+
+    @model_validator(mode="after")
+    def _leaves_windows(self) -> "ForecastSettings":
+        if self.models and self.first_fit_bars < self.least_bars:
+            raise ValueError(
+                f"`first_fit_bars` must be {self.least_bars} or more for windows of {self.past_bars} + {self.future_bars} bars, "
+                f"but got {self.first_fit_bars}; raise it, or lower past_bars"
+            )
+        return self
+
+    @property
+    def width(self) -> int:
+        """Bars of a window, past and future."""
+        return self.past_bars + self.future_bars
+
+    @property
+    def least_bars(self) -> int:
+        """Bars that a walk-forward model needs: the last fifth, for early stopping, must hold a few windows."""
+        return 5 * (self.width + 20)
+
+
+def _each_once(kind: str, names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(names)) < len(names):
+        raise ValueError(f"each {kind} may be named once, but got {', '.join(names)}; drop the repeated one")
+    return names
