@@ -50,7 +50,7 @@ class ForecastSettings(Settings):
     """what l1 and l2 are applied to, in the hidden layers: input weights, biases, recurrent weights, or outputs"""
     learning_rate: float = Field(1e-3, gt=0, le=1)
     """Adam's step size"""
-    batch_size: int = Field(64, ge=1)
+    batch_size: int = Field(128, ge=1)
     """windows of an update"""
     epochs: int = Field(40, ge=1)
     """passes over the windows, at most"""
@@ -58,7 +58,7 @@ class ForecastSettings(Settings):
     """epochs without a new best validation loss after which the training ends"""
     seed: int = Field(0, ge=0)
     """of weights, order and dropout; the k-th model of an ensemble has seed + k"""
-    threads: int = Field(1, ge=1)
+    threads: int = Field(2, ge=1)
     """of torch, in training and forecasting; another number may change the last bits"""
 
     @field_validator("models", "inputs", mode="before")
