@@ -18,7 +18,7 @@ from market import Candles, InputError
 
 CACHE = Path("cache")
 """where the scripts keep theirs"""
-LIBRARIES = ("numba", "numpy", "pandas", "scipy", "statsmodels")
+LIBRARIES = ("numba", "numpy", "pandas", "scipy", "statsmodels", "torch")
 Kept = TypeVar("Kept")
 
 
@@ -56,6 +56,8 @@ def key_of(kind: str, settings: FeatureSettings, candles: Candles, estimated: di
         return None
     about = [kind, code_version(), candles.sha256, candles.bar.isoformat(), settings.model_dump(mode="json")]
     digest = hashlib.sha256(json.dumps(about).encode())
+    if candles.filled is not None:  # no forecaster learns from bars that a repair made up
+        digest.update(np.packbits(candles.filled).tobytes())
     for name, array in (estimated or {}).items():
         digest.update(f"{name} {array.dtype} {array.shape}".encode())
         digest.update(np.ascontiguousarray(array).tobytes())

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from features import clock, fractional, hidden, sarimax, stationary, volatility
+from features.forecasters import fit_walk_forward, walk_forward
 from features.indicators import INDICATORS, compute_indicators
 from features.settings import FeatureSettings
 from market import Candles
@@ -34,6 +35,7 @@ class Family(NamedTuple):
         fit: what must be estimated, from train alone.
         memory: bars, the newest one included, that a column may depend on by definition, even if train never showed it.
         notes: what a person should know about the estimates, such as a fit that did not converge.
+        measured: whether more bars than that may show, which is measured on train; not where `memory` is all there is.
     """
 
     chosen: Callable[[FeatureSettings], bool]
@@ -42,6 +44,7 @@ class Family(NamedTuple):
     fit: Callable[[Candles, FeatureSettings], Estimates] = _estimates_nothing
     notes: Callable[[Estimates, FeatureSettings], list[str]] = _nothing_to_say
     memory: Callable[[FeatureSettings], int] = lambda settings: 1
+    measured: bool = True
 
 
 FAMILIES: dict[str, Family] = {
@@ -69,6 +72,14 @@ FAMILIES: dict[str, Family] = {
         fit=lambda train, s: sarimax.fit_sarimax(train, s.sarimax),
         memory=lambda s: sarimax.memory(s.sarimax),
         notes=lambda estimates, s: sarimax.notes(estimates, s.sarimax),
+    ),
+    "forecasts": Family(
+        chosen=lambda s: bool(s.forecasts.models),
+        warmup=lambda s: s.forecasts.first_fit_bars,
+        compute=lambda candles, s, estimates: walk_forward(candles, s.forecasts, estimates),
+        fit=lambda train, s: fit_walk_forward(train, s.forecasts),
+        memory=lambda s: s.forecasts.past_bars,
+        measured=False,
     ),
     "calendar": Family(
         chosen=lambda s: s.calendar,
@@ -109,6 +120,11 @@ def compute_tables(candles: Candles, settings: FeatureSettings, estimates: dict[
         yield family.compute(candles, settings, estimates.get(name, {}))
 
 
-def compute_columns(candles: Candles, settings: FeatureSettings, estimates: dict[str, Estimates]) -> pd.DataFrame:
-    """The unscaled columns of all chosen families, float64 (T, F)."""
-    return pd.concat(list(compute_tables(candles, settings, estimates)), axis=1)
+def compute_columns(
+    candles: Candles, settings: FeatureSettings, estimates: dict[str, Estimates], measured: bool = False
+) -> pd.DataFrame:
+    """The unscaled columns of all chosen families, float64 (T, F); or of those alone whose memory is measured."""
+    if not measured:
+        return pd.concat(list(compute_tables(candles, settings, estimates)), axis=1)
+    families = families_of(settings).items()
+    return pd.concat([f.compute(candles, settings, estimates.get(name, {})) for name, f in families if f.measured], axis=1)

@@ -10,6 +10,7 @@ import pandas as pd
 from features import cache, storage
 from features.correlation import Choice, keep_least_correlated
 from features.families import Estimates, columns_warmup, compute_columns, compute_tables, families_of, warmup_bars
+from features.forecasters import walk_forward
 from features.indicators import INDICATORS, compute_indicators
 from features.matrix import FeatureMatrix, stack_rows
 from features.memory import measure_memory
@@ -148,6 +149,20 @@ class FittedFeatures:
         """
         return cls(**storage.load_fitted(folder), cache=cache)
 
+    def out_of_fold(self, candles: Candles) -> pd.DataFrame:
+        """The walk-forward forecasts, unscaled: each row by models that were trained on bars that had ended before it.
+
+        Returns:
+            float64 (T - first_fit_bars, ...), a row a bar after the first models' own; see `features.forecasters.walk_forward`.
+
+        Raises:
+            InputError: the settings name no forecaster, or the candles begin too early for the oldest models.
+        """
+        if "forecasts" not in self.estimates:
+            raise InputError("these features hold no forecasts; set `features.forecasts.models` and fit anew")
+        settings = self.settings.forecasts
+        return walk_forward(candles, settings, self.estimates["forecasts"]).iloc[settings.first_fit_bars :]
+
     @property
     def _kept_settings(self) -> FeatureSettings:
         """The settings that compute the columns that remain, and no others."""
@@ -185,14 +200,26 @@ def _fit(settings: FeatureSettings, train: Candles, folder: Path | None) -> Fitt
     center, scale = estimate_scaler(_finite_rows(table, first), settings.scaler)
     remaining = settings.model_copy(update={"indicators": tuple(kept)})
 
-    def rows_from(first: int, last: int) -> np.ndarray:
-        return compute_columns(train[first:last], remaining, estimates).to_numpy()
-
-    memory = measure_memory(table.to_numpy(), rows_from, scale)
+    memory = _memory(train, remaining, estimates, table, scale)
     notes += _long_memories(tuple(table.columns), memory, len(train))
     return FittedFeatures(
         settings, tuple(table.columns), center, scale, estimates, memory, train.bar, train.sha256, tuple(notes), folder
     )
+
+
+def _memory(
+    train: Candles, settings: FeatureSettings, estimates: dict[str, Estimates], table: pd.DataFrame, scale: np.ndarray
+) -> np.ndarray:
+    """int64 (F,): measured, but for the families whose definition tells it."""
+
+    def rows_from(first: int, last: int) -> np.ndarray:
+        return compute_columns(train[first:last], settings, estimates, measured=True).to_numpy()
+
+    measured = table.columns.isin(compute_columns(train[:MIN_FIT_ROWS], settings, estimates, measured=True).columns)
+    told = [family.memory(settings) for family in families_of(settings).values() if not family.measured]
+    memory = np.full(table.shape[1], max(told, default=1))
+    memory[measured] = measure_memory(table.to_numpy()[:, measured], rows_from, scale[measured])
+    return memory
 
 
 def choose_indicators(train: Candles, settings: FeatureSettings) -> Choice:

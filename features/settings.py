@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
+from features.forecasters.settings import ForecastSettings
 from features.indicators import INDICATORS
 from features.sarimax import SarimaxSettings
 from market import Settings, unknown
@@ -23,6 +24,7 @@ class FeatureSettings(Settings):
     keep_indicators: int = Field(40, ge=1)
     """indicators that remain: in each group those that correlate most with the rest are dropped, judged on train alone"""
     sarimax: SarimaxSettings = SarimaxSettings()
+    forecasts: ForecastSettings = ForecastSettings()
     calendar: bool = True
     """hour of the day and day of the week, as sine and cosine"""
     volatility_bars: tuple[int, ...] = (6, 24, 168)

@@ -41,11 +41,13 @@ class Forecaster(NamedTuple):
             t+1 ... t+K, known when bar t closes. NaN in the first `past_bars - 1` rows, finite after them. What it gives for
             `candles[:n]` equals the first n rows of what it gives for all, to the bit.
         network: whether it is trained by epochs, from a seed, and has an output activation.
+        recursive: whether a forecast depends on all bars before it, however little, and not on `past_bars` alone.
     """
 
     estimate: Callable[[Candles, Candles, ForecastSettings, Watch], Estimates]
     forecast: Callable[[Candles, ForecastSettings, Estimates], np.ndarray]
     network: bool = False
+    recursive: bool = False
 
 
 def _estimate_nothing(train: Candles, validation: Candles, settings: ForecastSettings, watch: Watch) -> Estimates:
@@ -130,7 +132,7 @@ FORECASTERS: dict[str, Forecaster] = {
     "last_value": Forecaster(_estimate_nothing, _last_value),
     "lag": Forecaster(_estimate_nothing, _lag),
     "linear": Forecaster(_estimate_linear, lambda *given: _by_network("linear", *given)),
-    "sarimax": Forecaster(_estimate_sarimax, _sarimax),
+    "sarimax": Forecaster(_estimate_sarimax, _sarimax, recursive=True),
     "cnn": _network("cnn"),
     "lstm": _network("lstm"),
     "gru": _network("gru"),

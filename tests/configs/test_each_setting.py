@@ -12,12 +12,16 @@ from configs import Experiment, load_experiment, setting_fields
 from envs import BitcoinTradingEnv
 from evaluation import open_study, run_study, train_agent
 from features import FeaturePipeline
+from features.forecasters import ForecastSettings
 from market import CandleError, InputError, load_candles, simulate, split
 
 CANDLES = simulate("bitcoin", bars=600, seed=0)
 BASE = {
     "market.bars": 600, "env.episode_bars": 50, "features.indicators": "rsi,ema_8", "features.volatility_bars": "6,24",
     "features.sarimax.forecast_len": 0,
+    "features.forecasts.past_bars": 32, "features.forecasts.future_bars": 2, "features.forecasts.first_fit_bars": 300,
+    "features.forecasts.refit_bars": 300, "features.forecasts.ensemble": 1, "features.forecasts.units": 4,
+    "features.forecasts.epochs": 2, "features.forecasts.threads": 1,
     "agent.n_envs": 2, "agent.n_steps": 16, "agent.n_minibatches": 1, "agent.n_epochs": 2, "agent.lstm_size": 8,
     "train.steps": 128, "train.validations": 2,
     "search.trials": 4, "search.steps": 512, "search.validations": 2, "search.startup_trials": 1,
@@ -32,6 +36,14 @@ OTHER = {
     "features.calendar": False, "features.state": True, "features.volatility_bars": "5", "features.window": 2,
     "features.sarimax.forecast_len": 2, "features.sarimax.confidence_interval": 0.5, "features.sarimax.order": "2,0,0",
     "features.sarimax.seasonal_order": "1,0,0,24", "features.sarimax.refit_bars": 100, "features.sarimax.fit_bars": 200,
+    "features.forecasts.models": "linear", "features.forecasts.first_fit_bars": 280, "features.forecasts.refit_bars": 100,
+    "features.forecasts.ensemble": 2, "features.forecasts.past_bars": 30, "features.forecasts.future_bars": 3,
+    "features.forecasts.inputs": "close,volume", "features.forecasts.windows": "disjoint",
+    "features.forecasts.target": "price", "features.forecasts.conv_layers": 4, "features.forecasts.units": 5,
+    "features.forecasts.activation": "relu", "features.forecasts.dropout": 0.5, "features.forecasts.l1": 0.1,
+    "features.forecasts.l2": 0.1, "features.forecasts.regularize": "activity", "features.forecasts.learning_rate": 0.01,
+    "features.forecasts.batch_size": 16, "features.forecasts.epochs": 3, "features.forecasts.patience": 1,
+    "features.forecasts.seed": 1, "features.forecasts.threads": 2,
     "env.action_scheme": "targets", "env.targets": "0,0.3,1", "env.fill": "next_close",
     "env.reward": "profit", "env.reward_window": 5, "env.initial_cash": 500.0, "env.fee_bps": 50, "env.half_spread_bps": 50,
     "env.slippage_bps": 50, "env.impact": 1.0, "env.borrow_bps_per_day": 50, "env.funding_bps_per_day": 10,
@@ -63,6 +75,19 @@ BESIDE = {
     "features.keep_indicators": {"features.indicators": "rsi,ema_8,ema_12"},
     **{f"features.sarimax.{name}": {"features.sarimax.forecast_len": 1}
        for name in ("confidence_interval", "order", "seasonal_order")},
+    **{f"features.forecasts.{name}": {"features.forecasts.models": "lstm"} for name in ForecastSettings.model_fields
+       if name != "models"},
+    "features.forecasts.conv_layers": {
+        "features.forecasts.models": "cnn", "features.forecasts.past_bars": 70, "features.forecasts.first_fit_bars": 470,
+    },
+    "features.forecasts.regularize": {"features.forecasts.models": "lstm", "features.forecasts.l2": 1.0},
+    "features.forecasts.activation": {
+        "features.forecasts.models": "gru", "features.forecasts.target": "price", "features.forecasts.learning_rate": 1.0,
+    },
+    "features.forecasts.patience": {
+        "features.forecasts.models": "gru", "features.forecasts.target": "price", "features.forecasts.learning_rate": 1.0,
+        "features.forecasts.epochs": 12,
+    },
     "features.sarimax.refit_bars": {"features.sarimax.forecast_len": 1, "features.sarimax.fit_bars": 150},
     "features.sarimax.fit_bars": {
         "features.sarimax.forecast_len": 1, "features.sarimax.refit_bars": 100, "features.sarimax.fit_bars": 150,
@@ -88,7 +113,11 @@ def of_split(experiment: Experiment):
 
 
 def of_features(experiment: Experiment):
-    return FeaturePipeline(experiment.features).fit(CANDLES).transform(CANDLES).values.tobytes()
+    threads = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch, "set_num_threads", threads.append)
+        values = FeaturePipeline(experiment.features).fit(CANDLES).transform(CANDLES).values
+    return values.tobytes(), threads
 
 
 def of_env(experiment: Experiment):

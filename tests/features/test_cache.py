@@ -27,7 +27,7 @@ def computed(monkeypatch):
     counts: list[int] = []
 
     def counting(original):
-        return lambda *arguments: counts.append(1) or original(*arguments)
+        return lambda *arguments, **options: counts.append(1) or original(*arguments, **options)
 
     for name in ("compute_columns", "compute_tables"):
         monkeypatch.setattr(pipeline, name, counting(getattr(pipeline, name)))
