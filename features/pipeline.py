@@ -154,12 +154,13 @@ class FittedFeatures:
 
         Returns:
             float64 (T - first_fit_bars, ...), a row a bar after the first models' own; see `features.forecasters.walk_forward`.
+            Without columns if the settings name no forecaster.
 
         Raises:
-            InputError: the settings name no forecaster, or the candles begin too early for the oldest models.
+            InputError: the candles begin too early for the oldest models.
         """
-        if "forecasts" not in self.estimates:
-            raise InputError("these features hold no forecasts; set `features.forecasts.models` and fit anew")
+        if not self.settings.forecasts.models:
+            return pd.DataFrame(index=candles.index)
         settings = self.settings.forecasts
         return walk_forward(candles, settings, self.estimates["forecasts"]).iloc[settings.first_fit_bars :]
 

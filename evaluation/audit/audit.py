@@ -11,6 +11,7 @@ import pandas as pd
 
 from envs import EnvSettings
 from evaluation.audit.fills import next_bar_fills
+from evaluation.audit.folds import has_folds, out_of_fold
 from evaluation.audit.futures import plain, require_room
 from evaluation.audit.report import AuditReport, Check, Tally
 from evaluation.audit.rows import Scene, aligned_rows, candles_alone, causal_features, fitted_on_train_alone, pure_transform
@@ -33,6 +34,7 @@ START_TOLERANCE = 0.1
 
 PROMISES = {
     "fitted on train": "what is estimated, and every row, is the same whatever follows the train range",
+    "out of fold": "a walk-forward forecast comes from models that had not seen the bars after it, on train as well",
     "aligned rows": "there is one row a candle after the warm-up, labelled with that candle's time",
     "causal features": "no row changes when the candles after it are replaced or removed",
     "pure transform": "a transform changes nothing that was fitted, and repeats to the bit",
@@ -69,7 +71,8 @@ def leak_audit(
         candles: train and what follows it; at least 50 bars of each.
         pipeline: anything whose `fit` returns something with `transform`. `fit(train)` gets the train bars; a `fit(candles,
             train_bars)` gets all, and is trusted with nothing. `transform(candles)` gives a `FeatureMatrix`, a DataFrame or an
-            array, whose rows are the candles' last ones. The default is `FeaturePipeline()`.
+            array, whose rows are the candles' last ones. An `out_of_fold(candles)` beside it gives the columns, a DataFrame, that
+            are walk-forward on train. The default is `FeaturePipeline()`.
         fitted: what `fit` returned once; without a `pipeline` beside it, what it was fitted on is not audited.
         train_bars: bars that the pipeline is fitted on; 60 % of all by default.
         env: `EnvSettings`, or `(candles, FeatureMatrix) -> gymnasium.Env`, whose episode begins at the first row. None: no audit
@@ -91,6 +94,7 @@ def leak_audit(
     began, audit = time.monotonic(), _Audit(on_check)
     scene = Scene(plain(candles), train_bars, pipeline, cuts, seed, fitted)
     audit.run("fitted on train", fitted_on_train_alone, scene if pipeline is not None else None)
+    audit.run("out of fold", out_of_fold, scene if has_folds(scene) else None)
     audit.run("aligned rows", aligned_rows, scene)
     audit.run("pure transform", pure_transform, scene)
     audit.run("causal features", causal_features, scene)

@@ -65,10 +65,11 @@ def walk_forward(candles: Candles, settings: ForecastSettings, estimates: Estima
         InputError: a bar after these rows that opens before the first mark.
     """
     opens, first = candles.index.as_unit("ns").asi8, min(settings.first_fit_bars, len(candles))
-    if first < len(opens) and opens[first] < estimates[MARKS][0]:
+    oldest = pd.Timestamp(estimates[MARKS][0], tz="UTC")
+    if first < len(opens) and candles.index[first] < oldest:
         raise InputError(
-            f"the oldest models were trained until {pd.Timestamp(estimates[MARKS][0])}, but the bar at {candles.index[first]} is "
-            f"older; give candles from {pd.Timestamp(estimates[MARKS][0]) - first * candles.bar} on, or fit anew"
+            f"the oldest models were trained until {oldest}, but the bar at {candles.index[first]} is older; give candles from "
+            f"{oldest - first * candles.bar} on, or fit anew"
         )
     newest = np.searchsorted(estimates[MARKS], opens, side="right") - 1
     columns: dict[str, np.ndarray] = {}

@@ -113,9 +113,9 @@ def of_split(experiment: Experiment):
 
 
 def of_features(experiment: Experiment):
-    threads = []
+    threads, set_threads = [], torch.set_num_threads
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(torch, "set_num_threads", threads.append)
+        patch.setattr(torch, "set_num_threads", lambda count: threads.append(count) or set_threads(count))
         values = FeaturePipeline(experiment.features).fit(CANDLES).transform(CANDLES).values
     return values.tobytes(), threads
 

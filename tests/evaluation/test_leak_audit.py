@@ -1,5 +1,7 @@
 """The leak audit catches what it must, by name, and accuses nobody else: features and what was fitted."""
 
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,7 +12,13 @@ from evaluation import AuditReport, leak_audit
 from evaluation.audit import another_future
 from evaluation.audit.futures import KINDS, REMOVED, busiest_bar, dense_cuts, whole_cuts
 from features import INDICATORS, FeaturePipeline, FeatureSettings, Indicator
+from features.forecasters import ForecastSettings
 from market import Candles, InputError, read_candles, simulate
+
+FORECASTS = ForecastSettings(
+    models="linear,cnn", past_bars=32, future_bars=4, conv_layers=4, first_fit_bars=400, refit_bars=200, ensemble=2, epochs=2,
+    threads=1,
+)  # fmt: skip
 
 
 def audit(pipeline=None, **options) -> AuditReport:
@@ -18,7 +26,7 @@ def audit(pipeline=None, **options) -> AuditReport:
 
 
 @pytest.mark.parametrize("leak", LEAKS, ids=lambda leak: leak.name)
-def test_each_of_the_twelve_leaks_is_caught(leak: Leak):
+def test_each_of_the_thirteen_leaks_is_caught(leak: Leak):
     report = audit(**leak.leaky)
     assert not report.passed
     assert leak.column in [finding.column for finding in report[leak.check].findings], report.verdict
@@ -46,12 +54,22 @@ def test_a_finding_names_the_first_column_and_bar():
         FeatureSettings(),
         FeatureSettings(differencing="both", fractional_threshold=1e-3, scaler="minmax", window=3),
         FeatureSettings(indicators=("rsi", "adx"), scaler="standard", sarimax={"refit_bars": 200, "fit_bars": 150}),
+        FeatureSettings(indicators=("rsi",), forecasts=FORECASTS),
     ],
-    ids=["default", "both differences, stacked", "walk-forward SARIMAX"],
+    ids=["default", "both differences, stacked", "walk-forward SARIMAX", "forecasters"],
 )
 def test_the_features_of_this_project_pass(settings):
     report = leak_audit(simulate("bitcoin", bars=1_400, seed=2), FeaturePipeline(settings), cuts=2)
     assert report.passed, report.verdict
+
+
+def test_one_model_of_all_of_train_is_caught_in_the_whole_pipeline(monkeypatch):
+    """The models are all there, but the newest one is used for every bar."""
+    newest = lambda newest, first: [(int(newest[-1]), slice(first, len(newest)))]  # noqa: E731
+    monkeypatch.setattr(sys.modules["features.forecasters.walk_forward"], "_stretches", newest)
+    settings = FeatureSettings(indicators=("rsi",), forecasts=FORECASTS)
+    report = leak_audit(simulate("bitcoin", bars=1_400, seed=2), FeaturePipeline(settings), cuts=1)
+    assert "linear_path_end" in [finding.column for finding in report["out of fold"].findings]
 
 
 def test_the_default_features_pass_on_real_candles(coinbase_hourly):

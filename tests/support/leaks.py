@@ -1,4 +1,4 @@
-"""Twelve leaks that trading systems have published with, each as a small pipeline or environment, beside its honest twin."""
+"""Thirteen leaks that trading systems have published with, each as a small pipeline or environment, beside its honest twin."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ from market import Candles, simulate
 CANDLES = simulate("bitcoin", bars=640, seed=11)
 TRAIN_BARS = 400
 CUTS = 1
+FOLD_BARS = 100
 
 Compute = Callable[[Candles], pd.DataFrame]
 
@@ -235,6 +236,34 @@ def _lags(candles: Candles) -> np.ndarray:
     return np.column_stack([returns(candles).shift(k).to_numpy() for k in range(3)])
 
 
+@dataclass
+class Folds:
+    """The next bar's return as a linear model of the last three expects it: of each fold's own bars, weights (J, 3)."""
+
+    weights: np.ndarray
+    marks: pd.DatetimeIndex
+
+    def transform(self, candles: Candles) -> pd.DataFrame:
+        return basic(candles).join(self.out_of_fold(candles)).iloc[FOLD_BARS:]
+
+    def out_of_fold(self, candles: Candles) -> pd.DataFrame:
+        fold = np.maximum(self.marks.searchsorted(candles.index, side="right") - 1, 0)
+        expected = (_lags(candles) * self.weights[fold]).sum(axis=1)
+        return pd.DataFrame({"expected": expected}, index=candles.index).iloc[FOLD_BARS:]
+
+
+@dataclass
+class FoldForecaster:
+    """Least squares anew at every mark: on the bars before it, or, "since all of it is train", on all of train."""
+
+    leaky: bool
+
+    def fit(self, train: Candles) -> Folds:
+        marks = [*range(FOLD_BARS, len(train), FOLD_BARS)]
+        seen = [train if self.leaky else train[:mark] for mark in marks]
+        return Folds(np.array([Forecaster().fit(bars).weights for bars in seen]), train.index[marks])
+
+
 class Refitted(Scaled):
     """Adapts to each series that it sees, "since markets change"."""
 
@@ -252,7 +281,7 @@ class RefittingColumns(Columns):
         return Refitted(fitted.compute, fitted.warmup, fitted.center, fitted.scale)
 
 
-# --- the twelve ---------------------------------------------------------------------------------------------------------
+# --- the thirteen -------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -282,6 +311,8 @@ LEAKS = [
     Leak("off-by-one shift", "causal features", "signal",
          *pair(Columns(shifted_to_the_bar_before), Columns(shifted_to_the_bar_after, 2))),
     Leak("forecaster trained on test", "fitted on train", "weights[0]", *pair(WholeSeries(Forecaster()), Forecaster())),
+    Leak("forecasts of the forecaster's own training bars", "out of fold", "expected",
+         *pair(FoldForecaster(leaky=True), FoldForecaster(leaky=False))),
     Leak("text-sorted dates", "causal features", "momentum", *pair(Columns(sorted_as_text), Columns(sorted_as_times))),
     Leak("resampling that shows the day's close in the morning", "causal features", "day_close",
          *pair(Columns(days_own_close), Columns(last_days_close, 24))),

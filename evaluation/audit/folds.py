@@ -1,0 +1,40 @@
+"""The leak audit of walk-forward columns: within train, a forecast comes from models that had not seen what follows it."""
+
+import numpy as np
+import pandas as pd
+
+from evaluation.audit.compare import Rows, differences, fit
+from evaluation.audit.futures import Cut
+from evaluation.audit.report import Tally
+from evaluation.audit.rows import Scene
+from market import Candles, InputError
+
+
+def has_folds(scene: Scene) -> bool:
+    """Whether what was fitted offers `out_of_fold` columns, and can be fitted anew."""
+    offers = getattr(scene.fitted, "out_of_fold", None)
+    return scene.pipeline is not None and offers is not None and len(offers(scene.candles[: scene.train_bars]).columns) > 0
+
+
+def out_of_fold(scene: Scene, tally: Tally) -> None:
+    """Refit on a train range whose last bars are others: the forecasts of the bars before them are the same.
+
+    The cuts are the first bar with a forecast, whose model must not have seen the bars that it was asked for, and one at two
+    thirds of the way to the end, where a model of the whole train range shows.
+    """
+    train = scene.candles[: scene.train_bars]
+    true = _rows(scene.fitted, train)
+    for bar in (true.first, true.first + 2 * len(true) // 3):
+        cut = Cut(0, len(scene.candles), bar, "another market")
+        other = scene.future(cut)
+        fitted = fit(scene.pipeline, other, scene.train_bars)
+        for odd in differences(true, _rows(fitted, other[: scene.train_bars]), bar):
+            tally.found(odd.column, f"{odd} after a fit {scene.in_words(cut)}", scene.index, odd.bar)
+        tally.cases += 1
+
+
+def _rows(fitted: object, train: Candles) -> Rows:
+    table = fitted.out_of_fold(train)  # type: ignore[attr-defined]
+    if not isinstance(table, pd.DataFrame) or len(table) > len(train):
+        raise InputError("`out_of_fold` must give a DataFrame whose rows are the candles' last ones; see docs/leak-audit.md")
+    return Rows(table.to_numpy(), tuple(map(str, table.columns)), None, len(train) - len(table), np.inf)
