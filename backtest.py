@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from agents import LearnedAgent
-from configs import Overrides, load_experiment, make_parser, parse, run
+from configs import Overrides, make_parser, parse, restore_run, run
 from evaluation import (
     AGENT,
     FIGURES,
@@ -38,7 +38,7 @@ from evaluation import (
     write_report,
 )
 from features import FittedFeatures
-from market import load_candles, split, write_atomically
+from market import write_atomically
 
 ACTIONS = {"env.action_scheme", "env.targets", "env.shorts", "env.max_leverage"}
 """settings that say what an action means"""
@@ -63,15 +63,8 @@ def report(folder: Path, overrides: Overrides, console: Console) -> None:
         raise RunError(
             f"an agent trades by the actions it was trained on, so `{min(changed)}` cannot be changed; train another one"
         )
-    experiment = load_experiment(folder / "config.yaml", overrides)
+    experiment, parts = restore_run(folder, overrides)
     agent, features = LearnedAgent.load(folder / "agent"), FittedFeatures.load(folder / "agent")
-    parts = split(load_candles(experiment.market), experiment.split)
-    trained_on = (folder / "data.sha256").read_text().strip()
-    if parts.data_sha256 != trained_on:
-        raise RunError(
-            f"the backtest must use the data of the training, but the candles now have the hash {parts.data_sha256[:12]} "
-            f"and {folder} was trained on {trained_on[:12]}; restore the file, or train again"
-        )
     trials = trials_before(folder)
     config_sha256 = hash_of(experiment.model_dump(mode="json"))
     ledger = TestLedger(Path("studies/test_ledger.jsonl"))

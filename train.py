@@ -9,7 +9,6 @@ The agent learns on the train range; the weights that did best on the validation
 Everything is written to a new folder in runs/. A setting given on the command line wins over the study's.
 """
 
-import shlex
 import sys
 import time
 from pathlib import Path
@@ -21,9 +20,19 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from agents import Checkpoint, CheckpointFolder, LearnedAgent
 from configs import Experiment, dump_experiment, load_experiment, make_parser, parse, run, take_best_trial
 from envs import OPTIMISTIC
-from evaluation import RunError, TrainingRecord, Validation, new_run, run_side_by_side, seeds_of, train_agent, trials_on
+from evaluation import (
+    RunError,
+    TrainingRecord,
+    Validation,
+    describe_run,
+    new_run,
+    run_side_by_side,
+    seeds_of,
+    train_agent,
+    trials_on,
+)
 from features import CACHE, FeaturePipeline, FittedFeatures
-from market import Split, load_candles, split, write_atomically
+from market import Split, load_candles, split
 
 
 def main() -> int:
@@ -71,9 +80,7 @@ def begin(experiment: Experiment, parts: Split, origin: dict[str, Any], seeds: i
     for seed in range(first, first + seeds):
         of_seed = experiment.model_copy(update={"train": experiment.train.model_copy(update={"seed": seed})})
         place = folder / f"seed-{seed}" if seeds > 1 else folder
-        write_atomically(place / "config.yaml", dump_experiment(of_seed))
-        write_atomically(place / "command.txt", shlex.join(["python", *sys.argv]) + "\n")
-        write_atomically(place / "data.sha256", parts.data_sha256 + "\n")
+        describe_run(place, dump_experiment(of_seed), parts.data_sha256)
         TrainingRecord(place).begin(origin)
     return folder
 

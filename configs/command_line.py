@@ -12,7 +12,13 @@ from pydantic.fields import FieldInfo
 from configs.experiment import Experiment, Overrides, nearest, setting_fields
 from market import exit_code
 
-SHORTCUTS = {"reward": "env.reward", "trials": "search.trials", "steps": "train.steps", "seed": "train.seed"}
+SHORTCUTS = {
+    "activation": "features.forecasts.activation",
+    "reward": "env.reward",
+    "trials": "search.trials",
+    "steps": "train.steps",
+    "seed": "train.seed",
+}
 DEFAULT_CONFIG = Path(__file__).with_name("default.yaml")
 EVERYTHING = tuple(Experiment.model_fields)
 
@@ -27,7 +33,10 @@ class Parser(argparse.ArgumentParser):
 def make_parser(
     description: str, sections: Iterable[str] = EVERYTHING, shortcuts: Iterable[str] = (), config: bool = True
 ) -> Parser:
-    """A parser with an option for every setting of the given sections, such as `--env.fee_bps 5`; values are YAML."""
+    """A parser with an option for every setting of the given sections, such as `--env.fee_bps 5`; values are YAML.
+
+    A section may be a part of one, such as `features.forecasts`.
+    """
     first, *rest = description.strip().split("\n\n")
     parser = Parser(
         usage="python %(prog)s [--option value ...]",
@@ -44,7 +53,7 @@ def make_parser(
     for section in sections:
         group = parser.add_argument_group("experiment" if section == "name" else section)
         for name, field in setting_fields():
-            if name.split(".")[0] == section:
+            if name == section or name.startswith(f"{section}."):
                 flag: dict[str, Any] = {"nargs": "?", "const": "true"} if field.annotation is bool else {}
                 group.add_argument(f"--{name}", help=_help_text(field), **absent, **flag)
     return parser
@@ -66,6 +75,13 @@ def parse(parser: Parser, arguments: list[str] | None = None) -> tuple[argparse.
         except yaml.YAMLError:
             overrides[name] = getattr(options, name)  # no YAML, so plain text; validation will judge it
     return options, overrides
+
+
+def positive(text: str) -> int:
+    """A count from the command line, for `add_argument(type=...)`."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"it must be 1 or more, but got {text}")
+    return int(text)
 
 
 def run(main: Callable[[], int]) -> NoReturn:

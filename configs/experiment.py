@@ -41,6 +41,11 @@ class Experiment(Settings):
     def study_name(self) -> str:
         return f"{self.name}-{self.env.reward}"
 
+    def with_forecasts(self, **changes: Any) -> "Experiment":
+        """The same with other settings of the forecasters."""
+        forecasts = self.features.forecasts.model_copy(update=changes)
+        return self.model_copy(update={"features": self.features.model_copy(update={"forecasts": forecasts})})
+
     def identity(self, data_sha256: str) -> dict[str, Any]:
         """What two trials must share so that their validation figures can be compared, as JSON values."""
         dump = self.model_dump(mode="json", include={"split", "features", "env"})

@@ -23,7 +23,7 @@ from agents import LearnedAgent, build_learner
 from configs import Experiment, load_experiment, make_parser, parse
 from envs import BitcoinTradingVecEnv
 from evaluation.audit import START_TOLERANCE, AuditReport, another_future, leak_audit, require_room
-from evaluation.runs import RunError, write_json
+from evaluation.runs import RunError, require_data_of, write_json
 from evaluation.training import train_agent
 from features import FeatureMatrix, FeaturePipeline, FittedFeatures
 from market import Candles, InputError, Split, exit_code, load_candles, split
@@ -52,7 +52,7 @@ def _run(words: list[str]) -> int:
     candles = load_candles(experiment.market)
     parts = split(candles, experiment.split)
     if options.run is not None:
-        _require_its_data(options.run, parts)
+        require_data_of(options.run, parts)
     require_room(candles, len(parts.train), options.cuts, options.seed)
     shown = _without_test(candles, parts, options.seed)
     report = _audit(experiment, parts, shown, options)
@@ -109,15 +109,6 @@ def _experiment_of(folder: Path, overrides: dict[str, Any]) -> Experiment:
     if fixed := [name for name in overrides if name.split(".")[0] in FIXED_BY_A_RUN]:
         raise RunError(f"a run is audited as it was trained, so `{min(fixed)}` cannot be changed; leave it out")
     return load_experiment(folder / "config.yaml", overrides)
-
-
-def _require_its_data(folder: Path, parts: Split) -> None:
-    trained_on = (folder / "data.sha256").read_text().strip()
-    if parts.data_sha256 != trained_on:
-        raise RunError(
-            f"a run is audited on the data of its training, but the candles now have the hash {parts.data_sha256[:12]} and "
-            f"{folder} was trained on {trained_on[:12]}; restore the file, or train again"
-        )
 
 
 def _print(report: AuditReport) -> None:

@@ -20,7 +20,7 @@ BUY_COLOR, SELL_COLOR = "#1b9e3e", "#d62728"
 
 def draw_net_worth(episodes: dict[str, Episode], title: str, path: Path) -> None:
     """Net worth of every strategy over time, on a log scale: equal distances are equal gains."""
-    figure, axes = _canvas(title)
+    figure, axes = canvas(title)
     start = next(iter(episodes.values())).table["net_worth"].iloc[0]
     axes.axhline(start, color="#bbbbbb", linewidth=0.8)
     for (name, episode), color in zip(episodes.items(), COLORS, strict=False):
@@ -30,15 +30,15 @@ def draw_net_worth(episodes: dict[str, Episode], title: str, path: Path) -> None
             worth.index, worth, color=color, linewidth=2.0 if agent else 1.2, zorder=3 if agent else 2,
             label=f"{name}  {worth.iloc[-1] / worth.iloc[0]:.2f}x",
         )  # fmt: skip
-    _log_axis(axes, pd.concat([episode.table["net_worth"] for episode in episodes.values()]))
+    log_axis(axes, pd.concat([episode.table["net_worth"] for episode in episodes.values()]))
     axes.set_ylabel("net worth, USD (log scale)")
     axes.legend(loc="best", frameon=False)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def draw_trades(episode: Episode, title: str, path: Path) -> None:
     """The price, with a green triangle up where the agent bought and a red one down where it sold."""
-    figure, axes = _canvas(title)
+    figure, axes = canvas(title)
     close = episode.table["close"]
     axes.plot(close.index, close, color="#444444", linewidth=0.8, zorder=1, label="close")
     # Few trades get large marks; thousands get small ones, or they would hide the price.
@@ -49,26 +49,32 @@ def draw_trades(episode: Episode, title: str, path: Path) -> None:
             chosen["time"], chosen["price"] * offset, marker=marker, s=size, color=color, alpha=0.75, linewidths=0, zorder=2,
             label=f"{side} ({len(chosen):,})",
         )  # fmt: skip
-    _log_axis(axes, close)
+    log_axis(axes, close)
     axes.set_ylabel("price, USD (log scale)")
     axes.legend(loc="best", frameon=False)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
-def _canvas(title: str) -> tuple[Figure, Axes]:
+def canvas(title: str) -> tuple[Figure, Axes]:
+    """An empty plot over time."""
     figure = Figure(figsize=(11, 5.5), dpi=110, layout="constrained")
     axes = figure.add_subplot()
     axes.set_title(title, loc="left", fontsize=12)
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_axisbelow(True)
     axes.grid(True, color="#e6e6e6", linewidth=0.6)
-    locator = dates.AutoDateLocator()
-    axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))
+    time_axis(axes)
     return figure, axes
 
 
-def _log_axis(axes: Axes, values: pd.Series) -> None:
+def time_axis(axes: Axes) -> None:
+    """Dates below the plot, each no longer than it must be."""
+    locator = dates.AutoDateLocator()
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))
+
+
+def log_axis(axes: Axes, values: pd.Series) -> None:
     """A log axis with plain numbers; within a decade the round numbers of a linear one, for a log axis would name one or two."""
     axes.set_yscale("log")
     narrow = values.max() / values.min() < 4
@@ -77,7 +83,8 @@ def _log_axis(axes: Axes, values: pd.Series) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save_figure(figure: Figure, path: Path) -> None:
+    """As PNG, whole or not at all."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", metadata={"Software": None})  # without it the bytes name the version
     write_atomically(path, buffer.getvalue())

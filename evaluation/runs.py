@@ -2,12 +2,14 @@
 
 import hashlib
 import json
+import shlex
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from market import InputError, write_atomically
+from market import InputError, Split, write_atomically
 
 
 class RunError(InputError):
@@ -25,6 +27,23 @@ def new_run(root: Path, name: str) -> Path:
             number += 1
         else:
             return folder
+
+
+def describe_run(folder: Path, config: str, data_sha256: str) -> None:
+    """Write what every run folder begins with: `config.yaml`, the command line in `command.txt`, and `data.sha256`."""
+    write_atomically(folder / "config.yaml", config)
+    write_atomically(folder / "command.txt", shlex.join(["python", *sys.argv]) + "\n")
+    write_atomically(folder / "data.sha256", data_sha256 + "\n")
+
+
+def require_data_of(folder: Path, parts: Split) -> None:
+    """Raise `RunError` if these are not the data of the run's training."""
+    trained_on = (folder / "data.sha256").read_text().strip()
+    if parts.data_sha256 != trained_on:
+        raise RunError(
+            f"a run must use the data of its training, but the candles now have the hash {parts.data_sha256[:12]} and {folder} "
+            f"was trained on {trained_on[:12]}; restore the file, or train again"
+        )
 
 
 def newest_run(root: Path) -> Path:

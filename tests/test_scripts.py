@@ -201,7 +201,7 @@ def test_a_backtest_on_other_data_is_refused_before_the_test_range_opens(place):
     refused = script(place, "backtest", "--run", str(run))
     (run / "config.yaml").write_text(kept)
     assert refused.returncode == 2
-    assert "must use the data of the training" in refused.stderr
+    assert "must use the data of its training" in refused.stderr
     assert (place / "studies/test_ledger.jsonl").read_text() == ledger
 
 

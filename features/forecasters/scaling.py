@@ -103,6 +103,14 @@ def paths_of(scaled: np.ndarray, last_close: np.ndarray, settings: ForecastSetti
     return np.log(np.maximum(raw / last_close[:, None], 0.01))
 
 
+def scaled_loss(paths: np.ndarray, train: Candles, candles: Candles, settings: ForecastSettings) -> float:
+    """Mean squared error in scaled units of forecasts (T, K) of the candles, over all their windows: what a network minimises."""
+    windows, scaling = windows_of(candles, settings, sliding=True), fit_scaling(train, settings)
+    forecast = raw_of_paths(paths[windows.ends], candles.column("close")[windows.ends], settings)
+    apart = scaled_targets(forecast, scaling) - scaled_targets(raw_targets(candles, windows, settings), scaling)
+    return float((apart**2).mean())
+
+
 def _levels(candles: Candles, settings: ForecastSettings) -> np.ndarray:
     """float64 (T, C): what windows are cut from."""
     columns = [candles.column(name) for name in settings.inputs]

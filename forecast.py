@@ -1,0 +1,148 @@
+"""Train forecasters of the next closes, hold them against the last value, and draw what they say.
+
+    python forecast.py train --model lstm --activation leaky_relu       one model; its best epoch on validation is kept
+    python forecast.py compare                     ten networks and four baselines on the test range, which the ledger opens
+    python forecast.py compare --range validation  the same, and the test range stays locked
+    python forecast.py regularize --model lstm     l1 and l2 on each group of weights, several seeds each, in parallel
+    python forecast.py plot --run runs/default-forecast-train-001       forecasts as dots on the true close
+    python forecast.py windows --out windows.h5    the windows of train as an HDF5 file
+
+Everything goes into a new folder in runs/; `--resume RUN` goes on where a killed one stood. `python forecast.py COMMAND --help`
+lists the options. `--features.forecasts.models lstm` shows the agent of train.py the walk-forward forecasts of such models.
+"""
+
+import sys
+from argparse import SUPPRESS, Namespace
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from configs import Experiment, Overrides, dump_experiment, load_experiment, make_parser, parse, positive, restore_run, run
+from evaluation import forecasts, hash_of, new_run, write_json
+from features.forecasters import NAMES, FittedForecaster
+from market import InputError, Split, load_candles, split, unknown
+
+CONSOLE = Console(soft_wrap=True, highlight=False)
+SECTIONS = ("name", "market", "split", "features.forecasts")
+RANGES = ("train", "validation", "test")
+Run = tuple[Path, Experiment, Split, dict[str, Any]]
+
+
+def main() -> int:
+    """Run one command."""
+    words = sys.argv[1:]
+    if words[:1] in ([], ["-h"], ["--help"]):
+        print(__doc__)
+        return 0
+    if words[0] not in COMMANDS:
+        raise InputError(unknown("command", words[0], COMMANDS))
+    command, given = COMMANDS[words[0]]
+    fresh = "run" not in given
+    parser = make_parser(__doc__ or "", SECTIONS if fresh else (), ("activation",) if fresh else (), config=fresh)
+    parser.prog, parser.usage = f"forecast.py {words[0]}", f"python forecast.py {words[0]} [--option value ...]"
+    for name in given:
+        parser.add_argument(f"--{name}", metavar=name.upper(), **OPTIONS[name])
+    return command(*parse(parser, words[1:]))
+
+
+def train(options: Namespace, overrides: Overrides) -> int:
+    """One forecaster, beside the last value on validation."""
+    folder, experiment, parts, task = opened("train", options, overrides, model="lstm")
+    settings = experiment.features.forecasts
+    fitted = forecasts.teach(folder, task["model"], task["model"], parts, settings, CONSOLE)
+    both = {forecasts.LAST_VALUE: FittedForecaster("last_value", settings, {}), task["model"]: fitted}
+    forecasts.report(folder, forecasts.compare(parts, parts.validation, both), "validation", {task["model"]: folder}, CONSOLE)
+    CONSOLE.print(f"saved {folder}/forecaster.safetensors; next: python forecast.py plot --run {folder}")
+    return 0
+
+
+def compare(options: Namespace, overrides: Overrides) -> int:
+    """All of them, each in a run folder of its own within the run's."""
+    folder, experiment, parts, task = opened("compare", options, overrides, range="test")
+    places = {name: folder / name.replace(" ", "-") for name in forecasts.COMPARED}
+    fitted = {}
+    for name, (model, changes) in forecasts.COMPARED.items():
+        of_row = experiment.with_forecasts(**changes)
+        forecasts.begin(places[name], dump_experiment(of_row), parts, command="train", model=model)
+        fitted[name] = forecasts.teach(places[name], model, name, parts, of_row.features.forecasts, CONSOLE)
+    if not (folder / "comparison.json").exists():  # a run that is resumed does not open the test range once more
+        part = forecasts.range_of(parts, task["range"], hash_of(experiment.model_dump(mode="json")), folder)
+        write_json(folder / "comparison.json", asdict(forecasts.compare(parts, part, fitted)))
+    forecasts.report(folder, forecasts.read_comparison(folder / "comparison.json"), task["range"], places, CONSOLE)
+    return 0
+
+
+def regularize(options: Namespace, overrides: Overrides) -> int:
+    """Every penalty on each group of weights; processes share the trainings."""
+    forecasts.require_network(options.model or "lstm")
+    folder, experiment, parts, task = opened("regularize", options, overrides, model="lstm", repeats=5)
+    model, settings = task["model"], experiment.features.forecasts
+    jobs = forecasts.jobs_of(model, task["repeats"])
+    if options.share:  # this is one of those processes
+        first, step = (int(number) for number in options.share.split("/"))
+        forecasts.run_jobs(folder, model, parts, settings, jobs[first::step], lambda name: print(name, flush=True))
+        return 0
+    command = [sys.executable, __file__, "regularize", "--resume", str(folder), "--share"]
+    forecasts.run_in_processes(command, folder, len(jobs), options.processes, CONSOLE)
+    forecasts.conclude(folder, model, parts, settings, jobs, CONSOLE)
+    return 0
+
+
+def plot(options: Namespace, overrides: Overrides) -> int:
+    """Forecasts of each forecaster of a run, a dot a bar."""
+    experiment, parts = restore_run(options.run)
+    part = forecasts.range_of(parts, options.range or "validation", hash_of(experiment.model_dump(mode="json")), options.run)
+    for place, fitted in forecasts.trained(options.run).items():
+        CONSOLE.print(f"written: {forecasts.plot(place, fitted, part)}")
+    return 0
+
+
+def windows(options: Namespace, overrides: Overrides) -> int:
+    """What the forecasters learn from, as a file for other tools: closes and what else they see, as they are in the candles."""
+    experiment = load_experiment(options.config, overrides)
+    out, parts = options.out or Path("runs") / "windows.h5", split(load_candles(experiment.market), experiment.split)
+    part = forecasts.range_of(parts, options.range or "train", hash_of(experiment.model_dump(mode="json")), out)
+    CONSOLE.print(f"written: {out}, {forecasts.save(out, part.own, experiment.features.forecasts):,} windows")
+    return 0
+
+
+def opened(command: str, options: Namespace, overrides: Overrides, **task: Any) -> Run:
+    """A new run folder, or the one to go on with; `task` holds the defaults of the options that decide the run."""
+    given = {name: value for name in task if (value := getattr(options, name)) is not None}
+    if options.resume is None:
+        experiment = load_experiment(options.config, overrides)
+        parts, task = split(load_candles(experiment.market), experiment.split), {"command": command, **task, **given}
+        folder = new_run(Path("runs"), f"{experiment.name}-forecast-{command}")
+        forecasts.begin(folder, dump_experiment(experiment), parts, **task)
+    elif changed := [*overrides, *given]:
+        raise InputError(f"a run goes on with its own settings, so `{changed[0]}` cannot be given with --resume; leave it out")
+    else:
+        folder, task = options.resume, forecasts.read_task(options.resume, command)
+        experiment, parts = restore_run(folder)
+    if not getattr(options, "share", None):
+        CONSOLE.print(f"run folder: {folder} (a killed run goes on with: python forecast.py {command} --resume {folder})")
+    return folder, experiment, parts, task
+
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "model": {"choices": NAMES, "help": "the forecaster (default: lstm)"},
+    "resume": {"type": Path, "help": "go on with this run folder instead of beginning a new one"},
+    "range": {"choices": RANGES, "help": "bars to look at (default: test for compare, validation for plot, train for windows)"},
+    "repeats": {"type": positive, "help": "trainings of each penalty, each from a seed of its own (default: 5)"},
+    "processes": {"type": positive, "help": "trainings at a time (default: one a core)"},
+    "share": {"help": SUPPRESS},
+    "run": {"type": Path, "required": True, "help": "run folder whose forecasters are drawn"},
+    "out": {"type": Path, "help": "HDF5 file to write (default: runs/windows.h5)"},
+}
+COMMANDS = {
+    "train": (train, ("model", "resume")),
+    "compare": (compare, ("range", "resume")),
+    "regularize": (regularize, ("model", "repeats", "processes", "resume", "share")),
+    "plot": (plot, ("run", "range")),
+    "windows": (windows, ("range", "out")),
+}
+
+if __name__ == "__main__":
+    run(main)
