@@ -3,6 +3,7 @@
     python backtest.py                               the newest run
     python backtest.py --run runs/default-sortino-001       a run of several seeds: each seed in turn
     python backtest.py --env.fee_bps 25              at another cost
+    python backtest.py --forecasts runs/default-forecast-compare-001     followers of its forecasters play, too
 
 Opens the locked test range, which the ledger studies/test_ledger.jsonl writes down. The table is printed; report.html,
 metrics.json, trades.csv and the figures go into the run folder.
@@ -12,20 +13,18 @@ import json
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
 from agents import LearnedAgent
-from configs import Overrides, make_parser, parse, restore_run, run
+from configs import Experiment, Overrides, make_parser, parse, restore_run, run
 from evaluation import (
     AGENT,
-    FIGURES,
-    Metrics,
     RunError,
     TestLedger,
     backtest,
     draw_net_worth,
     draw_trades,
-    format_figure,
+    figures_table,
+    forecasts,
     hash_of,
     in_words,
     log_growth,
@@ -38,7 +37,8 @@ from evaluation import (
     write_report,
 )
 from features import FittedFeatures
-from market import write_atomically
+from features.forecasters import FittedForecaster
+from market import Split, write_atomically
 
 ACTIONS = {"env.action_scheme", "env.targets", "env.shorts", "env.max_leverage"}
 """settings that say what an action means"""
@@ -48,14 +48,15 @@ def main() -> int:
     """Parse the command line and backtest one run."""
     parser = make_parser(__doc__ or "", sections=("env", "benchmarks"), config=False)
     parser.add_argument("--run", type=Path, default=None, help="run folder (default: the newest in runs/)")
+    parser.add_argument("--forecasts", type=Path, metavar="RUN", help="run of forecast.py whose forecasters are followed")
     options, overrides = parse(parser)
     folder = options.run or newest_run(Path("runs"))
     for of_seed in seeds_of(folder) or [folder]:
-        report(of_seed, overrides, Console(soft_wrap=True, highlight=False))
+        report(of_seed, overrides, options.forecasts, Console(soft_wrap=True, highlight=False))
     return 0
 
 
-def report(folder: Path, overrides: Overrides, console: Console) -> None:
+def report(folder: Path, overrides: Overrides, followed: Path | None, console: Console) -> None:
     """Open the test range, play everyone, write and print the outcome."""
     if not (folder / "agent" / "agent.safetensors").exists():
         raise RunError(f"a backtest needs a trained agent, but {folder} holds none; run `python train.py` first")
@@ -65,11 +66,12 @@ def report(folder: Path, overrides: Overrides, console: Console) -> None:
         )
     experiment, parts = restore_run(folder, overrides)
     agent, features = LearnedAgent.load(folder / "agent"), FittedFeatures.load(folder / "agent")
+    forecasters = forecasters_of(followed, experiment, parts) if followed else {}
     trials = trials_before(folder)
     config_sha256 = hash_of(experiment.model_dump(mode="json"))
     ledger = TestLedger(Path("studies/test_ledger.jsonl"))
     part = parts.open_test(ledger, config_sha256, f"backtest.py {folder}")
-    episodes = backtest(part, features, experiment.env, experiment.benchmarks, agent)
+    episodes = backtest(part, features, experiment.env, experiment.benchmarks, agent, forecasters)
     figures = {name: metrics(episode) for name, episode in episodes.items()}
 
     test = part.own.index
@@ -97,9 +99,18 @@ def report(folder: Path, overrides: Overrides, console: Console) -> None:
     costs = f"Costs: {experiment.env.costs_in_words}. Data: {part.candles.source}. Run: {folder.name}."
     write_report(folder / "report.html", title, words, [line for line in (found, honesty, costs) if line], figures, pictures)
 
-    console.print(as_table(figures, title))
+    console.print(figures_table(figures, title))
     console.print("\n".join(line for line in (words, found, honesty) if line))
     console.print(f"written: {folder}/report.html, metrics.json, trades.csv, figures/net_worth.png, figures/trades.png")
+
+
+def forecasters_of(run: Path, experiment: Experiment, parts: Split) -> dict[str, FittedForecaster]:
+    """By the name to show; they must have been trained on the train range of the same split."""
+    theirs, on = restore_run(run)
+    if (theirs.split, on.data_sha256) != (experiment.split, parts.data_sha256):
+        raise RunError(f"forecasters to follow must not know the test range, but those of {run} have other data or another split")
+    found = forecasts.trained(run)
+    return {fitted.name if place == run else place.name.replace("-", " "): fitted for place, fitted in found.items()}
 
 
 def trials_before(folder: Path) -> int | None:
@@ -108,17 +119,6 @@ def trials_before(folder: Path) -> int | None:
         return int(json.loads((folder / "training.json").read_text())["origin"]["trials"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-
-
-def as_table(figures: dict[str, Metrics], title: str) -> Table:
-    """A row a figure, a column a strategy: fits 80 characters."""
-    table = Table(title=title, title_justify="left")
-    table.add_column("")
-    for name in figures:
-        table.add_column(name, justify="right")
-    for key, (heading, _) in FIGURES.items():
-        table.add_row(heading, *(format_figure(key, values[key]) for values in figures.values()))
-    return table
 
 
 if __name__ == "__main__":

@@ -26,11 +26,12 @@ def main() -> int:
     experiment = load_experiment(options.config, overrides)
     candles = load_candles(experiment.market)
     parts = split(candles, experiment.split)
-    features = FeaturePipeline(experiment.features, CACHE).fit(parts.train.candles)  # refused before a study is made
+    console = Console(soft_wrap=True, highlight=False)
+    with console.status("fitting the features"):  # refused before a study is made
+        features = FeaturePipeline(experiment.features, CACHE).fit(parts.train.candles)
     search, name = experiment.search, experiment.study_name
     study = open_study(search, name, experiment.identity(parts.data_sha256), experiment.agent)
 
-    console = Console(soft_wrap=True, highlight=False)
     console.print(f"study {name} in {search.storage}: {finished_trials(study)} of {search.trials} trials finished")
     if experiment.env.optimistic:
         console.print(OPTIMISTIC)

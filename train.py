@@ -20,17 +20,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from agents import Checkpoint, CheckpointFolder, LearnedAgent
 from configs import Experiment, dump_experiment, load_experiment, make_parser, parse, run, take_best_trial
 from envs import OPTIMISTIC
-from evaluation import (
-    RunError,
-    TrainingRecord,
-    Validation,
-    describe_run,
-    new_run,
-    run_side_by_side,
-    seeds_of,
-    train_agent,
-    trials_on,
-)
+from evaluation import RunError, TrainingRecord, Validation, new_run, run_side_by_side, seeds_of, train_agent, trials_on
 from features import CACHE, FeaturePipeline, FittedFeatures
 from market import Split, load_candles, split
 
@@ -54,7 +44,8 @@ def main() -> int:
             experiment, origin, words = take_best_trial(experiment, parts.data_sha256, options.config, overrides)
         origin["trials"] = trials_on(experiment.search.storage, parts.data_sha256)
         console.print("\n".join(words))
-        FeaturePipeline(experiment.features, CACHE).fit(parts.train.candles)  # refused before a folder is made
+        with console.status("fitting the features"):  # refused before a folder is made
+            FeaturePipeline(experiment.features, CACHE).fit(parts.train.candles)
         folder = begin(experiment, parts, origin, options.seeds)
     elif overrides:
         raise RunError(f"a run goes on with its own settings, so `{min(overrides)}` cannot be given with --resume; leave it out")
@@ -80,8 +71,7 @@ def begin(experiment: Experiment, parts: Split, origin: dict[str, Any], seeds: i
     for seed in range(first, first + seeds):
         of_seed = experiment.model_copy(update={"train": experiment.train.model_copy(update={"seed": seed})})
         place = folder / f"seed-{seed}" if seeds > 1 else folder
-        describe_run(place, dump_experiment(of_seed), parts.data_sha256)
-        TrainingRecord(place).begin(origin)
+        TrainingRecord(place).begin(origin, dump_experiment(of_seed), parts.data_sha256)
     return folder
 
 

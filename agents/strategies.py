@@ -123,6 +123,27 @@ class RsiDivergence(SignalStrategy):
         super().__init__(sides[start:])
 
 
+class ForecastFollower(SignalStrategy):
+    """Is long while a forecast promises it: enters when the return that it expects over its horizon pays for a purchase and a
+    sale, leaves when it expects a fall.
+
+    Between the two it stays as it is, since to leave costs and to stay does not.
+
+    Args:
+        returns: float64 (T,), at bar t the log return that is forecast from its close to the end of the horizon; a NaN says
+            nothing.
+        start: the first bar that is traded on.
+        cost_fraction: of a trade one way, as in `EnvSettings.cost_fraction`.
+    """
+
+    def __init__(self, returns: np.ndarray, start: int, cost_fraction: float) -> None:
+        enter = np.exp(returns) * (1 - cost_fraction) > 1 + cost_fraction
+        told = pd.Series(np.select([enter, returns < 0], [1.0, 0.0], np.nan))
+        held = told[start:].ffill().fillna(0.0).to_numpy()
+        change = np.diff(held, prepend=0.0)
+        super().__init__(np.select([change > 0, change < 0], [BUY, SELL], HOLD).astype(np.int64))
+
+
 def _check_turnover(decisions: int, trades: int, bars_held: int) -> None:
     if decisions < 1 or not 0 <= trades <= decisions:
         raise InputError(

@@ -24,8 +24,8 @@ from evaluation.oracle import (
 )
 from evaluation.processes import run_side_by_side
 from evaluation.record import TrainingRecord
-from evaluation.report import write_report
-from evaluation.runs import RunError, describe_run, hash_of, new_run, newest_run, require_data_of, seeds_of, write_json
+from evaluation.report import figures_table, write_report
+from evaluation.runs import RunError, hash_of, new_run, newest_run, require_data_of, seeds_of, write_json
 from evaluation.settings import SearchSettings, TrainSettings
 from evaluation.study import StudyError, best_agent, find_study, finished_trials, open_study, run_study, trials_on
 from evaluation.training import Trained, TrainingDiverged, Validation, train_agent
@@ -34,8 +34,8 @@ from evaluation.value_iteration import SwitchingPolicy, stationary_distribution,
 __all__ = [
     "AGENT", "FIGURES", "ORACLES", "AuditReport", "BestPolicy", "Episode", "Finding", "Foresight", "Metrics", "OraclePolicy",
     "PerfectForesight", "RunError", "SearchSettings", "StudyError", "SwitchingPolicy", "TestLedger", "TrainSettings", "Trained",
-    "TrainingDiverged", "TrainingRecord", "Validation", "backtest", "best_agent", "best_policy", "describe_run", "draw_net_worth",
-    "draw_trades", "find_study", "finished_trials", "forecasts", "format_figure", "growth_error", "hash_of",
+    "TrainingDiverged", "TrainingRecord", "Validation", "backtest", "best_agent", "best_policy", "draw_net_worth",
+    "draw_trades", "figures_table", "find_study", "finished_trials", "forecasts", "format_figure", "growth_error", "hash_of",
     "hidden_regimes_policy", "in_words", "leak_audit", "log_growth", "metrics", "new_run", "newest_run", "open_study",
     "oracle_growth", "ou_policy", "perfect_foresight", "play", "random_like", "regime_beliefs", "regimes_gain", "require_data_of",
     "run_side_by_side", "run_study", "seeds_of", "share_in_words", "sine_gain", "stationary_distribution", "switching_policy",

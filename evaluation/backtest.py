@@ -1,26 +1,38 @@
 """Plays the agent and the benchmark strategies through one range, on one kernel at one cost, and says how they did."""
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
-from agents import Agent, BuyAndHold, RandomTrader, RsiDivergence, SmaCrossover, StrategySettings
+from agents import Agent, BuyAndHold, ForecastFollower, RandomTrader, RsiDivergence, SmaCrossover, StrategySettings
 from envs import OPTIMISTIC, EnvSettings
 from evaluation.episode import Episode, play
 from evaluation.metrics import Metrics, log_growth
 from evaluation.oracle import OraclePolicy, best_policy
 from features import FittedFeatures
+from features.forecasters import FittedForecaster
 from market import Part, SimulatedCandles
 
 AGENT = "agent"
 BUY_AND_HOLD = "buy and hold"
+PATH_END = "_path_end"
 
 
 def backtest(
-    part: Part, features: FittedFeatures, env: EnvSettings, benchmarks: StrategySettings, agent: Agent
+    part: Part,
+    features: FittedFeatures,
+    env: EnvSettings,
+    benchmarks: StrategySettings,
+    agent: Agent,
+    forecasters: Mapping[str, FittedForecaster] | None = None,
 ) -> dict[str, Episode]:
-    """One episode for each: the agent first, then buy and hold, RSI divergence, SMA crossover; all over the same bars."""
+    """One episode for each, all over the same bars.
+
+    The agent comes first, then buy and hold, RSI divergence, SMA crossover, then a follower of each forecaster that the features
+    hold, and of each of `forecasters`, which must know nothing of the range.
+    """
     matrix = features.transform(part.candles).since(part.start)
     start = len(part.candles) - len(matrix)
     strategies: dict[str, Agent] = {
@@ -29,6 +41,11 @@ def backtest(
         "RSI divergence": RsiDivergence(part.candles, start, benchmarks.rsi_bars, benchmarks.rsi_lookback_bars),
         "SMA crossover": SmaCrossover(part.candles, start, benchmarks.sma_short_bars, benchmarks.sma_long_bars),
     }
+    columns = features.out_of_fold(part.candles).reindex(part.candles.index).filter(like=PATH_END)
+    followed = {str(name).removesuffix(PATH_END): column.to_numpy() for name, column in columns.items()}
+    followed |= {name: fitted.forecast(part.candles)[:, -1] for name, fitted in (forecasters or {}).items()}
+    for name, returns in followed.items():
+        strategies[f"follows {name}"] = ForecastFollower(returns, start, env.cost_fraction)
     return {name: play(part.candles, matrix, env, strategy) for name, strategy in strategies.items()}
 
 

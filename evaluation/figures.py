@@ -1,6 +1,7 @@
 """The pictures of a backtest, as PNG."""
 
 import io
+import itertools
 from pathlib import Path
 
 import matplotlib.dates as dates
@@ -14,7 +15,9 @@ from evaluation.backtest import AGENT
 from evaluation.episode import Episode
 from market import write_atomically
 
-COLORS = ("#1769aa", "#888888", "#c77700", "#7b3fa0", "#00796b")
+COLORS = (
+    "#1769aa", "#888888", "#c77700", "#7b3fa0", "#00796b", "#c2185b", "#6d8b00", "#5c6bc0", "#8d5524", "#26a0b5", "#b39300",
+)  # fmt: skip
 BUY_COLOR, SELL_COLOR = "#1b9e3e", "#d62728"
 
 
@@ -23,7 +26,7 @@ def draw_net_worth(episodes: dict[str, Episode], title: str, path: Path) -> None
     figure, axes = canvas(title)
     start = next(iter(episodes.values())).table["net_worth"].iloc[0]
     axes.axhline(start, color="#bbbbbb", linewidth=0.8)
-    for (name, episode), color in zip(episodes.items(), COLORS, strict=False):
+    for (name, episode), color in zip(episodes.items(), itertools.cycle(COLORS), strict=False):
         worth = episode.table["net_worth"]
         agent = name == AGENT
         axes.plot(

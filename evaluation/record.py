@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from evaluation.runs import RunError, write_json
+from evaluation.runs import RunError, describe_run, write_json
 from evaluation.training import Validation
 from market import write_atomically
 
@@ -20,8 +20,9 @@ class TrainingRecord:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def begin(self, origin: dict[str, Any]) -> None:
-        """A run that has taken no step yet; `origin` says where its settings come from."""
+    def begin(self, origin: dict[str, Any], config: str, data_sha256: str) -> None:
+        """A run that has taken no step yet; `origin` says where its settings come from, `config` what they are."""
+        describe_run(self.folder, config, data_sha256)
         self._write({"origin": origin, "finished": False, "validation": []})
 
     def restore(self, history: tuple[Validation, ...]) -> None:

@@ -4,9 +4,13 @@ import base64
 from html import escape
 from pathlib import Path
 
+from rich.table import Table
+
 from evaluation.metrics import FIGURES, Metrics, format_figure
 from market import write_atomically
 
+FEW = 5
+"""strategies that fit side by side"""
 STYLE = """
 :root { color-scheme: light dark; --text: #1c1c1c; --muted: #666; --line: #ddd; --page: #fff; --mark: #f3f7fb; }
 @media (prefers-color-scheme: dark) {
@@ -57,3 +61,27 @@ def write_report(path: Path, title: str, words: str, notes: list[str], figures: 
 </body></html>
 """,
     )
+
+
+def figures_table(figures: dict[str, Metrics], title: str) -> Table:
+    """A row a figure, a column a strategy, which fits 80 characters; the other way round if there are many."""
+    if len(figures) > FEW:
+        return _long_table(figures, title)
+    table = Table(title=title, title_justify="left")
+    table.add_column("")
+    for name in figures:
+        table.add_column(name, justify="right")
+    for key, (heading, _) in FIGURES.items():
+        table.add_row(heading, *(format_figure(key, values[key]) for values in figures.values()))
+    return table
+
+
+def _long_table(figures: dict[str, Metrics], title: str) -> Table:
+    """A row a strategy."""
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0))
+    table.add_column("", no_wrap=True)
+    for heading, _ in FIGURES.values():
+        table.add_column(heading, justify="right")
+    for name, values in figures.items():
+        table.add_row(name, *(format_figure(key, values[key]) for key in FIGURES))
+    return table

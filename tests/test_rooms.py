@@ -9,7 +9,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ORDER = ["market", "features", "envs", "agents", "evaluation", "configs"]
-SCRIPTS = ["optimize", "train", "backtest"]
+SCRIPTS = ["optimize", "train", "backtest", "forecast"]
+FRONT_DOORS = ["features.forecasters"]  # a room within a room
 
 
 def imported_rooms(path: Path) -> set[str]:
@@ -33,10 +34,20 @@ def test_imports_run_only_downwards(room):
 
 @pytest.mark.parametrize("room", ORDER)
 def test_a_room_is_entered_through_its_front_door(room):
-    """Other rooms and the scripts import `room`, never `room.something`."""
+    """Other rooms and the scripts import `room`, never `room.something`, which has no door of its own."""
     outside = [path for other in ORDER if other != room for path in (ROOT / other).rglob("*.py")]
     for path in [*outside, *(ROOT / f"{script}.py" for script in SCRIPTS)]:
-        assert not re.search(rf"^\s*(from|import) {room}\.", path.read_text(), re.MULTILINE), path
+        entered = re.findall(rf"^\s*(?:from|import) ({room}\.[\w.]+)", path.read_text(), re.MULTILINE)
+        assert set(entered) <= set(FRONT_DOORS), path
+
+
+def test_the_forecasters_know_nothing_of_the_pipeline_above_them():
+    """They are a room between the candles and the columns: of `features` they take SARIMAX and the sealed files."""
+    for path in (ROOT / "features" / "forecasters").glob("*.py"):
+        imported = re.findall(r"^\s*(?:from|import) (features[\w.]*) import (.*)$", path.read_text(), re.MULTILINE)
+        outside = {(room, names) for room, names in imported if not room.startswith("features.forecasters")}
+        assert outside <= {("features", "sarimax"), ("features.sealed", "SealError, read_sealed, write_sealed"),
+                           ("features.sealed", "read_sealed, write_sealed")}, path  # fmt: skip
 
 
 def test_the_kernel_imports_nothing_of_ours():

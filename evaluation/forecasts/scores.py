@@ -14,16 +14,17 @@ from features.forecasters import FittedForecaster, scaled_loss, windows_of
 from market import InputError, Part, Split
 
 LAST_VALUE = "last value"
+ACTIVATIONS = {"relu": "relu", "leaky": "leaky_relu"}
 COMPARED: dict[str, tuple[str, dict[str, Any]]] = {
     **{
-        f"cnn {layers} {activation}": ("cnn", {"conv_layers": layers, "activation": activation})
+        f"cnn {layers} {shown}": ("cnn", {"conv_layers": layers, "activation": activation})
         for layers in (2, 3, 4)
-        for activation in ("relu", "leaky_relu")
+        for shown, activation in ACTIVATIONS.items()
     },
     **{
-        f"{name} {activation}": (name, {"activation": activation})
+        f"{name} {shown}": (name, {"activation": activation})
         for name in ("lstm", "gru")
-        for activation in ("relu", "leaky_relu")
+        for shown, activation in ACTIVATIONS.items()
     },
     LAST_VALUE: ("last_value", {}),
     "lag": ("lag", {}),
@@ -81,9 +82,9 @@ class Comparison:
         better = [f"{name} ({score.skill:+.1%})" for name, score in others.items() if score.sure[0] > 0]
         worse = [f"{name} ({score.skill:+.1%})" for name, score in others.items() if score.sure[1] < 0]
         undecided = [name for name, score in others.items() if score.sure[0] <= 0 <= score.sure[1]]
-        beaten = f"{_listed(better)} {'beats' if len(better) == 1 else 'beat'} the last value"
+        beaten = f"{_listed(better)} {'beats' if len(better) == 1 else 'beat'}" if better else "No forecaster is shown to beat"
         return (
-            f"{beaten if better else 'No forecaster is shown to beat the last value'}, by squared error over {self.windows:,} "
+            f"{beaten} the last value, by squared error over {self.windows:,} "
             f"overlapping windows, sure to {CONFIDENCE:.0%}{f' for all {len(others)} at once' if len(others) > 1 else ''}."
             + (f" Worse than it: {_listed(worse)}." if worse else "")
             + (f" No difference is shown for {_listed(undecided)}." if undecided else "")
@@ -134,7 +135,7 @@ def compare(split: Split, part: Part, forecasters: dict[str, FittedForecaster], 
 def comparison_table(comparison: Comparison, title: str, trained: dict[str, tuple[int, float] | None]) -> Table:
     """A row a forecaster, at most 80 characters wide; `trained` tells the epochs and the seconds of each."""
     table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
-    table.add_column("")
+    table.add_column("", no_wrap=True)
     for heading in ("val. loss", "MSE, USD²", "skill", "95 %", "direction", "s/epoch"):
         table.add_column(heading, justify="right", no_wrap=True)
     for name, score in comparison.scores.items():

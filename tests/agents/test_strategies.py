@@ -6,7 +6,7 @@ import pytest
 from helpers import FREE, make_candles, no_features
 from ta.momentum import rsi
 
-from agents import BuyAndHold, Flat, RandomTrader, RsiDivergence, SignalStrategy, SmaCrossover
+from agents import BuyAndHold, Flat, ForecastFollower, RandomTrader, RsiDivergence, SignalStrategy, SmaCrossover
 from envs import BUY, HOLD, SELL, BitcoinTradingVecEnv, EnvSettings
 from evaluation import play
 from market import InputError
@@ -176,3 +176,27 @@ def test_strategies_play_in_the_vector_env_too():
         action, state = BuyAndHold().predict(observation, state, start)
         observation, _, start, infos = vector.step(action)
     assert [info["net_worth"] for info in infos] == [30_000, 30_000]
+
+
+def test_a_follower_is_long_from_where_the_forecast_pays_for_a_round_trip_until_it_expects_a_fall():
+    """At 10 bps one way a round trip costs 0.2 %: 0.0020 does not pay, 0.0021 does; 0.0001 is no reason to leave."""
+    forecast = np.array([np.nan, 0.0020, 0.0021, 0.0001, np.nan, -0.0001, 0.0020, 0.01, -0.5, 0.0])
+    sides = ForecastFollower(forecast, 0, 0.001).sides
+    assert list(sides) == [HOLD, HOLD, BUY, HOLD, HOLD, SELL, HOLD, BUY, SELL, HOLD]
+
+
+def test_a_follower_begins_at_its_start_without_a_position():
+    """What it would have held before is not carried in: it buys only when the forecast pays again."""
+    forecast = np.array([0.01, 0.001, 0.01, -0.01])
+    assert list(ForecastFollower(forecast, 1, 0.001).sides) == [HOLD, BUY, SELL]
+
+
+def test_who_follows_the_truth_makes_money_in_any_market():
+    rng = np.random.default_rng(3)
+    close = 100 * np.exp(np.cumsum(rng.normal(0, 0.01, 400)))
+    candles, settings = make_candles(list(close)), EnvSettings()
+    ahead = np.append(np.log(close[4:] / close[:-4]), np.full(4, np.nan))
+    worth = play(candles, no_features(candles), settings, ForecastFollower(ahead, 0, settings.cost_fraction)).table["net_worth"]
+    other = play(candles, no_features(candles), settings, ForecastFollower(-ahead, 0, settings.cost_fraction)).table["net_worth"]
+    assert worth.iloc[-1] > 2 * worth.iloc[0]
+    assert other.iloc[-1] < other.iloc[0]
