@@ -171,7 +171,8 @@ def _skills(
     """Skills, their intervals, and those for all at once, from squared errors (n, m)."""
     means = resampled_means(errors, mean_block, DRAWS, seed)
     drawn = 1 - means / means[:, [reference]]
-    skills = 1 - errors.mean(axis=0) / errors[:, reference].mean()
+    observed = errors.mean(axis=0)
+    skills = 1 - observed / observed[reference]
     tail = (1 - CONFIDENCE) / 2
     return skills.tolist(), _between(drawn, tail), _between(drawn, tail / max(errors.shape[1] - 1, 1))
 
