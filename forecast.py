@@ -114,6 +114,7 @@ def opened(command: str, options: Namespace, overrides: Overrides, **task: Any) 
     if options.resume is None:
         experiment = load_experiment(options.config, overrides)
         parts, task = split(load_candles(experiment.market), experiment.split), {"command": command, **task, **given}
+        forecasts.require_trainable(task.get("model"), parts, experiment.features.forecasts)  # before a folder is made
         folder = new_run(Path("runs"), f"{experiment.name}-forecast-{command}")
         forecasts.begin(folder, dump_experiment(experiment), parts, **task)
     elif changed := [*overrides, *given]:

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from evaluation.forecasts.figures import draw_dots, draw_loss_curves, draw_skill
-from evaluation.forecasts.scores import Comparison, comparison_table
+from evaluation.forecasts.scores import COMPARED, Comparison, comparison_table
 from evaluation.ledger import TestLedger
 from evaluation.runs import RunError, describe_run, write_json
 from features.forecasters import (
@@ -21,6 +21,7 @@ from features.forecasters import (
     ForecastSettings,
     Watch,
     fit_forecaster,
+    require_buildable,
     sample_windows,
     save_windows,
     windows_of,
@@ -59,6 +60,16 @@ def train(
     return fitted
 
 
+def require_trainable(model: str | None, split: Split, settings: ForecastSettings) -> None:
+    """Raise `InputError` if the forecaster, or one of those that are compared, can't be built, or a range has no window."""
+    rows = COMPARED.values() if model is None else [(model, {})]
+    for name, changes in rows:
+        of_row = settings.model_copy(update=changes)
+        require_buildable(name, of_row)
+        for part in (split.train, split.validation):
+            windows_of(part.own, of_row)
+
+
 def teach(folder: Path, model: str, shown: str, split: Split, settings: ForecastSettings, console: Console) -> FittedForecaster:
     """`train` with a progress bar; a line says what came of it."""
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
@@ -74,7 +85,7 @@ def _in_words(folder: Path) -> str:
         return "fitted"
     rows = [line.split(",") for line in (folder / "epochs.csv").read_text().splitlines()[1:]]
     number, _, loss, _ = next(row for row in reversed(rows) if row[3] == "true")
-    return f"validation loss {float(loss):.4f} at epoch {number} of {learned[0]}, {learned[1]:.2f} s an epoch"
+    return f"validation loss {float(loss):.4g} at epoch {number} of {learned[0]}, {learned[1]:.2f} s an epoch"
 
 
 def plot(folder: Path, fitted: FittedForecaster, part: Part) -> Path:

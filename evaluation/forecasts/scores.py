@@ -144,7 +144,7 @@ def comparison_table(comparison: Comparison, title: str, trained: dict[str, tupl
         direction = "" if score.direction is None else f"{score.direction:.1%}"
         learned = trained.get(name)
         seconds = f"{learned[1]:.2f}" if learned else ""
-        table.add_row(name, f"{score.validation_loss:.4f}", f"{score.mse:,.0f}", *skill, direction, seconds)
+        table.add_row(name, f"{score.validation_loss:.4g}", f"{score.mse:,.0f}", *skill, direction, seconds)
     return table
 
 

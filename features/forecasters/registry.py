@@ -197,6 +197,14 @@ def fit_forecaster(
     return FittedForecaster(name, settings, FORECASTERS[name].estimate(train, validation, settings, watch or Watch()))
 
 
+def require_buildable(name: str, settings: ForecastSettings) -> None:
+    """Raise `InputError` for a network that these settings cannot make, or a penalty on weights that it lacks."""
+    if FORECASTERS[name].network:
+        network = build_network(name, settings)
+        if (settings.l1 or settings.l2) and settings.regularize != "activity":
+            network.weights(settings.regularize)
+
+
 def _require_room_for_weights(fitted: FittedForecaster) -> None:
     """A description that is larger than its weights is refused before a network of its size is made."""
     largest = max((max(array.shape, default=0) for array in fitted.estimates.values()), default=0)
