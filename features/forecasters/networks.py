@@ -51,9 +51,10 @@ class Network(nn.Module):
 
 
 class Convolutions(Network):
-    """Strided convolutions with tanh between them; the last one has one filter, whose outputs are the K horizons.
+    """Strided convolutions, tanh and dropout after each; a linear head sees all of what the last one gives.
 
-    Where their number is another than K (at other lengths than 256 and 16), a linear layer maps it.
+    Without the head, each horizon would be forecast from its own stretch of the past, and only the last one from the newest bars.
+    Where kernel and stride do not fit the length, the oldest rows are left out, and not the newest as torch would have it.
 
     Raises:
         InputError: too few bars for the kernels.
@@ -62,29 +63,27 @@ class Convolutions(Network):
     def __init__(self, settings: ForecastSettings) -> None:
         super().__init__(settings)
         layers, channels, length = [], len(settings.inputs), settings.past_bars
-        shapes = CONVOLUTIONS[settings.conv_layers]
-        for place, (kernel, stride) in enumerate(shapes):
-            filters = FILTERS if place < len(shapes) - 1 else 1
-            layers.append(nn.Conv1d(channels, filters, kernel, stride))
-            channels, length = filters, (length - kernel) // stride + 1
+        for kernel, stride in CONVOLUTIONS[settings.conv_layers]:
+            layers.append(nn.Conv1d(channels, FILTERS, kernel, stride))
+            channels, length = FILTERS, (length - kernel) // stride + 1
             if length < 1:
                 raise InputError(
                     f"a cnn of {settings.conv_layers} layers needs more bars than `past_bars` {settings.past_bars}; raise it"
                 )
         self.layers = nn.ModuleList(layers)
-        self.head = nn.Identity() if length == settings.future_bars else nn.Linear(length, settings.future_bars)
+        self.head = nn.Linear(FILTERS * length, settings.future_bars)
 
     def outputs(self, rows: Tensor, draw: Draw) -> tuple[Tensor, list[Tensor]]:
         now, hidden = rows.transpose(1, 2), []  # (B, N, C) -> (B, C, N)
-        for layer in self.layers[:-1]:
-            hidden.append(torch.tanh(layer(now)))
+        for layer, (kernel, stride) in zip(self.layers, CONVOLUTIONS[self.settings.conv_layers], strict=True):
+            hidden.append(torch.tanh(layer(now[:, :, (now.shape[2] - kernel) % stride :])))
             now = drop(hidden[-1], self.settings.dropout, draw)
-        return self.head(self.layers[-1](now)[:, 0]), hidden
+        return self.head(now.flatten(1)), hidden
 
     def weights(self, group: str) -> Iterable[Tensor]:
         if group == "recurrent":
             raise InputError("`regularize: recurrent` is for lstm and gru, but a cnn has no recurrent weights; use kernel")
-        return [getattr(layer, "weight" if group == "kernel" else "bias") for layer in self.layers[:-1]]
+        return [getattr(layer, "weight" if group == "kernel" else "bias") for layer in self.layers]
 
 
 class Recurrent(Network):
