@@ -36,6 +36,7 @@ bench: $(SETUP) ## the benchmarks
 	$(BIN)/python -m benchmarks.market
 	$(BIN)/python -m benchmarks.features
 	$(BIN)/python -m benchmarks.agents
+	$(BIN)/python -m benchmarks.forecasters
 
 dashboard: $(SETUP) ## open the studies in a browser
 	$(BIN)/optuna-dashboard sqlite:///studies/coindojo.db

@@ -1,11 +1,11 @@
 """What every forecaster promises, whatever it is made of; and what each of them can and can't find."""
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from helpers import make_candles
 
+from evaluation.audit.futures import LEVELS, another_future
 from features import SealError, write_sealed
 from features.forecasters import FORECASTERS, NAMES, FittedForecaster, ForecastSettings, fit_forecaster
 from features.sarimax import SarimaxSettings, fit_sarimax, forecasts
@@ -26,6 +26,13 @@ def planted(bars: int, seed: int, memory: tuple[float, float] = (0.5, -0.3)) -> 
     for bar in range(2, bars):
         returns[bar] = memory[0] * returns[bar - 1] + memory[1] * returns[bar - 2] + noise[bar]
     return make_candles(list(100 * np.exp(np.cumsum(returns))))
+
+
+def share_of_the_best(unseen: Candles, past_bars: int, memory: tuple[float, float] = (0.5, -0.3)) -> float:
+    """What is left by who knows the coefficients, of the same moves: about 0.78."""
+    returns = np.diff(np.log(unseen.column("close")))
+    moves, last, before = (returns[past_bars - 1 - lag : len(returns) - lag] for lag in (0, 1, 2))
+    return float(((moves - memory[0] * last - memory[1] * before) ** 2).mean() / (moves**2).mean())
 
 
 def share_of_the_last_value(forecaster: FittedForecaster, unseen: Candles, horizon: int = 1) -> float:
@@ -62,16 +69,44 @@ def test_a_prefix_gives_the_first_rows_to_the_bit(name, bars):
     assert part.tobytes() == FITTED[name].forecast(CANDLES)[:bars].tobytes()
 
 
+@pytest.mark.parametrize("name", ["linear", "cnn", "lstm", "gru"])
+def test_a_prefix_gives_the_first_rows_to_the_bit_of_other_sizes_and_targets(name):
+    """Sizes that no vector register divides."""
+    changes = {"past_bars": 31, "future_bars": 5, "units": 13, "inputs": ("close", "high", "volume"), "target": "price"}
+    fitted = fit_forecaster(name, TRAIN, STOP, SETTINGS.model_copy(update=changes))
+    true = fitted.forecast(CANDLES)
+    for bars in (31, 32, 38, 285, 286, 287, 288, 541, 542, 543, 797):
+        assert fitted.forecast(CANDLES[:bars]).tobytes() == true[:bars].tobytes(), bars
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "cnn"])
+@pytest.mark.parametrize(("past", "future"), [(2, 1), (2, 2), (5, 3), (3, 8), (12, 12)])
+def test_forecasts_begin_when_the_past_is_full_at_any_lengths(name, past, future):
+    fitted = fit_forecaster(name, TRAIN, STOP, SETTINGS.model_copy(update={"past_bars": past, "future_bars": future}))
+    paths = fitted.forecast(CANDLES)
+    assert np.isnan(paths[: past - 1]).all()
+    late = np.flatnonzero(np.isnan(paths[past - 1 :]).any(axis=1)) + past - 1
+    assert not len(late), f"rows without a forecast: {late.tolist()}"
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "cnn"])
+@pytest.mark.parametrize(("past", "future"), [(2, 1), (2, 2), (5, 3), (3, 8), (12, 12)])
+def test_a_short_prefix_gives_the_first_rows_at_any_lengths(name, past, future):
+    fitted = fit_forecaster(name, TRAIN, STOP, SETTINGS.model_copy(update={"past_bars": past, "future_bars": future}))
+    paths = fitted.forecast(CANDLES)
+    for bars in range(1, past + future + 3):
+        assert fitted.forecast(CANDLES[:bars]).tobytes() == paths[:bars].tobytes(), bars
+
+
 @every
-def test_another_future_changes_nothing_up_to_it(name):
-    known = 600
-    rest = simulate("martingale", bars=400, seed=1).frame * 3.0
-    frame = pd.concat([CANDLES.frame[:known], rest.set_axis(CANDLES.index[known:])]).rename_axis("time")
-    other = FITTED[name].forecast(Candles(frame, CANDLES.bar, CANDLES.symbol, "another future"))
+@pytest.mark.parametrize("kind", LEVELS)
+def test_what_is_forecast_up_to_a_bar_does_not_know_what_follows(name, kind):
     true = FITTED[name].forecast(CANDLES)
-    assert other[:known].tobytes() == true[:known].tobytes()
-    if name != "last_value":
-        assert (other[known:] != true[known:]).any()
+    for bar in (23, 24, 277, 278, 279, 600, 998):
+        other = FITTED[name].forecast(another_future(CANDLES, bar, kind, seed=5))
+        assert other[: bar + 1].tobytes() == true[: bar + 1].tobytes(), bar
+        if name != "last_value":
+            assert (other[bar + 1 :] != true[bar + 1 :]).any(), bar
 
 
 @every
@@ -83,15 +118,48 @@ def test_a_later_beginning_changes_nothing_that_does_not_remember_it(name):
         assert later[23:].tobytes() == true[123:].tobytes()
 
 
+@pytest.mark.parametrize("name", ["lstm", "gru"])
+@pytest.mark.parametrize("units", [8, 10])
+def test_a_window_is_forecast_alike_at_any_place_of_a_block(name, units):
+    """To the bit, as `BLOCK` says in training.py; few outputs of a layer whose width 4 does not divide are the hard case."""
+    fitted = fit_forecaster(name, TRAIN, STOP, SETTINGS.model_copy(update={"units": units}))
+    true = fitted.forecast(CANDLES)
+    apart = [first for first in (1, 2, 3, 4) if fitted.forecast(CANDLES[first:])[23:].tobytes() != true[first + 23 :].tobytes()]
+    assert not apart, f"other bits after the first {apart} bars were left out"
+
+
 @every
-def test_fewer_bars_than_a_window_are_not_forecast(name):
-    assert np.isnan(FITTED[name].forecast(CANDLES[:10])).all()
+@pytest.mark.parametrize("bars", [1, 2, 3, 10, 23])
+def test_fewer_bars_than_a_window_are_not_forecast(name, bars):
+    paths = FITTED[name].forecast(CANDLES[:bars])
+    assert paths.shape == (bars, 3)
+    assert np.isnan(paths).all()
 
 
 @pytest.mark.parametrize("name", [name for name in LEARNING if name != "sarimax"])
 def test_fewer_bars_than_a_window_are_not_learned_from(name):
     with pytest.raises(InputError, match=r"a window needs 24 \+ 3 rows without a gap, but the longest stretch .* has 20"):
         fit_forecaster(name, CANDLES[:20], STOP, SETTINGS)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("bars", [1, 20])
+def test_sarimax_does_not_learn_from_fewer_bars_than_a_window_either(bars):
+    """From a single bar its mean would be that of no returns."""
+    with pytest.raises(InputError):
+        fit_forecaster("sarimax", CANDLES[:bars], STOP, SETTINGS)
+
+
+@every
+def test_neither_fitting_nor_forecasting_changes_the_candles(name):
+    filled = np.zeros(500, bool)
+    filled[200:203] = True
+    train = Candles(TRAIN.frame.copy(), TRAIN.bar, TRAIN.symbol, TRAIN.source, filled.copy())
+    stop = Candles(STOP.frame.copy(), STOP.bar, STOP.symbol, STOP.source)
+    fit_forecaster(name, train, stop, SETTINGS.model_copy(update={"inputs": ("close", "volume")})).forecast(train)
+    assert train.frame.equals(TRAIN.frame)
+    assert stop.frame.equals(STOP.frame)
+    assert np.array_equal(train.filled, filled)
 
 
 @every
@@ -158,19 +226,23 @@ def test_the_last_value_and_the_last_values_by_hand():
     np.testing.assert_allclose(lag[4], [np.log(100 / 50), 0.0])
 
 
+@pytest.mark.parametrize("windows", ["sliding", "disjoint"])
 @pytest.mark.parametrize("target", ["log_return", "price"])
-def test_linear_is_least_squares_of_the_future_on_the_past(target):
+def test_linear_is_least_squares_of_the_future_on_the_past(target, windows):
     """As everybody would write it, without scaling: the solution is the same."""
-    settings = SETTINGS.model_copy(update={"target": target, "past_bars": 6})
-    fitted = fit_forecaster("linear", TRAIN, STOP, settings)
-    close = np.log(TRAIN.column("close")) if target == "log_return" else TRAIN.column("close")
+    changes = {"target": target, "windows": windows, "past_bars": 6, "inputs": ("close", "volume")}
+    fitted = fit_forecaster("linear", TRAIN, STOP, SETTINGS.model_copy(update=changes))
+    close, volume = TRAIN.column("close"), TRAIN.column("volume")
+    if target == "log_return":
+        close, volume = np.log(close), np.log1p(volume)
     ends = np.arange(5, len(close) - 3)
-    shown = close[ends[:, None] + np.arange(-5, 1)]
-    future = close[ends[:, None] + np.arange(1, 4)]
+    past = ends[:, None] + np.arange(-5, 1)
+    shown, future = close[past], close[ends[:, None] + np.arange(1, 4)]
     if target == "log_return":
         shown, future = shown - close[ends, None], future - close[ends, None]
-    rows = np.column_stack([shown, np.ones(len(shown))])
-    expected = rows @ np.linalg.lstsq(rows, future, rcond=1e-10)[0]
+    rows = np.column_stack([shown, volume[past], np.ones(len(shown))])
+    learned = slice(None, None, 1 if windows == "sliding" else 9)
+    expected = rows @ np.linalg.lstsq(rows[learned], future[learned], rcond=1e-12)[0]
     if target == "price":
         expected = np.log(expected / close[ends, None])
     np.testing.assert_allclose(fitted.forecast(TRAIN)[ends], expected, atol=2e-5)
@@ -196,12 +268,16 @@ KINDS = {name: (name, {}) for name in LEARNING if name != "cnn"} | {
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_planted_autoregression_is_found(kind):
-    """Of the next return's variance the best forecast leaves 0.78; SARIMAX(1, 0, 1) cannot hold the second lag in full."""
+    """Of the next return's variance the best forecast leaves 0.78; SARIMAX(1, 0, 1) cannot hold the second lag in full.
+
+    Over five seeds, those that see the last returns in full cost up to 1.034 of the best, convolutions up to 1.09.
+    """
     name, changes = KINDS[kind]
     candles = planted(4_000, seed=0)
     fitted = fit_forecaster(name, candles[:2_500], candles[2_500:3_000], LEARNER.model_copy(update=changes))
-    share = share_of_the_last_value(fitted, candles[3_000:])
-    assert 0.70 < share < 0.88, share
+    share, best = share_of_the_last_value(fitted, candles[3_000:]), share_of_the_best(candles[3_000:], fitted.settings.past_bars)
+    assert 0.70 < best < 0.85, best
+    assert 0.98 < share / best < (1.14 if name == "cnn" else 1.07), (share, best)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -59,6 +59,37 @@ def test_fewer_bars_than_the_kernels_need_are_refused(layers, least):
         build_network("cnn", SETTINGS.model_copy(update={"conv_layers": layers, "past_bars": least - 1}))
 
 
+def test_a_cnn_is_its_equations():
+    """Plain loops over the newest rows that the strides fit, tanh after each layer, then the head over filters and places."""
+    made, shown = network("cnn", conv_layers=3, past_bars=78), rows(4, 78)
+    held = {name: weight.detach().numpy().astype(float) for name, weight in made.named_parameters()}
+    now = shown.numpy().astype(float).transpose(0, 2, 1)  # (B, N, C) -> (B, C, N)
+    for layer, (kernel, stride) in enumerate(CONVOLUTIONS[3]):
+        weight, bias = held[f"layers.{layer}.weight"], held[f"layers.{layer}.bias"]
+        firsts = range(now.shape[2] - kernel, -1, -stride)[::-1]
+        places = [np.einsum("bck,fck->bf", now[:, :, first : first + kernel], weight) + bias for first in firsts]
+        now = np.tanh(np.stack(places, axis=2))
+    expected = now.reshape(4, -1) @ held["head.weight"].T + held["head.bias"]
+    np.testing.assert_allclose(made.outputs(shown, None)[0].detach().numpy(), expected, atol=1e-5)
+
+
+def test_a_linear_one_is_a_product():
+    made, shown = network("linear"), rows()
+    weight, bias = (value.detach().numpy() for value in (made.head.weight, made.head.bias))
+    np.testing.assert_allclose(made(shown)[0].detach().numpy(), shown.numpy().reshape(4, 40) @ weight.T + bias, atol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "gates"), [("lstm", 4), ("gru", 3)])
+def test_recurrent_weights_begin_orthogonal_and_the_others_within_glorots_bound(name, gates):
+    made = network(name)
+    for gate in made.layer.weight_hh_l0.detach().split(5):
+        torch.testing.assert_close(gate @ gate.T, torch.eye(5), atol=1e-5, rtol=0)
+    bound = np.sqrt(6 / (2 + gates * 5))
+    assert 0.8 * bound < made.layer.weight_ih_l0.abs().max().item() <= bound
+    assert not made.head.bias.any()
+    assert not made.layer.bias_hh_l0.any()
+
+
 def test_an_lstm_is_its_equations():
     """Hochreiter & Schmidhuber (1997) with Gers' forget gate; torch orders the gates input, forget, cell, output."""
     made, shown = network("lstm"), rows()
@@ -98,6 +129,9 @@ def test_the_output_activation_has_its_zero_at_the_lowest_target(name, activatio
     expected = torch.where(before > made.low, before, made.low + slope * (before - made.low))
     torch.testing.assert_close(made(rows(50))[0], expected)
     assert (before < made.low).any()
+    assert (before > made.low).any()
+    if activation == "relu":
+        assert (made(rows(50))[0] >= made.low).all()
 
 
 def test_dropout_is_off_in_evaluation_and_keeps_the_mean_in_training():
@@ -148,13 +182,57 @@ def test_a_penalty_on_activities_is_a_mean_over_the_windows(name):
     assert penalty(made, twice).item() == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.parametrize("group", ["kernel", "bias", "recurrent", "activity"])
+def test_without_l1_and_l2_there_is_no_penalty(group):
+    made = network("lstm", regularize=group)
+    assert penalty(made, made(rows())[1]).item() == 0
+
+
+@pytest.mark.parametrize("name", ["lstm", "cnn"])
+def test_no_penalty_reaches_the_head(name):
+    """`regularize` is of the hidden layers: what the head weighs costs nothing."""
+    for group in ("kernel", "bias", "activity"):
+        made = network(name, l1=0.1, l2=0.1, regularize=group)
+        before = penalty(made, made(rows())[1]).item()
+        with torch.no_grad():
+            made.head.weight.mul_(10)
+            made.head.bias.add_(10)
+        assert penalty(made, made(rows())[1]).item() == before
+
+
 def test_a_cnn_has_no_recurrent_weights():
     with pytest.raises(InputError, match="a cnn has no recurrent weights; use kernel"):
         penalty(network("cnn", l2=0.1, regularize="recurrent"), [])
 
 
 @pytest.mark.parametrize("name", ["linear", "cnn", "lstm", "gru"])
-def test_building_one_leaves_the_global_random_state_alone(name):
-    before = torch.get_rng_state()
-    network(name)
-    assert torch.equal(torch.get_rng_state(), before)
+def test_building_one_leaves_the_global_random_states_alone_and_does_not_heed_them(name):
+    made = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        np.random.seed(seed)  # noqa: NPY002
+        before = torch.get_rng_state(), np.random.get_state()[1].tobytes()  # noqa: NPY002
+        made.append(network(name))
+        made[-1](rows(), torch.Generator().manual_seed(0))
+        assert torch.equal(torch.get_rng_state(), before[0])
+        assert np.random.get_state()[1].tobytes() == before[1]  # noqa: NPY002
+    for one, two in zip(made[0].parameters(), made[1].parameters(), strict=True):
+        assert torch.equal(one, two)
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru"])
+def test_on_average_dropout_changes_no_output(name):
+    made, window = network(name), rows(1)
+    dropped = made.outputs(window.expand(5_000, -1, -1), torch.Generator().manual_seed(3))[0]
+    torch.testing.assert_close(dropped.mean(axis=0), made.outputs(window, None)[0][0], atol=0.01, rtol=0)
+    assert (dropped.std(axis=0) > 0.05).all()
+
+
+@pytest.mark.parametrize("name", ["cnn", "lstm", "gru"])
+def test_dropout_draws_from_its_generator_alone(name):
+    made, outputs = network(name), []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        outputs.append(made(rows(), torch.Generator().manual_seed(7))[0])
+    assert torch.equal(*outputs)
+    assert not torch.equal(outputs[0], made(rows())[0]), "in training something is dropped"

@@ -1,5 +1,7 @@
 """Windows of past and future rows, against a sampler of plain loops; and the files that they are saved in."""
 
+import os
+
 import h5py
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features.forecasters import ForecastSettings, sample_windows, save_windows, windows_of
+from features.forecasters import windows as windows_module
 from market import Candles, InputError, simulate, split
 
 CANDLES = simulate("bitcoin", bars=600, seed=3)
@@ -56,6 +59,7 @@ def test_windows_are_views_without_copies_that_nobody_can_write_to(sliding):
     for rows in (windows.past(), windows.future(), windows.past(slice(3, 9))):
         assert np.shares_memory(rows, values)
         assert not rows.flags.writeable
+    np.testing.assert_array_equal(windows.past(slice(3, 9))[0], values[windows.ends[3] - 19 : windows.ends[3] + 1])
 
 
 def test_no_window_reaches_into_another_range():
@@ -87,6 +91,25 @@ def test_disjoint_windows_share_no_row_and_begin_anew_after_a_gap():
     assert (windows.ends - 3).tolist() == [0, 6, 18, 24, 30]
 
 
+@pytest.mark.parametrize("sliding", [True, False])
+def test_too_short_a_series_and_one_without_a_whole_stretch_are_refused_in_one_line(sliding):
+    broken = np.zeros(30, bool)
+    broken[[7, 16, 24]] = True
+    for rows, mask, longest in ((8, None, 8), (1, None, 1), (30, broken, 8), (30, np.ones(30, bool), 0)):
+        with pytest.raises(InputError, match=f"longest stretch of {rows} rows has {longest}; give more rows") as refused:
+            sample_windows(np.zeros((rows, 1)), 6, 3, sliding, mask)
+        assert "\n" not in str(refused.value)
+    assert len(sample_windows(np.zeros((9, 1)), 6, 3, sliding)) == 1
+
+
+def test_disjoint_windows_of_candles_begin_anew_after_a_bar_that_a_repair_filled_in():
+    filled = np.zeros(600, bool)
+    filled[100:103] = True
+    repaired = Candles(CANDLES.frame, CANDLES.bar, CANDLES.symbol, CANDLES.source, filled)
+    firsts = windows_of(repaired, ForecastSettings(past_bars=20, future_bars=6, windows="disjoint")).ends - 19
+    assert firsts.tolist() == [0, 26, 52, *range(103, 600 - 25, 26)]
+
+
 def test_lengths_must_be_possible():
     for past, future in ((0, 1), (1, -1)):
         with pytest.raises(InputError, match="`past_bars >= 1` and `future_bars >= 0` must hold"):
@@ -94,30 +117,52 @@ def test_lengths_must_be_possible():
 
 
 @pytest.mark.parametrize("sliding", [True, False])
-def test_a_saved_file_holds_the_windows_and_their_times(sliding, tmp_path):
+@pytest.mark.parametrize("block", [1_024, 100, 7])
+def test_a_saved_file_holds_the_windows_and_their_times(sliding, block, tmp_path, monkeypatch):
+    """However many of them are written at a time, the last block being smaller; with a gap, so that no step fits them all."""
+    monkeypatch.setattr(windows_module, "BLOCK", block)
     values = np.column_stack([CANDLES.column("close"), CANDLES.column("volume")])
-    windows = sample_windows(values, 10, 3, sliding)
+    windows = sample_windows(values, 10, 3, sliding, np.arange(600) == 333)
     save_windows(tmp_path / "deep" / "windows.h5", CANDLES, windows, ("close", "volume"))
     seconds = CANDLES.index.as_unit("s").asi8
     with h5py.File(tmp_path / "deep" / "windows.h5") as file:
+        assert set(file) == {"inputs", "outputs", "input_times", "output_times"}
+        assert (file["inputs"].dtype, file["output_times"].dtype) == (np.float64, np.int64)
         np.testing.assert_array_equal(file["inputs"], windows.past())
         np.testing.assert_array_equal(file["outputs"], windows.future())
-        np.testing.assert_array_equal(file["input_times"][:, -1], seconds[windows.ends])
-        np.testing.assert_array_equal(file["output_times"][:, 0], seconds[windows.ends + 1])
+        np.testing.assert_array_equal(file["input_times"], seconds[windows.ends[:, None] + np.arange(-9, 1)])
+        np.testing.assert_array_equal(file["output_times"], seconds[windows.ends[:, None] + np.arange(1, 4)])
         assert list(file.attrs["columns"]) == ["close", "volume"]
 
 
-def test_a_write_that_fails_leaves_the_older_file(tmp_path, monkeypatch):
+FAILING = {
+    "while it begins": (h5py.File, "create_dataset", 0), "in the middle": (h5py.Dataset, "__setitem__", 6),
+    "at the end": (os, "replace", 0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("moment", FAILING)
+def test_a_write_that_fails_leaves_the_older_file(moment, tmp_path, monkeypatch):
     windows = sample_windows(CANDLES.column("close")[:, None], 10, 3)
     path = tmp_path / "windows.h5"
     save_windows(path, CANDLES, windows, ("close",))
     before = path.read_bytes()
+    where, what, spared = FAILING[moment]
+    original, calls = getattr(where, what), []
 
-    def full(*given):
-        raise OSError("no space left on device")
+    def full(*given, **named):
+        calls.append(given)
+        if len(calls) > spared:
+            raise OSError("no space left on device")
+        return original(*given, **named)
 
-    monkeypatch.setattr(h5py.File, "create_dataset", full)
-    with pytest.raises(OSError, match="no space left"):
-        save_windows(path, CANDLES, windows, ("close",))
+    monkeypatch.setattr(windows_module, "BLOCK", 100)
+    with monkeypatch.context() as patched:
+        patched.setattr(where, what, full)
+        with pytest.raises(OSError, match="no space left"):
+            save_windows(path, CANDLES, windows, ("close",))
+    assert len(calls) == spared + 1
     assert path.read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == ["windows.h5"]
+    save_windows(path, CANDLES, sample_windows(CANDLES.column("open")[:, None], 10, 3), ("open",))
+    assert path.read_bytes() != before, "and the next write replaces it"
