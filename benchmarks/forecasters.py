@@ -2,8 +2,8 @@
 
     python -m benchmarks.forecasters
 
-256 bars in, 16 out, as by default. Rounds of all rows are interleaved, so that a slow phase of the machine hits all. Smaller batches
-make more steps an epoch, so the seconds say what an epoch costs, not what it is worth.
+256 bars in, 16 out, as by default. Rounds of all rows are interleaved, so that a slow phase of the machine hits all. Smaller
+batches make more steps an epoch, so the seconds say what an epoch costs, not what it is worth.
 """
 
 import subprocess

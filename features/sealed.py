@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors.torch import load as load_tensors
 from safetensors.torch import save as dump_tensors
 
 from market import InputError, write_atomically
@@ -43,10 +43,11 @@ def read_sealed(path: Path, kind: str) -> tuple[Tensors, dict[str, Any]]:
         SealError: no such file, a damaged one, or one of another kind.
     """
     try:
+        content = path.read_bytes()  # once, so that a file which is replaced meanwhile is read whole
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        digest, text = header["__metadata__"]["seal"].split(" ", 1)
         # Copies lie where torch aligns them, not where they lay in the file: the last bit of a product can depend on it.
-        with safe_open(path, framework="pt") as file:
-            digest, text = (file.metadata() or {})["seal"].split(" ", 1)
-            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (no mapping)
+        tensors = {name: tensor.clone() for name, tensor in load_tensors(content).items()}
         if _digest(tensors, text) != digest:
             raise SealError("its content is not what was written")
         about = json.loads(text)

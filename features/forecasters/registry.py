@@ -60,13 +60,11 @@ def _last_value(candles: Candles, settings: ForecastSettings, estimates: Estimat
 
 
 def _lag(candles: Candles, settings: ForecastSettings, estimates: Estimates) -> np.ndarray:
-    """The last K closes come again: horizon h is forecast by the close of bar t - K + h."""
-    close, horizons = np.log(candles.column("close")), settings.future_bars
-    paths = np.full((len(close), horizons), np.nan)
-    if len(close) > horizons:
-        recent = np.lib.stride_tricks.sliding_window_view(close, horizons)  # (T - K + 1, K)
-        paths[horizons - 1 :] = recent - close[horizons - 1 :, None]
-    return _after_the_past(paths, settings)
+    """The last K closes come again: horizon h is forecast by the close of bar t - K + h, or by the oldest one that there is."""
+    close = np.log(candles.column("close"))
+    ages = np.arange(settings.future_bars - 1, -1, -1)
+    bars = np.arange(len(close))[:, None]
+    return _after_the_past(close[np.maximum(bars - ages, 0)] - close[:, None], settings)
 
 
 def _estimate_linear(train: Candles, validation: Candles, settings: ForecastSettings, watch: Watch) -> Estimates:
@@ -85,13 +83,14 @@ def _sarimax_settings(settings: ForecastSettings) -> sarimax.SarimaxSettings:
 
 
 def _estimate_sarimax(train: Candles, validation: Candles, settings: ForecastSettings, watch: Watch) -> Estimates:
+    windows_of(train, settings)  # refuses fewer bars than one needs, as the others do
     return sarimax.fit_sarimax(train, _sarimax_settings(settings))
 
 
 def _sarimax(candles: Candles, settings: ForecastSettings, estimates: Estimates) -> np.ndarray:
-    """The means of SARIMAX(1, 0, 1), which are returns of single bars, summed up."""
+    """The means of SARIMAX(1, 0, 1), which are returns of single bars, summed up; before it has any, the price stays."""
     means = sarimax.forecasts(candles, _sarimax_settings(settings), estimates).to_numpy()[:, ::3]
-    return _after_the_past(np.cumsum(means, axis=1), settings)
+    return _after_the_past(np.cumsum(np.nan_to_num(means), axis=1), settings)
 
 
 def _network(name: str) -> Forecaster:

@@ -132,11 +132,9 @@ def _seen(candles: Candles, windows: Windows, which: slice | np.ndarray, setting
 
 def _moments(train: Candles, windows: Windows, settings: ForecastSettings) -> tuple[np.ndarray, np.ndarray]:
     """Mean and deviation (C,) of the unscaled inputs over all windows and lags."""
-    total, squares = np.zeros(windows.values.shape[1]), np.zeros(windows.values.shape[1])
-    for first in range(0, len(windows), BLOCK):
-        rows = _seen(train, windows, slice(first, first + BLOCK), settings)
-        total += rows.sum(axis=(0, 1))
-        squares += (rows**2).sum(axis=(0, 1))
     count = len(windows) * settings.past_bars
-    mean = total / count
-    return mean, np.sqrt(np.maximum(squares / count - mean**2, 0))
+    blocks = [slice(first, first + BLOCK) for first in range(0, len(windows), BLOCK)]
+    mean = sum(_seen(train, windows, block, settings).sum(axis=(0, 1)) for block in blocks) / count
+    # A second pass: the mean of the squares less the square of the mean leaves a constant column a deviation of rounding errors.
+    squares = sum(((_seen(train, windows, block, settings) - mean) ** 2).sum(axis=(0, 1)) for block in blocks)
+    return np.asarray(mean), np.sqrt(squares / count)

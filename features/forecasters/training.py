@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import hashlib
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -21,7 +22,7 @@ from market import Candles, InputError, differences
 KIND = "forecaster checkpoint"
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 BLOCK = 256
-"""windows that a network is given at once outside training, always: with one shape, a row's bits depend on that row alone"""
+"""windows that a network is given at once outside training, always: with one shape, a row's bits do not depend on the others'"""
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ class NetworkTraining:
         self.optimizer = torch.optim.Adam(self.network.parameters(), settings.learning_rate, fused=True)
         self.history: list[Epoch] = []
         self.best_weights: dict[str, torch.Tensor] = {}
-        self.identity = {"forecaster": name, "settings": decisive(settings), "data": [train.sha256, validation.sha256]}
+        self.identity = {"forecaster": name, "settings": decisive(settings), "data": [_hash(train), _hash(validation)]}
 
     def run(self, watch: Watch) -> Estimates:
         """Train to the end, from the watch's checkpoint on if there is one; weights and scaling."""
@@ -213,6 +214,12 @@ def torch_threads(count: int) -> Iterator[None]:
 def decisive(settings: ForecastSettings) -> dict[str, Any]:
     """The settings that decide one model's weights, as JSON values."""
     return settings.model_dump(mode="json", exclude={"models", "first_fit_bars", "refit_bars", "ensemble"})
+
+
+def _hash(candles: Candles) -> str:
+    """Of the prices, and of the bars that a repair filled in, from which no window is cut."""
+    filled = b"" if candles.filled is None else np.packbits(candles.filled).tobytes()
+    return hashlib.sha256(candles.sha256.encode() + filled).hexdigest()
 
 
 def _below(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
