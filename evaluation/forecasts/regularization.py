@@ -14,6 +14,7 @@ from rich.table import Table
 from scipy.stats import ttest_ind
 
 from evaluation.forecasts.figures import draw_boxes
+from evaluation.forecasts.scores import price_errors
 from evaluation.processes import run_side_by_side
 from evaluation.runs import RunError, write_json
 from features.forecasters import FORECASTERS, FittedForecaster, ForecastSettings, fit_and_stop, fit_forecaster, windows_of
@@ -120,9 +121,8 @@ def _outcome(model: str, split: Split, settings: ForecastSettings, job: Job) -> 
 def price_error(paths: np.ndarray, split: Split, settings: ForecastSettings) -> float:
     """Mean squared error of forecasts (T, K) of the validation bars, USD squared, over all its windows."""
     own = split.validation.own
-    ends, close = windows_of(own, settings, sliding=True).ends, own.column("close")
-    true = close[ends[:, None] + 1 + np.arange(settings.future_bars)]
-    return float(((close[ends, None] * np.exp(paths[ends]) - true) ** 2).mean())
+    ends = windows_of(own, settings, sliding=True).ends
+    return float(price_errors(own.column("close"), ends, paths[ends]).mean())
 
 
 def read_results(folder: Path, jobs: list[Job]) -> pd.DataFrame:

@@ -52,6 +52,8 @@ def train(
         on_epoch(epoch)
 
     folder.mkdir(parents=True, exist_ok=True)
+    for left_behind in folder.glob(".*"):  # by a write that was killed
+        left_behind.unlink()
     watch = Watch(keep, folder / "checkpoint.safetensors")
     fitted = fit_forecaster(name, split.train.own, split.validation.own, settings, watch)
     if history:

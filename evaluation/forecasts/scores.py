@@ -117,19 +117,24 @@ def compare(split: Split, part: Part, forecasters: dict[str, FittedForecaster], 
             raise InputError(f"forecasters are compared on the same windows, but {name} has others; train it on the same lengths")
     ends = windows_of(own, first, sliding=True).ends
     close = own.column("close")
-    true = close[ends[:, None] + 1 + np.arange(first.future_bars)]  # (M, K)
-    moves = np.sign(true[:, -1] - close[ends])
+    moves = np.sign(close[ends + first.future_bars] - close[ends])
     losses, errors, directions = [], [], []
     for fitted in forecasters.values():
         shown = fitted.forecast(validation)
         losses.append(scaled_loss(shown, split.train.own, validation, fitted.settings))
         paths = (shown if part.name == split.validation.name else fitted.forecast(own))[ends]
-        errors.append(((close[ends, None] * np.exp(paths) - true) ** 2).mean(axis=1))
+        errors.append(price_errors(close, ends, paths))
         directions.append(_direction(paths[:, -1], moves))
     skills = _skills(np.column_stack(errors), list(forecasters).index(LAST_VALUE), BLOCK_HORIZONS * first.future_bars, seed)
     columns = zip(losses, (float(error.mean()) for error in errors), *skills, directions, strict=True)
     scores = dict(zip(forecasters, (ForecastScore(*figures) for figures in columns), strict=True))
     return Comparison(scores, len(ends), float((moves > 0).mean()))
+
+
+def price_errors(close: np.ndarray, ends: np.ndarray, paths: np.ndarray) -> np.ndarray:
+    """Mean squared errors (M,), USD squared, of forecast log returns (M, K) from the closes of the bars `ends` (M,)."""
+    true = close[ends[:, None] + 1 + np.arange(paths.shape[1])]
+    return ((close[ends, None] * np.exp(paths) - true) ** 2).mean(axis=1)
 
 
 def comparison_table(comparison: Comparison, title: str, trained: dict[str, tuple[int, float] | None]) -> Table:
