@@ -22,6 +22,7 @@ from evaluation.oracle import (
     regimes_gain,
     sine_gain,
 )
+from evaluation.outcome import Outcome
 from evaluation.processes import run_side_by_side
 from evaluation.record import TrainingRecord
 from evaluation.report import figures_table, write_report
@@ -33,11 +34,11 @@ from evaluation.value_iteration import SwitchingPolicy, stationary_distribution,
 
 __all__ = [
     "AGENT", "FIGURES", "ORACLES", "AuditReport", "BestPolicy", "Episode", "Finding", "Foresight", "Metrics", "OraclePolicy",
-    "PerfectForesight", "RunError", "SearchSettings", "StudyError", "SwitchingPolicy", "TestLedger", "TrainSettings", "Trained",
-    "TrainingDiverged", "TrainingRecord", "Validation", "backtest", "best_agent", "best_policy", "draw_net_worth",
-    "draw_trades", "figures_table", "find_study", "finished_trials", "forecasts", "format_figure", "growth_error", "hash_of",
-    "hidden_regimes_policy", "in_words", "leak_audit", "log_growth", "metrics", "new_run", "newest_run", "open_study",
-    "oracle_growth", "ou_policy", "perfect_foresight", "play", "random_like", "regime_beliefs", "regimes_gain", "require_data_of",
-    "run_side_by_side", "run_study", "seeds_of", "share_in_words", "sine_gain", "stationary_distribution", "switching_policy",
-    "train_agent", "trials_on", "write_json", "write_report",
+    "Outcome", "PerfectForesight", "RunError", "SearchSettings", "StudyError", "SwitchingPolicy", "TestLedger",
+    "TrainSettings", "Trained", "TrainingDiverged", "TrainingRecord", "Validation", "backtest", "best_agent", "best_policy",
+    "draw_net_worth", "draw_trades", "figures_table", "find_study", "finished_trials", "forecasts", "format_figure",
+    "growth_error", "hash_of", "hidden_regimes_policy", "in_words", "leak_audit", "log_growth", "metrics", "new_run",
+    "newest_run", "open_study", "oracle_growth", "ou_policy", "perfect_foresight", "play", "random_like", "regime_beliefs",
+    "regimes_gain", "require_data_of", "run_side_by_side", "run_study", "seeds_of", "share_in_words", "sine_gain",
+    "stationary_distribution", "switching_policy", "train_agent", "trials_on", "write_json", "write_report",
 ]  # fmt: skip
