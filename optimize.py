@@ -12,12 +12,12 @@ import optuna
 from rich.console import Console
 from rich.progress import Progress
 
-from agents import AgentSettings
+from agents import TrialSettings
 from configs import load_experiment, make_parser, parse, run
 from envs import OPTIMISTIC
-from evaluation import best_agent, finished_trials, open_study, run_study
+from evaluation import Objective, best_trial, finished_trials, open_study, run_study, settings_of
 from features import CACHE, FeaturePipeline
-from market import load_candles, split
+from market import differences, load_candles, split
 
 
 def main() -> int:
@@ -30,7 +30,8 @@ def main() -> int:
     with console.status("fitting the features"):  # refused before a study is made
         features = FeaturePipeline(experiment.features, CACHE).fit(parts.train.candles)
     search, name = experiment.search, experiment.study_name
-    study = open_study(search, name, experiment.identity(parts.data_sha256), experiment.agent)
+    objective = Objective(parts, experiment.trial_settings, search, CACHE)
+    study = open_study(search, name, experiment.identity(parts.data_sha256), experiment.trial_settings)
 
     console.print(f"study {name} in {search.storage}: {finished_trials(study)} of {search.trials} trials finished")
     if experiment.env.optimistic:
@@ -41,33 +42,29 @@ def main() -> int:
         console.print(f"nothing to do; give a larger --trials to go on (now {search.trials})")
     try:
         with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-            task = progress.add_task("trial", total=search.steps)
+            task = progress.add_task("trial", total=objective.steps)
 
             def show(trial: optuna.trial.FrozenTrial) -> None:
                 console.print(describe(trial, study))
 
-            run_study(
-                study, parts, search=search, features=experiment.features, env=experiment.env, agent=experiment.agent,
-                cache=CACHE, on_trial=show, on_progress=lambda step: progress.update(task, completed=step),
-            )  # fmt: skip
+            run_study(study, objective, show, lambda step: progress.update(task, completed=step))
     except KeyboardInterrupt:
         console.print("interrupted; the same command goes on from here")
         return 130
     finally:
-        console.print(describe_best(study, experiment.agent))
+        console.print(describe_best(study, experiment.trial_settings))
     return 0
 
 
-def describe_best(study: optuna.Study, base: AgentSettings) -> str:
+def describe_best(study: optuna.Study, base: TrialSettings) -> str:
     """The best trial so far, and which of its settings differ from the configured ones."""
-    best = best_agent(study)
-    if not best:
+    trial = best_trial(study)
+    if not trial:
         return "no trial has completed yet"
-    settings, trial = best
-    changed = [f"{name} {value:.4g}" for name, value in settings.model_dump().items() if value != getattr(base, name)]
+    changed = differences(base.model_dump(mode="json"), settings_of(trial).model_dump(mode="json"))
     return (
-        f"best: trial {trial.number}, log growth on validation {trial.value:+.3f}\n"
-        f"      {', '.join(changed) or 'the settings as configured'}"
+        f"best: trial {trial.number}, {study.metric_names[0]} {trial.value:+.3f}\n"
+        f"      {'; '.join(changed) or 'the settings as configured'}"
     )
 
 
@@ -75,8 +72,8 @@ def describe(trial: optuna.trial.FrozenTrial, study: optuna.Study) -> str:
     """One line on a finished trial."""
     state = trial.state.name.lower()
     value = f"{trial.value:+.3f}" if trial.value is not None else trial.user_attrs.get("failure", "")
-    best = best_agent(study)
-    mark = "  best so far" if best and best[1].number == trial.number else ""
+    best = best_trial(study)
+    mark = "  best so far" if best and best.number == trial.number else ""
     seconds = trial.duration.total_seconds() if trial.duration else 0.0
     return f"trial {trial.number:3d}  {state:8s}  {value}  {seconds:.0f} s{mark}"
 

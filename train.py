@@ -1,12 +1,14 @@
 """Train the agent with the settings of the study's best trial, or with the configured ones if there is no study.
 
     python train.py --reward sortino
+    python train.py --study default-sortino --trial 7      a trial's settings, on train and validation, three seeds
     python train.py --seeds 5                        five seeds in processes side by side, each with its own results
     python train.py --resume runs/default-sortino-001      go on where a killed or interrupted run stood, to the bit
     python train.py --config configs/coinbase-hourly.yaml --market.file my-candles.csv --steps 500000
 
-The agent learns on the train range; the weights that did best on the validation range are kept. The test range stays locked.
-Everything is written to a new folder in runs/. A setting given on the command line wins over the study's.
+The agent learns on the train range; the weights that did best on the validation range are kept. With `--study` it learns on both,
+where nothing is left to choose on, and the last weights are kept. The test range stays locked. Everything is written to a new
+folder in runs/. A setting given on the command line wins over the study's.
 """
 
 import sys
@@ -18,9 +20,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from agents import Checkpoint, CheckpointFolder, LearnedAgent
-from configs import Experiment, dump_experiment, load_experiment, make_parser, parse, run, take_best_trial
+from configs import Experiment, dump_experiment, load_experiment, make_parser, parse, positive, run, take_trial
 from envs import OPTIMISTIC
-from evaluation import RunError, TrainingRecord, Validation, new_run, run_side_by_side, seeds_of, train_agent, trials_on
+from evaluation import RunError, TrainingRecord, Validation, new_run, run_side_by_side, searched_before, seeds_of, train_agent
 from features import CACHE, FeaturePipeline, FittedFeatures
 from market import Split, load_candles, split
 
@@ -28,25 +30,28 @@ from market import Split, load_candles, split
 def main() -> int:
     """Parse the command line, then begin a run or go on with one."""
     parser = make_parser(__doc__ or "", shortcuts=("reward", "steps", "seed"))
-    parser.add_argument("--no-study", action="store_true", help="use the configured agent settings, whatever a study found")
-    parser.add_argument("--seeds", type=int, default=1, metavar="N", help="train this many seeds, from train.seed on")
+    parser.add_argument("--no-study", action="store_true", help="use the configured settings, whatever a study found")
+    parser.add_argument("--study", metavar="NAME", help="take a trial of this study, and train it on train and validation")
+    parser.add_argument("--trial", type=int, metavar="N", help="number of the trial (default: the best one)")
+    parser.add_argument("--seeds", type=positive, metavar="N", help="how many, from train.seed on (default: 3 of --study, or 1)")
     parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with this run folder instead of beginning a new one")
     options, overrides = parse(parser)
     console = Console(soft_wrap=True, highlight=False)
-    if options.seeds < 1:
-        raise RunError(f"`--seeds` must be 1 or more, but got {options.seeds}")
     if options.resume is None:
+        if options.study:
+            overrides = {"train.range": "train+validation", **overrides}
         experiment = load_experiment(options.config, overrides)
-        parts = split(load_candles(experiment.market), experiment.split)
+        parts = experiment.train.of(split(load_candles(experiment.market), experiment.split))
         origin: dict[str, Any] = {"study": None}
         words = ["agent settings: as configured"]
         if not options.no_study:
-            experiment, origin, words = take_best_trial(experiment, parts.data_sha256, options.config, overrides)
-        origin["trials"] = trials_on(experiment.search.storage, parts.data_sha256)
+            chosen = options.study, options.trial
+            experiment, origin, words = take_trial(experiment, parts.data_sha256, options.config, overrides, *chosen)
+        origin |= searched_before(experiment.search.storage, parts.data_sha256)
         console.print("\n".join(words))
         with console.status("fitting the features"):  # refused before a folder is made
             FeaturePipeline(experiment.features, CACHE).fit(parts.train.candles)
-        folder = begin(experiment, parts, origin, options.seeds)
+        folder = begin(experiment, parts, origin, options.seeds or (3 if options.study else 1))
     elif overrides:
         raise RunError(f"a run goes on with its own settings, so `{min(overrides)}` cannot be given with --resume; leave it out")
     else:
@@ -97,7 +102,7 @@ def train(folder: Path, console: Console) -> None:
         return console.print(f"nothing to do: it is trained; {record.in_words}")
     experiment = load_experiment(folder / "config.yaml")
     candles, settings = load_candles(experiment.market), experiment.train
-    parts, began, first = split(candles, experiment.split), time.monotonic(), 0
+    parts, began, first = settings.of(split(candles, experiment.split)), time.monotonic(), 0
     if experiment.env.optimistic:
         console.print(OPTIMISTIC)
     console.print(f"data: {candles.source}; train {len(parts.train):,} bars, validation {len(parts.validation):,} bars")
@@ -129,7 +134,7 @@ def train(folder: Path, console: Console) -> None:
 
         trained = train_agent(
             parts, features=experiment.features, env=experiment.env, agent=experiment.agent, steps=settings.steps,
-            validations=settings.validations, seed=settings.seed, patience=settings.patience, caution=settings.caution,
+            validations=settings.looks, seed=settings.seed, patience=settings.patience, caution=settings.caution,
             cache=CACHE, checkpoints=CheckpointFolder(folder / "checkpoints", experiment.training_identity(parts.data_sha256)),
             checkpoint_steps=settings.checkpoint_steps, tensorboard=folder / "tensorboard",
             on_start=on_start, on_validation=on_validation, on_progress=on_progress,

@@ -5,15 +5,15 @@ from agents.checkpoints import Checkpoint, CheckpointError, CheckpointFolder, re
 from agents.learned import LearnedAgent
 from agents.recurrent_policy import MlpLstmPolicy
 from agents.recurrent_ppo import RecurrentPPO
-from agents.search_space import known_good, suggest_agent
+from agents.search_space import DEFAULT_DIMENSIONS, DIMENSIONS, TrialSettings, known_good, suggest
 from agents.settings import AgentSettings, StrategySettings
 from agents.strategies import Agent, BuyAndHold, Flat, ForecastFollower, RandomTrader, RsiDivergence, SignalStrategy, SmaCrossover
 from agents.zips import ZipError, export_zip, import_zip
 from features import SealError
 
 __all__ = [
-    "Agent", "AgentSettings", "BuyAndHold", "Checkpoint", "CheckpointError", "CheckpointFolder", "Flat", "ForecastFollower",
-    "LearnedAgent", "MlpLstmPolicy", "RandomTrader", "RecurrentPPO", "RsiDivergence", "SealError", "SignalStrategy",
-    "SmaCrossover", "StrategySettings", "ZipError", "build_learner", "export_zip", "import_zip", "known_good", "reward_scaling",
-    "suggest_agent",
+    "DEFAULT_DIMENSIONS", "DIMENSIONS", "Agent", "AgentSettings", "BuyAndHold", "Checkpoint", "CheckpointError",
+    "CheckpointFolder", "Flat", "ForecastFollower", "LearnedAgent", "MlpLstmPolicy", "RandomTrader", "RecurrentPPO",
+    "RsiDivergence", "SealError", "SignalStrategy", "SmaCrossover", "StrategySettings", "TrialSettings", "ZipError",
+    "build_learner", "export_zip", "import_zip", "known_good", "reward_scaling", "suggest",
 ]  # fmt: skip

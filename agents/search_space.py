@@ -1,48 +1,177 @@
-"""The hyperparameters that a search varies. Pure: a trial in, settings out."""
+"""The search space: what a search may vary, on which scales. Pure: a trial and the configured settings in, settings out."""
 
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
 
 from optuna.trial import BaseTrial
+from pydantic import ValidationError
 
 from agents.settings import AgentSettings
+from envs import REWARDS, EnvSettings
+from features import FeatureSettings
+from market import InputError, Settings
+
+SCHEMES = ("orders", "targets", "continuous")
 
 
-def suggest_agent(trial: BaseTrial, base: AgentSettings) -> AgentSettings:
-    """The base settings with the searched ones replaced by the trial's suggestions.
+class TrialSettings(Settings):
+    """What a trial decides: the agent, what it sees, and what it trades under."""
 
-    `horizon_bars` is 1 / (1 - gamma), the bars that a discount looks ahead: searched instead of gamma, since .98 to .99 is as
-    wide a step as .9 to .95.
+    features: FeatureSettings = FeatureSettings()
+    env: EnvSettings = EnvSettings()
+    agent: AgentSettings = AgentSettings()
+
+
+Draw = Callable[[BaseTrial, str, Any], Any]
+Values = dict[str, Any]
+
+
+class Dimension(NamedTuple):
+    """One thing that a search may vary.
+
+    Args:
+        parameter: its name in the study.
+        read: of the configured settings, the parameter's value there; None where it would mean nothing, and is not searched.
+        draw: of a trial, the parameter's name and the configured value, another value; its range always holds the configured one.
+        write: of a value and the settings so far, which settings it changes, by dotted name.
     """
 
-    def real(name: str, low: float, high: float, log: bool = True) -> float:
-        return trial.suggest_float(name, min(low, start[name]), max(high, start[name]), log=log)
-
-    def choice(name: str, *values: int) -> int:
-        return int(trial.suggest_categorical(name, sorted({*values, start[name]})))
-
-    start = known_good(base)  # every range is widened to hold it
-    chosen: dict[str, Any] = {
-        "n_steps": choice("n_steps", 32, 64, 128, 256),
-        "n_epochs": trial.suggest_int("n_epochs", min(2, base.n_epochs), max(10, base.n_epochs)),
-        "learning_rate": real("learning_rate", 1e-4, 5e-3),
-        "gamma": 1 - 1 / real("horizon_bars", 10.0, 500.0),
-        "gae_lambda": real("gae_lambda", 0.8, 1.0, log=False),
-        "clip_range": real("clip_range", 0.1, 0.4, log=False),
-        "ent_coef": real("ent_coef", 1e-6, 3e-2),
-        "lstm_size": choice("lstm_size", 16, 32, 64),
-    }
-    return AgentSettings.model_validate(base.model_dump() | chosen)
+    parameter: str
+    read: Callable[[TrialSettings], Any]
+    draw: Draw
+    write: Callable[[Any, TrialSettings], Values]
 
 
-def known_good(base: AgentSettings) -> dict[str, Any]:
-    """The base settings as trial parameters: the first trial of a search, so that no search ends below them."""
-    return {
-        "n_steps": base.n_steps,
-        "n_epochs": base.n_epochs,
-        "learning_rate": base.learning_rate,
-        "horizon_bars": 1 / (1 - base.gamma),
-        "gae_lambda": base.gae_lambda,
-        "clip_range": base.clip_range,
-        "ent_coef": max(base.ent_coef, 1e-8),  # searched on a log scale, which has no 0
-        "lstm_size": base.lstm_size,
-    }
+def _real(low: float, high: float, log: bool = True) -> Draw:
+    return lambda trial, name, start: trial.suggest_float(name, min(low, start), max(high, start), log=log)
+
+
+def _whole(low: int, high: int) -> Draw:
+    return lambda trial, name, start: trial.suggest_int(name, min(low, start), max(high, start), log=True)
+
+
+def _one_of(*values: Any) -> Draw:
+    def draw(trial: BaseTrial, name: str, start: Any) -> Any:
+        return trial.suggest_categorical(name, [*values, *([] if start in values else [start])])
+
+    return draw
+
+
+def _setting(group: str, name: str, draw: Draw) -> Dimension:
+    """A setting that is searched as it is."""
+    return Dimension(name, lambda base: getattr(getattr(base, group), name), draw, lambda value, _: {f"{group}.{name}": value})
+
+
+def _sarimax(name: str, draw: Draw) -> Dimension:
+    """A setting of the SARIMAX forecasts, where there are any."""
+    return Dimension(
+        name,
+        lambda base: getattr(base.features.sarimax, name) if base.features.sarimax.forecast_len else None,
+        draw,
+        lambda value, _: {f"features.sarimax.{name}": value},
+    )
+
+
+def _group(name: str, held: Callable[[FeatureSettings], Any], without: Values) -> Dimension:
+    """A group of columns, where the configuration has it: seen or not."""
+    return Dimension(
+        f"use_{name}",
+        lambda base: True if held(base.features) else None,
+        _one_of(True, False),
+        lambda use, _: {} if use else {f"features.{setting}": value for setting, value in without.items()},
+    )
+
+
+def _horizon(base: TrialSettings) -> float:
+    return 1 / (1 - base.agent.gamma)
+
+
+def _steps(n_steps: int, settings: TrialSettings) -> Values:
+    return {"agent.n_steps": n_steps, **_minibatches(settings.agent.n_minibatches, settings, n_steps)}
+
+
+def _minibatches(wanted: int, settings: TrialSettings, n_steps: int | None = None) -> Values:
+    """A rollout can only be cut into pieces of one length, of 2 steps or more: as many as wanted, or the next fewer."""
+    rollout = settings.agent.n_envs * (n_steps or settings.agent.n_steps)
+    return {"agent.n_minibatches": max(n for n in range(1, wanted + 1) if n == 1 or (not rollout % n and rollout > n))}
+
+
+def _mask(scheme: str, settings: TrialSettings) -> Values:
+    """A mask is of orders."""
+    return {"env.action_scheme": scheme, "agent.mask_orders": settings.agent.mask_orders and scheme == "orders"}
+
+
+DIMENSIONS: dict[str, Dimension] = {
+    "n_steps": Dimension("n_steps", lambda base: base.agent.n_steps, _one_of(32, 64, 128, 256), _steps),
+    "n_epochs": _setting("agent", "n_epochs", _whole(2, 16)),
+    "learning_rate": _setting("agent", "learning_rate", _real(1e-4, 5e-3)),
+    # 1 / (1 - gamma), the bars that a discount looks ahead: .98 to .99 is as wide a step as .9 to .95.
+    "gamma": Dimension("horizon_bars", _horizon, _real(10.0, 500.0), lambda bars, _: {"agent.gamma": 1 - 1 / bars}),
+    "gae_lambda": _setting("agent", "gae_lambda", _real(0.8, 1.0, log=False)),
+    "clip_range": _setting("agent", "clip_range", _real(0.1, 0.4, log=False)),
+    # A log scale has no 0: a configured 0 is searched from 1e-8.
+    "ent_coef": Dimension(
+        "ent_coef", lambda base: max(base.agent.ent_coef, 1e-8), _real(1e-6, 3e-2), lambda value, _: {"agent.ent_coef": value}
+    ),
+    "lstm_size": _setting("agent", "lstm_size", _one_of(16, 32, 64)),
+    "lstm_layers": _setting("agent", "lstm_layers", _one_of(1, 2)),
+    "sequence_length": _setting("agent", "sequence_length", _one_of(8, 16, 32, 64)),
+    "n_minibatches": Dimension("n_minibatches", lambda base: base.agent.n_minibatches, _one_of(1, 2, 4, 8), _minibatches),
+    "reward": _setting("env", "reward", _one_of(*REWARDS)),
+    "reward_window": _setting("env", "reward_window", _whole(16, 256)),
+    "action_scheme": Dimension("action_scheme", lambda base: base.env.action_scheme, _one_of(*SCHEMES), _mask),
+    "forecast_len": _sarimax("forecast_len", _whole(1, 24)),
+    "confidence_interval": _sarimax("confidence_interval", _real(0.7, 0.99, log=False)),
+    "indicators": _group("indicators", lambda features: features.indicators, {"indicators": ()}),
+    "calendar": _group("calendar", lambda features: features.calendar, {"calendar": False}),
+    "volatility": _group("volatility", lambda features: features.volatility_bars, {"volatility_bars": ()}),
+    "sarimax": _group("sarimax", lambda features: features.sarimax.forecast_len, {"sarimax.forecast_len": 0}),
+    "forecasts": _group("forecasts", lambda features: features.forecasts.models, {"forecasts.models": ()}),
+}
+"""By name. They are applied in this order: a group of columns that is left out stays out, whatever was drawn for it before."""
+
+DEFAULT_DIMENSIONS = ("n_steps", "gamma", "learning_rate", "ent_coef", "clip_range", "n_epochs", "gae_lambda", "forecast_len",
+                      "confidence_interval", "lstm_size")  # fmt: skip
+"""what is searched by default"""
+
+
+def suggest(trial: BaseTrial, base: TrialSettings, dimensions: Iterable[str]) -> TrialSettings:
+    """The configured settings with the searched ones replaced by the trial's suggestions.
+
+    Raises:
+        InputError: values that do not fit together; the trial cannot be tried.
+    """
+    settings, chosen = base, set(dimensions)
+    for name, dimension in DIMENSIONS.items():
+        start = dimension.read(base)
+        if name in chosen and start is not None:
+            settings = _with(settings, dimension.write(dimension.draw(trial, dimension.parameter, start), settings))
+    return settings
+
+
+def known_good(base: TrialSettings, dimensions: Iterable[str]) -> list[Values]:
+    """Trial parameters that a search begins with: the configured settings, so that no search ends below them, then the same
+    learning slower and calmer, and with a longer horizon, where these are searched."""
+    chosen = set(dimensions)
+    read = {DIMENSIONS[name].parameter: DIMENSIONS[name].read(base) for name in DIMENSIONS if name in chosen}
+    first = {name: value for name, value in read.items() if value is not None}
+    rate, horizon = base.agent.learning_rate, _horizon(base)
+    calmer = {"learning_rate": max(rate / 3, min(rate, 1e-4)), "clip_range": 0.1}
+    farther = {"horizon_bars": min(2 * horizon, max(horizon, 500.0)), "gae_lambda": 0.98}
+    variants = ({name: value for name, value in variant.items() if name in first} for variant in (calmer, farther))
+    return [first, *({**first, **variant} for variant in variants if variant)]
+
+
+def _with(settings: TrialSettings, values: Mapping[str, Any]) -> TrialSettings:
+    tree = settings.model_dump()
+    for name, value in values.items():
+        *groups, last = name.split(".")
+        branch = tree
+        for group in groups:
+            branch = branch[group]
+        branch[last] = value
+    try:
+        return TrialSettings.model_validate(tree)
+    except ValidationError as error:
+        reason = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
+        raise InputError(f"a trial's settings must fit together, but {dict(values)} do not: {reason}") from None

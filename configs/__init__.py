@@ -2,10 +2,10 @@
 
 from configs.command_line import make_parser, parse, positive, run
 from configs.experiment import Experiment, Overrides, SettingError, dump_experiment, load_experiment, setting_fields
-from configs.from_study import take_best_trial
+from configs.from_study import take_trial
 from configs.restored import restore_run
 
 __all__ = [
     "Experiment", "Overrides", "SettingError", "dump_experiment", "load_experiment", "make_parser", "parse", "positive",
-    "restore_run", "run", "setting_fields", "take_best_trial",
+    "restore_run", "run", "setting_fields", "take_trial",
 ]  # fmt: skip

@@ -20,6 +20,8 @@ SHORTCUTS = {
     "seed": "train.seed",
 }
 DEFAULT_CONFIG = Path(__file__).with_name("default.yaml")
+ANY_REWARD = "all"
+"""as --reward: the search chooses the reward, too"""
 EVERYTHING = tuple(Experiment.model_fields)
 
 
@@ -74,6 +76,9 @@ def parse(parser: Parser, arguments: list[str] | None = None) -> tuple[argparse.
             overrides[name] = yaml.safe_load(getattr(options, name))
         except yaml.YAMLError:
             overrides[name] = getattr(options, name)  # no YAML, so plain text; validation will judge it
+    if overrides.get("env.reward") == ANY_REWARD:
+        del overrides["env.reward"]
+        overrides["search.any_reward"] = True
     return options, overrides
 
 

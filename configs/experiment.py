@@ -9,7 +9,7 @@ import yaml
 from pydantic import Field, ValidationError
 from pydantic.fields import FieldInfo
 
-from agents import AgentSettings, StrategySettings
+from agents import AgentSettings, StrategySettings, TrialSettings
 from envs import EnvSettings
 from evaluation import SearchSettings, TrainSettings
 from features import FeatureSettings
@@ -39,7 +39,13 @@ class Experiment(Settings):
 
     @property
     def study_name(self) -> str:
-        return f"{self.name}-{self.env.reward}"
+        """Of the search; the runs' folders begin with it, too."""
+        return f"{self.name}-{'all' if self.search.any_reward else self.env.reward}"
+
+    @property
+    def trial_settings(self) -> TrialSettings:
+        """What a search varies, as configured."""
+        return TrialSettings(features=self.features, env=self.env, agent=self.agent)
 
     def with_forecasts(self, **changes: Any) -> "Experiment":
         """The same with other settings of the forecasters."""
@@ -49,7 +55,8 @@ class Experiment(Settings):
     def identity(self, data_sha256: str) -> dict[str, Any]:
         """What two trials must share so that their validation figures can be compared, as JSON values."""
         dump = self.model_dump(mode="json", include={"split", "features", "env"})
-        budget = self.search.model_dump(include={"steps", "validations", "seed"})
+        compared = {"steps", "validations", "seed", "folds", "seeds", "objective", "dimensions", "any_reward"}
+        budget = self.search.model_dump(mode="json", include=compared)
         return {"data_sha256": data_sha256, **dump, "search": budget}
 
     def training_identity(self, data_sha256: str) -> dict[str, Any]:

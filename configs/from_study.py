@@ -1,42 +1,86 @@
-"""Takes the agent's settings from a study's best trial."""
+"""Takes a trial's settings out of a study."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import optuna
+
 from configs.experiment import Experiment, Overrides, load_experiment
-from evaluation import best_agent, find_study, finished_trials
+from evaluation import StudyError, best_trial, find_study, finished_trials, settings_of
 from market import differences
 
+Taken = tuple[Experiment, dict[str, Any], list[str]]
 
-def take_best_trial(
-    experiment: Experiment, data_sha256: str, config: Path, overrides: Overrides
-) -> tuple[Experiment, dict[str, Any], list[str]]:
-    """The experiment with the best trial's agent settings, if its study is there and was searched on these data.
+
+def take_trial(
+    experiment: Experiment,
+    data_sha256: str,
+    config: Path,
+    overrides: Overrides,
+    study: str | None = None,
+    number: int | None = None,
+) -> Taken:
+    """The experiment with a trial's features, env and agent settings, whole.
 
     Args:
         config, overrides: what `experiment` was read from; what the command line says wins over the study.
+        study: name of the study; None takes the experiment's own, if it is there and was searched on these data.
+        number: of the trial; None takes the best.
 
     Returns:
-        The experiment; what to write down about where its agent settings come from; the same in words, a line each.
+        The experiment; what to write down about where its settings come from; the same in words, a line each.
+
+    Raises:
+        StudyError: a study or trial that was asked for is not there, or was searched on other data or another split.
     """
-    name, storage, nothing = experiment.study_name, experiment.search.storage, {"study": None}
-    study = find_study(storage, name)
-    best = best_agent(study) if study else None
-    if study is None or best is None:
-        why = f"since study {name} has no finished trial in {storage}"
-        return experiment, nothing, [f"agent settings: the configured ones, {why}"]
-    searched, here = study.user_attrs["identity"], experiment.identity(data_sha256)
-    if (searched["data_sha256"], searched["split"]) != (here["data_sha256"], here["split"]):
-        why = f"since study {name} was searched on other data or another split"
-        return experiment, nothing, [f"agent settings: the configured ones, {why}"]
-    settings, trial = best
-    of_all = f"trial {trial.number} of study {name}, best of {finished_trials(study)}"
-    words = [f"agent settings: {of_all}, validation {trial.value:+.3f}"]
-    changed = [line for line in differences(searched, here) if not line.startswith("search.")]
-    if changed:
-        words.append(f"  note: it was searched with other settings ({'; '.join(changed)})")
-    given = sorted(key for key in overrides if key.startswith("agent."))
-    if given:
-        words.append(f"  from the command line instead: {', '.join(given)}")
-    from_trial = {f"agent.{key}": value for key, value in settings.model_dump().items()}
-    return load_experiment(config, from_trial | overrides), {"study": name, "trial": trial.number}, words
+    name, storage = study or experiment.study_name, experiment.search.storage
+    asked = study is not None or number is not None
+    found = find_study(storage, name)
+    trial = (best_trial(found) if number is None else _numbered(found, number)) if found else None
+    why = None
+    if found is None or trial is None:
+        why = f"study {name} has no finished trial in {storage}"
+    elif not _same_data(found.user_attrs["identity"], experiment.identity(data_sha256)):
+        why = f"study {name} was searched on other data or another split"
+    if found is None or trial is None or why:
+        if asked:
+            raise StudyError(
+                f"a study to train from must hold trials on these data, but {why}; run `python optimize.py`, or name another"
+            )
+        return experiment, {"study": None}, [f"agent settings: the configured ones, since {why}"]
+    words = [f"agent settings: {_in_words(found, trial)}"]
+    here = experiment.model_dump(mode="json")
+    settings = settings_of(trial).model_dump(mode="json")
+    changed = differences({group: here[group] for group in settings}, settings)
+    words += [f"  from the trial: {'; '.join(changed)}"] if changed else []
+    groups = tuple(f"{group}." for group in settings)
+    given = sorted(key for key in overrides if key.startswith(groups))
+    words += [f"  from the command line instead: {', '.join(given)}"] if given else []
+    taken = load_experiment(config, {**settings, **overrides})
+    return taken, {"study": name, "trial": trial.number}, words
+
+
+def _numbered(study: optuna.Study, number: int) -> optuna.trial.FrozenTrial:
+    trials = {trial.number: trial for trial in study.get_trials(deepcopy=False) if "settings" in trial.user_attrs}
+    if number not in trials:
+        raise StudyError(
+            f"`--trial` must be one that study {study.study_name} has settings of, but got {number}; it has {_shown(trials)}"
+        )
+    return trials[number]
+
+
+def _shown(numbers: Iterable[int], most: int = 12) -> str:
+    known = sorted(numbers)
+    return ", ".join(str(number) for number in known[:most]) + (" ..." if len(known) > most else "") or "none"
+
+
+def _same_data(searched: dict[str, Any], here: dict[str, Any]) -> bool:
+    return (searched["data_sha256"], searched["split"]) == (here["data_sha256"], here["split"])
+
+
+def _in_words(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> str:
+    best = best_trial(study)
+    place = f", best of {finished_trials(study)}" if best and best.number == trial.number else ""
+    value = f", validation {trial.value:+.3f}" if trial.value is not None else f", {trial.state.name.lower()}"
+    return f"trial {trial.number} of study {study.study_name}{place}{value}"

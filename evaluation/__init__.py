@@ -11,6 +11,7 @@ from evaluation.figures import draw_net_worth, draw_trades
 from evaluation.foresight import Foresight, PerfectForesight, perfect_foresight
 from evaluation.ledger import TestLedger
 from evaluation.metrics import FIGURES, Metrics, format_figure, growth_error, log_growth, metrics
+from evaluation.objective import Objective, direction_of, figure_of
 from evaluation.oracle import (
     ORACLES,
     BestPolicy,
@@ -28,17 +29,18 @@ from evaluation.record import TrainingRecord
 from evaluation.report import figures_table, write_report
 from evaluation.runs import RunError, hash_of, new_run, newest_run, require_data_of, seeds_of, write_json
 from evaluation.settings import SearchSettings, TrainSettings
-from evaluation.study import StudyError, best_agent, find_study, finished_trials, open_study, run_study, trials_on
+from evaluation.study import StudyError, best_trial, find_study, finished_trials, open_study, run_study, settings_of, trials_on
 from evaluation.training import Trained, TrainingDiverged, Validation, train_agent
 from evaluation.value_iteration import SwitchingPolicy, stationary_distribution, switching_policy
 
 __all__ = [
-    "AGENT", "FIGURES", "ORACLES", "AuditReport", "BestPolicy", "Episode", "Finding", "Foresight", "Metrics", "OraclePolicy",
-    "Outcome", "PerfectForesight", "RunError", "SearchSettings", "StudyError", "SwitchingPolicy", "TestLedger",
-    "TrainSettings", "Trained", "TrainingDiverged", "TrainingRecord", "Validation", "backtest", "best_agent", "best_policy",
-    "draw_net_worth", "draw_trades", "figures_table", "find_study", "finished_trials", "forecasts", "format_figure",
-    "growth_error", "hash_of", "hidden_regimes_policy", "in_words", "leak_audit", "log_growth", "metrics", "new_run",
-    "newest_run", "open_study", "oracle_growth", "ou_policy", "perfect_foresight", "play", "random_like", "regime_beliefs",
-    "regimes_gain", "require_data_of", "run_side_by_side", "run_study", "seeds_of", "share_in_words", "sine_gain",
-    "stationary_distribution", "switching_policy", "train_agent", "trials_on", "write_json", "write_report",
+    "AGENT", "FIGURES", "ORACLES", "AuditReport", "BestPolicy", "Episode", "Finding", "Foresight", "Metrics", "Objective",
+    "OraclePolicy", "Outcome", "PerfectForesight", "RunError", "SearchSettings", "StudyError", "SwitchingPolicy", "TestLedger",
+    "TrainSettings", "Trained", "TrainingDiverged", "TrainingRecord", "Validation", "backtest", "best_policy", "best_trial",
+    "direction_of", "draw_net_worth", "draw_trades", "figure_of", "figures_table", "find_study", "finished_trials", "forecasts",
+    "format_figure", "growth_error", "hash_of", "hidden_regimes_policy", "in_words", "leak_audit", "log_growth", "metrics",
+    "new_run", "newest_run", "open_study", "oracle_growth", "ou_policy", "perfect_foresight", "play", "random_like",
+    "regime_beliefs", "regimes_gain", "require_data_of", "run_side_by_side", "run_study", "seeds_of", "selection_of",
+    "settings_of", "share_in_words", "sine_gain", "stationary_distribution", "switching_policy", "train_agent", "trials_on",
+    "write_json", "write_report",
 ]  # fmt: skip

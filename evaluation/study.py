@@ -8,15 +8,29 @@ from typing import Any
 
 import optuna
 from optuna.trial import TrialState
+from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
-from agents import AgentSettings, LearnedAgent, known_good, suggest_agent
-from envs import EnvSettings
+from agents import TrialSettings, known_good
+from evaluation.objective import Objective, direction_of
 from evaluation.settings import SearchSettings
-from evaluation.training import TrainingDiverged, Validation, train_agent
-from features import FeatureSettings, FittedFeatures
-from market import InputError, Split, differences
+from market import InputError, differences
 
+SAMPLERS: dict[str, Callable[[SearchSettings, int], optuna.samplers.BaseSampler]] = {
+    "tpe": lambda search, seed: optuna.samplers.TPESampler(seed=seed, n_startup_trials=search.startup_trials, constant_liar=True),
+    "random": lambda search, seed: optuna.samplers.RandomSampler(seed=seed),
+    "gp": lambda search, seed: optuna.samplers.GPSampler(seed=seed, n_startup_trials=search.startup_trials),
+    "cmaes": lambda search, seed: optuna.samplers.CmaEsSampler(seed=seed, n_startup_trials=search.startup_trials),
+    "qmc": lambda search, seed: optuna.samplers.QMCSampler(seed=seed, scramble=True),
+}
+"""By name, of the settings and a seed that no other worker or session has."""
+PRUNERS: dict[str, Callable[[SearchSettings], optuna.pruners.BasePruner]] = {
+    "median": lambda search: optuna.pruners.MedianPruner(n_startup_trials=search.startup_trials),
+    "hyperband": lambda search: optuna.pruners.HyperbandPruner(min_resource=1, max_resource=search.looks),
+    "halving": lambda search: optuna.pruners.SuccessiveHalvingPruner(),
+    "none": lambda search: optuna.pruners.NopPruner(),
+}
+FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 Report = Callable[[optuna.trial.FrozenTrial], None]
 
 
@@ -60,7 +74,7 @@ def find_study(url: str, name: str) -> optuna.Study | None:
     return optuna.load_study(study_name=name, storage=storage) if name in known else None
 
 
-def open_study(settings: SearchSettings, name: str, identity: dict[str, Any], base: AgentSettings) -> optuna.Study:
+def open_study(settings: SearchSettings, name: str, identity: dict[str, Any], base: TrialSettings) -> optuna.Study:
     """Make the study, or take it up again.
 
     Args:
@@ -72,23 +86,25 @@ def open_study(settings: SearchSettings, name: str, identity: dict[str, Any], ba
     """
     storage = open_storage(settings.storage)
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # trials report themselves, in a line and not in a traceback
-    warmup = settings.startup_trials
     held = find_study(settings.storage, name)
     done = len(held.get_trials(deepcopy=False)) if held else 0
     study = optuna.create_study(
         study_name=name,
         storage=storage,
-        direction="maximize",
+        direction=direction_of(settings.objective),
         load_if_exists=True,
         # A resumed search must not draw the first trials' numbers again.
-        sampler=optuna.samplers.TPESampler(seed=settings.seed + done, n_startup_trials=warmup),
-        pruner=optuna.pruners.MedianPruner(n_startup_trials=warmup) if settings.prune else optuna.pruners.NopPruner(),
+        sampler=SAMPLERS[settings.sampler](settings, settings.seed + done),
+        pruner=PRUNERS[settings.pruner](settings),
     )
     if "identity" not in study.user_attrs:
         with warnings.catch_warnings(action="ignore", category=optuna.exceptions.ExperimentalWarning):
-            study.set_metric_names(["log growth on validation"])  # what the dashboard writes at its axes
+            study.set_metric_names(
+                [f"{settings.objective.replace('_', ' ')} on validation"]
+            )  # what the dashboard writes at its axes
         study.set_user_attr("identity", identity)
-        study.enqueue_trial(known_good(base))
+        for parameters in known_good(base, settings.searched):
+            study.enqueue_trial(parameters)
         return study
     changed = differences(study.user_attrs["identity"], identity)
     if changed:
@@ -101,53 +117,30 @@ def open_study(settings: SearchSettings, name: str, identity: dict[str, Any], ba
 
 def run_study(
     study: optuna.Study,
-    split: Split,
-    *,
-    search: SearchSettings,
-    features: FeatureSettings,
-    env: EnvSettings,
-    agent: AgentSettings,
-    cache: Path | None = None,
+    objective: Objective,
     on_trial: Report = lambda trial: None,
     on_progress: Callable[[int], None] = lambda step: None,
 ) -> None:
     """Run trials until the study holds `search.trials` finished ones. Each trains on train and is judged on validation.
 
-    A trial whose weights diverge is stored as failed, with the reason, and the search goes on; Ctrl-C stores the running trial
-    as failed and ends the search.
-
-    Args:
-        cache: folder where features are kept, so that only the first trial computes them; None keeps nothing.
+    A trial that cannot be tried, or whose weights diverge, is stored as failed, with the reason, and the search goes on; Ctrl-C
+    stores the running trial as failed and ends the search.
     """
+    search = objective.search
 
-    def objective(trial: optuna.Trial) -> float:
-        settings = suggest_agent(trial, agent)
-        trial.set_user_attr("agent", settings.model_dump(mode="json"))
-        looks: list[Validation] = []
-
-        def report(look: Validation, _: LearnedAgent, __: FittedFeatures) -> None:
-            looks.append(look)
-            trial.set_user_attr("validation_log_growth", {str(past.step): past.log_growth for past in looks})
-            trial.report(look.log_growth, look.mark)
-            if trial.should_prune():
-                raise optuna.TrialPruned
-
+    def attempt(trial: optuna.Trial) -> float:
         try:
-            trained = train_agent(
-                split, features=features, env=env, agent=settings, steps=search.steps, validations=search.validations,
-                seed=search.seed, cache=cache, on_validation=report, on_progress=on_progress,
-            )  # fmt: skip
-        except TrainingDiverged as error:
+            return objective(trial, on_progress)
+        except InputError as error:
             trial.set_user_attr("failure", str(error))
             raise
         except KeyboardInterrupt:
             trial.set_user_attr("failure", "interrupted")
             study.enqueue_trial(trial.params)  # it has not been tried: the next search begins with it
             raise
-        return trained.best.log_growth
 
     while finished_trials(study) < search.trials:
-        study.optimize(objective, n_trials=1, catch=(TrainingDiverged,))
+        study.optimize(attempt, n_trials=1, catch=(InputError,))
         last = study.get_trials(deepcopy=False)[-1]
         on_trial(last)
         if last.state == TrialState.FAIL and _all_failed(study):
@@ -157,26 +150,38 @@ def run_study(
 
 def finished_trials(study: optuna.Study) -> int:
     """Trials that ran to their end or were pruned on their figure: what has been tried on the validation range."""
-    return len(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED)))
+    return len(study.get_trials(deepcopy=False, states=FINISHED))
 
 
-def trials_on(url: str, data_sha256: str) -> int:
+def trials_on(url: str, data_sha256: str) -> list[optuna.trial.FrozenTrial]:
     """Finished trials of all studies that were judged on these data, whatever their rewards and names: each had its chance to be
     lucky on the validation range."""
     if not Path(url.removeprefix("sqlite:///")).exists():
-        return 0
+        return []
     storage = open_storage(url)
     studies = [optuna.load_study(study_name=name, storage=storage) for name in optuna.get_all_study_names(storage)]
     same = [study for study in studies if study.user_attrs.get("identity", {}).get("data_sha256") == data_sha256]
-    return sum(finished_trials(study) for study in same)
+    return [trial for study in same for trial in study.get_trials(deepcopy=False, states=FINISHED)]
 
 
-def best_agent(study: optuna.Study) -> tuple[AgentSettings, optuna.trial.FrozenTrial] | None:
-    """Settings of the best completed trial, or None while there is none."""
-    if not study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
-        return None
-    trial = study.best_trial
-    return AgentSettings.model_validate(trial.user_attrs["agent"]), trial
+def settings_of(trial: optuna.trial.FrozenTrial) -> TrialSettings:
+    """The settings that a trial was made with.
+
+    Raises:
+        StudyError: it holds none, or those of another version.
+    """
+    try:
+        return TrialSettings.model_validate(trial.user_attrs["settings"])
+    except (KeyError, ValidationError) as error:
+        why = str(error).splitlines()[0]
+        raise StudyError(
+            f"a trial must hold its settings, but those of trial {trial.number} cannot be read ({why}); search anew"
+        ) from None
+
+
+def best_trial(study: optuna.Study) -> optuna.trial.FrozenTrial | None:
+    """The best completed trial, or None while there is none."""
+    return study.best_trial if study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)) else None
 
 
 def _all_failed(study: optuna.Study, limit: int = 10) -> bool:

@@ -70,6 +70,7 @@ def train_agent(
     tensorboard: Path | None = None,
     on_start: Callable[[int, tuple[Validation, ...], Checkpoint | None], None] = lambda step, history, checkpoint: None,
     on_validation: Callable[[Validation, LearnedAgent, FittedFeatures], None] = lambda look, agent, fitted: None,
+    on_episode: Callable[[Episode], None] = lambda episode: None,
     on_progress: Callable[[int], None] = lambda step: None,
 ) -> Trained:
     """Fit the features on train, train the agent there, look at validation `validations` times, keep the best weights.
@@ -83,6 +84,7 @@ def train_agent(
         checkpoint_steps: steps between two checkpoints, beside one after each look.
         tensorboard: folder of the event files; None writes none.
         on_start: called once before the first step, with the steps already done, the looks already taken, and the checkpoint.
+        on_episode: called with the episode of each look, before `on_validation`.
         on_validation: called after each look; may raise to stop.
         on_progress: called with the number of steps done, after every step of the environments.
 
@@ -101,7 +103,9 @@ def train_agent(
 
     def judge() -> Episode:
         learner.reward_scaling = reward_scaling(model.get_vec_normalize_env())
-        return play(split.validation.candles, unseen, env, learner)
+        episode = play(split.validation.candles, unseen, env, learner)
+        on_episode(episode)
+        return episode
 
     watch = _Watch(
         steps, validations, judge, lambda look: on_validation(look, learner, fitted), on_progress, patience, caution,

@@ -1,6 +1,7 @@
 """Cuts a series in time order into train, validation and a test range that stays locked."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Protocol
 
 from market.candles import Candles
@@ -52,6 +53,35 @@ class Split:
     @property
     def test(self) -> Part:
         raise LockedTestRange("the test range opens through `split.open_test(ledger, ...)` only, which writes the opening down")
+
+    def walk_forward(self, windows: int) -> list["Split"]:
+        """The validation range in so many windows of one length, each with all bars before it, but for the purge, to train on.
+
+        The test range stays locked in each. One window is the split itself; the last one takes the bars that are left over.
+
+        Raises:
+            InputError: windows of fewer than 50 bars.
+        """
+        first, own = self.validation.start, len(self.validation)
+        length, purge = own // windows, first - len(self.train.candles)
+        if length < MIN_PART_BARS:
+            raise InputError(
+                f"each window needs at least {MIN_PART_BARS} bars, but {windows} windows of {own} bars of validation have "
+                f"{length}; take fewer windows or more candles"
+            )
+        edges = [first + k * length for k in range(windows)] + [first + own]
+        return [
+            replace(
+                self,
+                train=Part("train", self._candles[: start - purge], 0),
+                validation=Part("validation", self._candles[:end], start),
+            )
+            for start, end in pairwise(edges)
+        ]
+
+    def joined(self) -> "Split":
+        """Train and validation as one train range, the purge between them included; its validation is then seen in training."""
+        return replace(self, train=Part("train", self.validation.candles, 0))
 
     @property
     def data_sha256(self) -> str:
