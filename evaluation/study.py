@@ -1,73 +1,36 @@
-"""Runs a search as an Optuna study in SQLite: TPE, a median pruner, and trials that say what they did."""
+"""Runs a search as an Optuna study: opens or takes up the study, and makes trials of which each says what it did."""
 
+import math
+import os
+import platform
 import time
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.trial import TrialState
+from optuna.exceptions import ExperimentalWarning, StorageInternalError, UpdateFinishedTrialError
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
 from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
 from agents import TrialSettings, known_good
 from evaluation.objective import Objective, direction_of
+from evaluation.samplers import PRUNERS, SeededByTrial
 from evaluation.settings import SearchSettings
+from evaluation.storage import StudyError, exists, open_storage, retry_killed, was_killed
 from market import InputError, differences
 
-SAMPLERS: dict[str, Callable[[SearchSettings, int], optuna.samplers.BaseSampler]] = {
-    "tpe": lambda search, seed: optuna.samplers.TPESampler(seed=seed, n_startup_trials=search.startup_trials, constant_liar=True),
-    "random": lambda search, seed: optuna.samplers.RandomSampler(seed=seed),
-    "gp": lambda search, seed: optuna.samplers.GPSampler(seed=seed, n_startup_trials=search.startup_trials),
-    "cmaes": lambda search, seed: optuna.samplers.CmaEsSampler(seed=seed, n_startup_trials=search.startup_trials),
-    "qmc": lambda search, seed: optuna.samplers.QMCSampler(seed=seed, scramble=True),
-}
-"""By name, of the settings and a seed that no other worker or session has."""
-PRUNERS: dict[str, Callable[[SearchSettings], optuna.pruners.BasePruner]] = {
-    "median": lambda search: optuna.pruners.MedianPruner(n_startup_trials=search.startup_trials),
-    "hyperband": lambda search: optuna.pruners.HyperbandPruner(min_resource=1, max_resource=search.looks),
-    "halving": lambda search: optuna.pruners.SuccessiveHalvingPruner(),
-    "none": lambda search: optuna.pruners.NopPruner(),
-}
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
-Report = Callable[[optuna.trial.FrozenTrial], None]
-
-
-class StudyError(InputError):
-    """A study that cannot be opened or does not belong to what is being run."""
-
-
-def open_storage(url: str) -> optuna.storages.RDBStorage:
-    """The SQLite storage, its folder made; writers wait up to a minute for each other, and readers never do."""
-    path = Path(url.removeprefix("sqlite:///"))
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        storage = _connect(url)
-        with storage.engine.connect() as connection:
-            connection.exec_driver_sql("PRAGMA journal_mode=WAL")  # stays with the file
-    except (SQLAlchemyError, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise StudyError(f"`search.storage` must be a SQLite file that can be written, but {url}: {reason}") from error
-    return storage
-
-
-def _connect(url: str, tries: int = 10) -> optuna.storages.RDBStorage:
-    """Two processes may make the tables of a new file at the same moment: the later one looks again."""
-    for attempt in range(tries):
-        try:
-            return optuna.storages.RDBStorage(url, engine_kwargs={"connect_args": {"timeout": 60}})
-        except SQLAlchemyError as error:
-            half_made = any(words in str(error) for words in ("already exists", "alembic_version", "no such table"))
-            if not half_made or attempt == tries - 1:
-                raise
-            time.sleep(0.3)
-    raise AssertionError  # the last attempt has returned or raised
+HOPELESS = 10
+"""failed trials without a finished one that end a search"""
+Report = Callable[[FrozenTrial], None]
 
 
 def find_study(url: str, name: str) -> optuna.Study | None:
     """The study of that name, or None; never makes a file."""
-    if not Path(url.removeprefix("sqlite:///")).exists():
+    if not exists(url):
         return None
     storage = open_storage(url)
     known = optuna.get_all_study_names(storage)
@@ -82,29 +45,25 @@ def open_study(settings: SearchSettings, name: str, identity: dict[str, Any], ba
         base: known-good settings, which become the first trial.
 
     Raises:
-        StudyError: the study exists with another identity.
+        StudyError: the study exists with another identity, or the storage cannot be opened.
     """
-    storage = open_storage(settings.storage)
+    storage = open_storage(settings.storage, settings.heartbeat_seconds, settings.retries)
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # trials report themselves, in a line and not in a traceback
-    held = find_study(settings.storage, name)
-    done = len(held.get_trials(deepcopy=False)) if held else 0
     study = optuna.create_study(
         study_name=name,
         storage=storage,
-        direction=direction_of(settings.objective),
+        direction=StudyDirection[direction_of(settings.objective).upper()],
         load_if_exists=True,
-        # A resumed search must not draw the first trials' numbers again.
-        sampler=SAMPLERS[settings.sampler](settings, settings.seed + done),
+        sampler=SeededByTrial(settings),
         pruner=PRUNERS[settings.pruner](settings),
     )
     if "identity" not in study.user_attrs:
-        with warnings.catch_warnings(action="ignore", category=optuna.exceptions.ExperimentalWarning):
-            study.set_metric_names(
-                [f"{settings.objective.replace('_', ' ')} on validation"]
-            )  # what the dashboard writes at its axes
-        study.set_user_attr("identity", identity)
+        axis = f"{settings.objective.replace('_', ' ')} on validation"
+        with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
+            study.set_metric_names([axis])  # what the dashboard writes there
         for parameters in known_good(base, settings.searched):
-            study.enqueue_trial(parameters)
+            study.enqueue_trial(parameters, skip_if_exists=True)
+        study.set_user_attr("identity", identity)  # last, so that whoever was killed before does it again
         return study
     changed = differences(study.user_attrs["identity"], identity)
     if changed:
@@ -121,31 +80,34 @@ def run_study(
     on_trial: Report = lambda trial: None,
     on_progress: Callable[[int], None] = lambda step: None,
 ) -> None:
-    """Run trials until the study holds `search.trials` finished ones. Each trains on train and is judged on validation.
+    """Make trials until the study holds `search.trials` finished ones, together with all other workers of the study.
 
-    A trial that cannot be tried, or whose weights diverge, is stored as failed, with the reason, and the search goes on; Ctrl-C
-    stores the running trial as failed and ends the search.
+    A trial that cannot be tried, or whose weights diverge, is stored as failed, with the reason, and the search goes on. Ctrl-C
+    stores the running trial as failed, puts it in line again and ends the search; an error of the program does the former and
+    shows its traceback. While enough trials run elsewhere, it waits: should their workers be killed, it takes their place.
+    Workers that begin their last trials at the same moment may make one more each.
+
+    Args:
+        on_trial: called after each trial of this worker.
+        on_progress: called with the number of environment steps of the trial.
+
+    Raises:
+        StudyError: none of the first trials could be tried, or the storage is gone.
     """
-    search = objective.search
-
-    def attempt(trial: optuna.Trial) -> float:
-        try:
-            return objective(trial, on_progress)
-        except InputError as error:
-            trial.set_user_attr("failure", str(error))
-            raise
-        except KeyboardInterrupt:
-            trial.set_user_attr("failure", "interrupted")
-            study.enqueue_trial(trial.params)  # it has not been tried: the next search begins with it
-            raise
-
-    while finished_trials(study) < search.trials:
-        study.optimize(attempt, n_trials=1, catch=(InputError,))
-        last = study.get_trials(deepcopy=False)[-1]
-        on_trial(last)
-        if last.state == TrialState.FAIL and _all_failed(study):
-            reason = last.user_attrs.get("failure")
-            raise StudyError(f"the first trials of {study.study_name!r} all failed, the last so: {reason}")
+    wanted, pause = objective.search.trials, 0.25
+    try:
+        while finished_trials(study) < wanted:
+            retry_killed(study)
+            if finished_trials(study) + running_trials(study) < wanted:
+                last = _one_trial(study, objective, on_progress)
+                on_trial(last)
+                _require_hope(study, last)
+            else:
+                time.sleep(pause)
+                pause = min(2 * pause, objective.search.heartbeat_seconds)
+    except (SQLAlchemyError, StorageInternalError) as error:
+        cause = str(error.__cause__ or error).splitlines()[0]
+        raise StudyError(f"a search needs its storage, which is gone: {cause}; the same command goes on from here") from error
 
 
 def finished_trials(study: optuna.Study) -> int:
@@ -153,10 +115,15 @@ def finished_trials(study: optuna.Study) -> int:
     return len(study.get_trials(deepcopy=False, states=FINISHED))
 
 
-def trials_on(url: str, data_sha256: str) -> list[optuna.trial.FrozenTrial]:
+def running_trials(study: optuna.Study) -> int:
+    """Trials that somebody runs, or ran when killed."""
+    return len(study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)))
+
+
+def trials_on(url: str, data_sha256: str) -> list[FrozenTrial]:
     """Finished trials of all studies that were judged on these data, whatever their rewards and names: each had its chance to be
     lucky on the validation range."""
-    if not Path(url.removeprefix("sqlite:///")).exists():
+    if not exists(url):
         return []
     storage = open_storage(url)
     studies = [optuna.load_study(study_name=name, storage=storage) for name in optuna.get_all_study_names(storage)]
@@ -184,6 +151,47 @@ def best_trial(study: optuna.Study) -> optuna.trial.FrozenTrial | None:
     return study.best_trial if study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)) else None
 
 
-def _all_failed(study: optuna.Study, limit: int = 10) -> bool:
-    states = [trial.state for trial in study.get_trials(deepcopy=False)]
-    return len(states) >= limit and all(state == TrialState.FAIL for state in states)
+def _one_trial(study: optuna.Study, objective: Objective, on_progress: Callable[[int], None]) -> FrozenTrial:
+    """The next in line, or a new one, as it is when it has ended."""
+    numbers: list[int] = []
+
+    def attempt(trial: optuna.Trial) -> float:
+        numbers.append(trial.number)
+        return _figure_of(trial, study, lambda: objective(trial, on_progress))
+
+    try:
+        study.optimize(attempt, n_trials=1, catch=(InputError,))
+    except (ValueError, UpdateFinishedTrialError):
+        # A worker may be silent for so long (a laptop asleep, a frozen disk) that another puts its trial in line again.
+        if not numbers or not was_killed(study.get_trials(deepcopy=False)[numbers[0]]):
+            raise
+    return study.get_trials(deepcopy=False)[numbers[0]]
+
+
+def _figure_of(trial: optuna.Trial, study: optuna.Study, judge: Callable[[], float]) -> float:
+    """What the trial is worth; if that cannot be said, the trial says why."""
+    trial.set_user_attr("worker", f"{platform.node()}:{os.getpid()}")
+    try:
+        figure = judge()
+        if not math.isfinite(figure):
+            raise StudyError(f"a trial's figure must be finite, but it is {figure}")
+        return figure
+    except (optuna.TrialPruned, UpdateFinishedTrialError):
+        raise
+    except KeyboardInterrupt:
+        trial.set_user_attr("failure", "interrupted")
+        held = study.get_trials(deepcopy=False)[trial.number]
+        study.enqueue_trial({**held.system_attrs.get("fixed_params", {}), **held.params})  # it has not been tried
+        raise
+    except Exception as error:
+        reason = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+        trial.set_user_attr("failure", " ".join(reason.split()))
+        raise
+
+
+def _require_hope(study: optuna.Study, last: FrozenTrial) -> None:
+    if last.state != TrialState.FAIL or finished_trials(study):
+        return
+    if len(study.get_trials(deepcopy=False, states=(TrialState.FAIL,))) >= HOPELESS:
+        reason = last.user_attrs["failure"]
+        raise StudyError(f"the first trials of {study.study_name!r} all failed, the last so: {reason}")
