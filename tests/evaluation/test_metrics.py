@@ -12,7 +12,7 @@ def episode_of(returns, bars_per_year=252.0):
     worth = 100 * np.cumprod([1, *(1 + np.array(returns))])
     index = pd.date_range("2020", periods=len(worth), freq="D")
     table = pd.DataFrame({"close": worth, "net_worth": worth, "position": 1.0, "fees": 0.0}, index=index)
-    return Episode(table, pd.DataFrame(columns=["time", "side", "coin", "price", "value"]), bars_per_year)
+    return Episode(table, pd.DataFrame(columns=["time", "reason", "side", "coin", "price", "value", "fee"]), bars_per_year)
 
 
 MIXED = np.array([1, 10, -4, 2, 3, 2, 1, -10]) / 100
