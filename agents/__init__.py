@@ -2,6 +2,7 @@
 
 from agents.algorithms import build_learner
 from agents.checkpoints import Checkpoint, CheckpointError, CheckpointFolder, reward_scaling
+from agents.ensemble import EnsembleAgent
 from agents.learned import LearnedAgent
 from agents.recurrent_policy import MlpLstmPolicy
 from agents.recurrent_ppo import RecurrentPPO
@@ -13,7 +14,7 @@ from features import SealError
 
 __all__ = [
     "DEFAULT_DIMENSIONS", "DIMENSIONS", "Agent", "AgentSettings", "BuyAndHold", "Checkpoint", "CheckpointError",
-    "CheckpointFolder", "Flat", "ForecastFollower", "LearnedAgent", "MlpLstmPolicy", "RandomTrader", "RecurrentPPO",
-    "RsiDivergence", "SealError", "SignalStrategy", "SmaCrossover", "StrategySettings", "TrialSettings", "ZipError",
-    "build_learner", "export_zip", "import_zip", "known_good", "reward_scaling", "suggest",
+    "CheckpointFolder", "EnsembleAgent", "Flat", "ForecastFollower", "LearnedAgent", "MlpLstmPolicy", "RandomTrader",
+    "RecurrentPPO", "RsiDivergence", "SealError", "SignalStrategy", "SmaCrossover", "StrategySettings", "TrialSettings",
+    "ZipError", "build_learner", "export_zip", "import_zip", "known_good", "reward_scaling", "suggest",
 ]  # fmt: skip

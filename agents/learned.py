@@ -54,19 +54,43 @@ class LearnedAgent:
         if not deterministic or self.settings.algorithm != "recurrent_ppo":
             return self.policy.predict(observation, state, episode_start, deterministic)
         single = observation.ndim == 1
-        rows = observation[None] if single else observation
-        if state is None or self._actor is None:
-            self._actor = Actor(self.policy)
-        actions, state = self._decide(self._actor, rows, self._actor.start(len(rows)) if state is None else state, episode_start)
+        output, state = self._output(observation[None] if single else observation, state, episode_start)
+        actions = output if isinstance(self.action_space, spaces.Box) else output.argmax(axis=1)
         return (actions[0] if single else actions), state
 
-    def _decide(self, actor: Actor, rows: np.ndarray, memory: Memory, starts: np.ndarray | None) -> tuple[np.ndarray, Memory]:
-        output, memory = actor(rows, memory, starts)
+    def propose(self, rows: np.ndarray, state: Any = None, episode_start: np.ndarray | None = None) -> tuple[np.ndarray, Any]:
+        """What the agent would do, for others to weigh.
+
+        Args:
+            rows: float32 observations (n, D).
+
+        Returns:
+            Probabilities of the actions, float (n, A), or the continuous actions (n, 1); and the memory. QR-DQN, which knows no
+            probabilities, is sure of its best action.
+        """
+        if isinstance(self.action_space, spaces.Box):
+            return self.predict(rows, state, episode_start, deterministic=True)
+        if self.settings.algorithm == "recurrent_ppo":
+            output, state = self._output(rows, state, episode_start)
+            odds = np.exp(output - output.max(axis=1, keepdims=True))
+            return odds / odds.sum(axis=1, keepdims=True), state
+        if self.settings.algorithm == "qr_dqn":
+            actions, state = self.predict(rows, state, episode_start, deterministic=True)
+            return np.eye(self.action_space.n)[actions], state  # type: ignore[attr-defined]
+        with torch.no_grad():
+            told: Any = self.policy.get_distribution(torch.from_numpy(rows))  # type: ignore[operator]
+        return told.distribution.probs.numpy(), state
+
+    def _output(self, rows: np.ndarray, state: Memory | None, starts: np.ndarray | None) -> tuple[np.ndarray, Memory]:
+        """Logits of the actions (n, A), -inf where the mask forbids one, or the continuous actions (n, 1); and the memory."""
+        if state is None or self._actor is None:
+            self._actor = Actor(self.policy)
+        output, memory = self._actor(rows, self._actor.start(len(rows)) if state is None else state, starts)
         if isinstance(self.action_space, spaces.Box):
             return np.clip(output, self.action_space.low, self.action_space.high), memory
         if self.settings.mask_orders:
             output[impossible_orders(torch.from_numpy(rows)).numpy()] = -np.inf
-        return output.argmax(axis=1), memory
+        return output, memory
 
     def save(self, folder: Path) -> None:
         """Write `agent.safetensors`: weights, settings and reward scaling in one file, put in place whole."""

@@ -46,8 +46,16 @@ class SignalStrategy:
         count = np.zeros(n, np.int64) if state is None else state
         if episode_start is not None:
             count = np.where(episode_start, 0, count)
-        actions = 4 * self.sides[np.minimum(count, len(self.sides) - 1)]  # `side * 4 + 0`: the full amount
+        actions = self._orders(count)
         return (actions if observation.ndim == 2 else actions[0]), count + 1
+
+    def actions(self, decisions: int) -> np.ndarray:
+        """int64 (decisions,): the actions of a whole episode, which `predict` gives one by one."""
+        return self._orders(np.arange(decisions))
+
+    def _orders(self, counts: np.ndarray) -> np.ndarray:
+        """The order at each count of decisions; the last side goes on for ever."""
+        return 4 * self.sides[np.minimum(counts, len(self.sides) - 1)]  # `side * 4 + 0`: the full amount
 
 
 class BuyAndHold(SignalStrategy):

@@ -6,6 +6,7 @@ Imports `market` and `features`.
 from envs.env import BitcoinTradingEnv
 from envs.kernel import ACCOUNT_COLUMNS, BUY, HOLD, N_ORDERS, SELL
 from envs.registration import ENV_ID, register
+from envs.replay import Replay
 from envs.rewards import REWARDS, Fold, Reward
 from envs.settings import OPTIMISTIC, EnvSettings
 from envs.vec_env import BitcoinTradingVecEnv
@@ -13,7 +14,7 @@ from envs.vector_env import BitcoinTradingVectorEnv
 
 __all__ = [
     "ACCOUNT_COLUMNS", "BUY", "ENV_ID", "HOLD", "N_ORDERS", "OPTIMISTIC", "REWARDS", "SELL",
-    "BitcoinTradingEnv", "BitcoinTradingVecEnv", "BitcoinTradingVectorEnv", "EnvSettings", "Fold", "Reward",
+    "BitcoinTradingEnv", "BitcoinTradingVecEnv", "BitcoinTradingVectorEnv", "EnvSettings", "Fold", "Replay", "Reward",
 ]  # fmt: skip
 
 register()

@@ -7,6 +7,7 @@ import gymnasium
 import numpy as np
 import pandas as pd
 
+from envs.replay import ledger
 from envs.rewards import Reward
 from envs.series import Rows, Series
 from envs.settings import EnvSettings
@@ -196,28 +197,10 @@ class BitcoinTradingEnv(gymnasium.Env[np.ndarray, Any]):
             self._film.close()
 
     def trades(self) -> pd.DataFrame:
-        """The ledger of this episode: one row a fill, in order.
-
-        Returns:
-            `time` (open of the bar after the decision; `same_close` fills just before it), `reason` (`order`, `stop-loss`,
-            `take-profit`, `liquidation`), `side`, `coin`, `price` (USD a coin, costs of the price included), `value` (USD), `fee`
-            (USD). Cash at the end is the cash at the start, less what was bought, plus what was sold, less fees, interest and
-            funding.
-        """
+        """The ledger of this episode: one row a fill, in order, with the columns that `envs.replay.ledger` names."""
         time, reason, coin, price = zip(*self._fills, strict=True) if self._fills else ((), (), (), ())
-        coins, prices = np.array(coin, np.float64), np.array(price, np.float64)
-        value = np.abs(coins) * prices
-        return pd.DataFrame(
-            {
-                "time": pd.DatetimeIndex(time, tz="UTC"),
-                "reason": np.array(reason, object),
-                "side": np.where(coins > 0, "buy", "sell"),
-                "coin": np.abs(coins),
-                "price": prices,
-                "value": value,
-                "fee": value * self.settings.fee_bps / 1e4,
-            }
-        )
+        times = pd.DatetimeIndex(np.array(time, self._times[0].dtype), tz="UTC")
+        return ledger(times, np.array(reason, object), np.array(coin, np.float64), np.array(price, np.float64), self.settings)
 
     def _make_film(self, candles: Series, features: Rows, benchmarks: Mapping[str, np.ndarray] | None) -> "Film | None":
         drawn = self.render_mode in ("human", "rgb_array")

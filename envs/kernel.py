@@ -79,6 +79,17 @@ ACCOUNT = np.dtype(
 )
 """One account, from the start of its episode to the close of `bar`."""
 
+TRACE = np.dtype(
+    [
+        (name, ACCOUNT[name])
+        for name in (
+            "bar", "event", "cash", "coin", "net_worth", "fees", "fill_price", "fill_coin", "forced_price", "forced_coin",
+        )
+    ],
+    align=True,
+)  # fmt: skip
+"""What `replay` writes down of an account after each bar."""
+
 
 @compiled
 def step(
@@ -124,7 +135,7 @@ def step(
         account.slot = slot + 1 if slot + 1 < window else 0
         account.bar += 1
         account.steps += 1
-        terminated[i] = account.net_worth <= 0.0 or account.net_worth < rule.ruin_fraction * rule.initial_cash
+        terminated[i] = ruined(account, rule)
         truncated[i] = account.bar >= account.last_bar and not terminated[i]
         account.over = terminated[i] or truncated[i]
         if account.over:
@@ -133,6 +144,48 @@ def step(
     # Only now, in a loop of its own: copies without branches between them overlap in the processor.
     observe(bars, features, rules, accounts, observations, 0, len(accounts))
     return n_ended
+
+
+@compiled
+def replay(
+    bars: np.ndarray, rules: np.ndarray, accounts: np.ndarray, actions: np.ndarray, trace: np.ndarray, first: int, last: int
+) -> int:
+    """Take account 0 through actions first to last - 1, or to where its episode ends: `step` without rewards and observations.
+
+    Args:
+        bars, rules, accounts: as for `step`.
+        actions: float64 (K,), orders 0 to 11 or exposures.
+        trace: TRACE (K,), written: row k is the account after action k.
+
+    Returns:
+        How many actions of all have been played: `last`, or fewer where the episode ended.
+    """
+    rule = rules[0]
+    account = accounts[0]
+    for k in range(first, last):
+        if account.over:
+            return k
+        advance(account, bars[account.bar], bars[account.bar + 1], actions[k], rule)
+        account.bar += 1
+        account.steps += 1
+        account.over = ruined(account, rule) or account.bar >= account.last_bar
+        note(account, trace[k])
+    return last
+
+
+@compiled
+def note(account: Record, row: Record) -> None:
+    """Write the account into one record of TRACE."""
+    row.bar, row.event = account.bar, account.event
+    row.cash, row.coin, row.net_worth, row.fees = account.cash, account.coin, account.net_worth, account.fees
+    row.fill_price, row.fill_coin = account.fill_price, account.fill_coin
+    row.forced_price, row.forced_coin = account.forced_price, account.forced_coin
+
+
+@compiled
+def ruined(account: Record, rules: Record) -> bool:
+    """True where the net worth ends the episode: a debt, nothing, or less than `ruin_fraction` of the start."""
+    return account.net_worth <= 0.0 or account.net_worth < rules.ruin_fraction * rules.initial_cash
 
 
 @compiled

@@ -50,7 +50,7 @@ def lay_out(candles: Series, features: Rows, with_impact: bool) -> Ground:
     pairs = _pairs(candles, features)
     datasets, first = [], 0
     for whole, rows in pairs:
-        datasets.append(Dataset(whole[len(whole) - len(rows) :], first))
+        datasets.append(Dataset(whole[len(whole) - len(rows) :] if len(rows) < len(whole) else whole, first))
         first += len(rows)
     matrices = [_values(rows) for _, rows in pairs]
     return Ground(

@@ -1,6 +1,5 @@
 """The accounts and the market behind all environments: a thin shell around the kernel, which does everything."""
 
-import operator
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
@@ -11,6 +10,7 @@ from gymnasium import spaces
 from numba import njit
 
 from envs import kernel
+from envs.actions import Actions
 from envs.rewards import Reward
 from envs.scoring import named, new_returns, scorer, stride_of
 from envs.series import Dataset, Rows, Series, lay_out
@@ -62,7 +62,7 @@ class Trading:
         self.datasets = self.ground.datasets
         self.dataset = np.zeros(n, np.int64)  # which series each account trades on
         self._reward = named(reward or settings.reward)
-        self._rules = _rules(settings, self.datasets[0].candles.bar, stride_of(self._reward))
+        self._rules = rules_of(settings, self.datasets[0].candles.bar, stride_of(self._reward))
         self._returns = new_returns(self._reward, n, settings.reward_window)
         self._accounts = np.zeros(n, kernel.ACCOUNT)  # plain, since the dispatch of a recarray costs 4 us
         self._accounts["over"] = 1
@@ -90,10 +90,7 @@ class Trading:
         self._width = self.features.shape[1] + len(kernel.ACCOUNT_COLUMNS)
         self._step = _stepper(self._reward)
         self._optimistic = settings.optimistic
-        self._continuous = settings.action_scheme == "continuous"
-        orders = settings.action_scheme == "orders"
-        self._table = np.arange(kernel.N_ORDERS, dtype=np.float64) if orders else np.array(settings.targets)
-        self._rule = "a number from -1 to 1" if self._continuous else f"an integer from 0 to {len(self._table) - 1}"
+        self._meaning = Actions(settings)
         self._actions = np.zeros(n)
         self._ended = np.zeros(n, np.int64)
         self._scratch = np.zeros(1, np.float32), np.zeros(1, np.bool_), np.zeros(1, np.bool_)
@@ -111,7 +108,7 @@ class Trading:
     @property
     def action_space(self) -> spaces.Space[Any]:
         """Of one account."""
-        return spaces.Box(-1.0, 1.0, (1,), np.float32) if self._continuous else spaces.Discrete(len(self._table))
+        return self._meaning.space
 
     def begin(self, i: int, rng: np.random.Generator) -> None:
         """Start an episode of account `i` on the series whose turn it is, at a random bar that leaves room for all of it."""
@@ -153,16 +150,7 @@ class Trading:
 
     def step_one(self, action: Any) -> tuple[np.ndarray, float, bool, bool]:
         """The same for a single account: its observation float32 (F + 5,), reward, terminated, truncated."""
-        if self._continuous:
-            self._read(action if np.ndim(action) else [action])
-        else:
-            try:
-                number = operator.index(action)
-            except TypeError:
-                number = -1
-            if isinstance(action, bool) or not 0 <= number < len(self._table):
-                raise InputError(f"an action must be {self._rule}, but got {action!r}")
-            self._actions[0] = self._table[number]
+        self._meaning.read_one(action, self._actions)
         rewards, terminated, truncated = self._scratch
         observations, *_ = self._advance(rewards, terminated, truncated)
         return observations[0], rewards.item(), terminated.item(), truncated.item()
@@ -223,20 +211,7 @@ class Trading:
 
     def _read(self, given: Any) -> None:
         """Check the actions, and translate them for the kernel."""
-        n = len(self._actions)
-        bad = 0
-        try:
-            actions = np.asarray(given)
-        except ValueError:  # a ragged list
-            actions = np.array(None)
-        if self._continuous:
-            if actions.size == n and actions.dtype.kind in "fiu":
-                flat = actions.reshape(n).astype(np.float64, copy=False)
-                bad = _scale(flat, self.settings.lowest_exposure, self.settings.max_leverage, self._actions)
-        elif actions.shape == (n,) and actions.dtype.kind in "iu":
-            bad = _look_up(actions.astype(np.int64, copy=False), self._table, self._actions)
-        if bad >= 0:
-            raise InputError(f"actions must be {n} times {self._rule}, but got {given!r}")
+        self._meaning.read(given, self._actions)
 
     def _span(self, data: Dataset) -> tuple[int, int, int]:
         """First bar, steps of an episode, and number of bars that it can start at."""
@@ -275,26 +250,6 @@ def _stepper(reward: Reward) -> Callable[..., tuple[int, int]]:
     return step_and_score
 
 
-@njit(cache=True)
-def _look_up(actions: np.ndarray, table: np.ndarray, out: np.ndarray) -> int:
-    """out[i] = table[actions[i]]; returns the first account whose action is not in the table, or -1."""
-    for i in range(len(actions)):
-        if not 0 <= actions[i] < len(table):
-            return i
-        out[i] = table[actions[i]]
-    return -1
-
-
-@njit(cache=True)
-def _scale(actions: np.ndarray, lowest: float, highest: float, out: np.ndarray) -> int:
-    """Map -1 .. 1 to lowest .. highest; returns the first account whose action lies outside (or is NaN), or -1."""
-    for i in range(len(actions)):
-        if not -1.0 <= actions[i] <= 1.0:
-            return i
-        out[i] = lowest + 0.5 * (actions[i] + 1.0) * (highest - lowest)
-    return -1
-
-
 def at_least_one(n: int) -> int:
     """The number of envs, if it is one."""
     if n < 1:
@@ -302,7 +257,7 @@ def at_least_one(n: int) -> int:
     return n
 
 
-def _rules(settings: EnvSettings, bar: pd.Timedelta, stride: int = 1) -> np.ndarray:
+def rules_of(settings: EnvSettings, bar: pd.Timedelta, stride: int = 1) -> np.ndarray:
     """RULES (1,)."""
     days = bar / DAY
     rules = np.zeros(1, kernel.RULES)

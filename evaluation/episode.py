@@ -1,13 +1,12 @@
 """Plays an agent through a range, once, from its first bar to its last: the one road of validation and backtest."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from agents import Agent
-from envs import BitcoinTradingEnv, EnvSettings
+from agents import Agent, SignalStrategy
+from envs import EnvSettings, Replay
 from features import FeatureMatrix
 from market import Candles, InputError
 
@@ -18,7 +17,7 @@ class Episode:
 
     Args:
         table: float64 columns `close`, `net_worth`, `position` (value of the coin / net worth), `fees` (so far), by open time.
-        trades: the ledger, one row a fill, as `BitcoinTradingEnv.trades` gives it.
+        trades: the ledger, one row a fill, as `Replay.trades` gives it.
         bars_per_year: to annualise with.
         optimistic: orders filled at a price known when they were decided; nobody can trade so.
     """
@@ -40,26 +39,23 @@ def play(candles: Candles, features: FeatureMatrix | np.ndarray, settings: EnvSe
     """
     if getattr(agent, "spot", False):
         settings = settings.spot()
-    env = BitcoinTradingEnv(candles, features, settings.model_copy(update={"ruin_fraction": 0.0}), evaluation=True)
-    trained_on = getattr(agent, "action_space", env.action_space)
-    if trained_on != env.action_space:
+    replay = Replay(candles, features, settings.model_copy(update={"ruin_fraction": 0.0}))
+    trained_on = getattr(agent, "action_space", replay.action_space)
+    if trained_on != replay.action_space:
         raise InputError(
-            f"the agent was trained on the actions {trained_on}, but the env has {env.action_space}; use its own settings"
+            f"the agent was trained on the actions {trained_on}, but the env has {replay.action_space}; use its own settings"
         )
-    observation, info = env.reset(seed=0)
-    state, start, over = None, np.ones(1, bool), False
-    infos = [info]
-    while not over:
-        action, state = agent.predict(observation, state, start, deterministic=True)
-        observation, _, terminated, truncated, info = env.step(action)
-        over = terminated or truncated
-        infos.append(info)
+    if isinstance(agent, SignalStrategy) and type(agent).predict is SignalStrategy.predict:
+        replay.play(agent.actions(replay.decisions))
+    else:
+        _decide(replay, agent)
+    return Episode(replay.table(), replay.trades(), candles.bars_per_year, settings.optimistic)
+
+
+def _decide(replay: Replay, agent: Agent) -> None:
+    """Bar by bar: what the agent sees depends on what it did."""
+    state, start = None, np.ones(1, bool)
+    while not replay.over:
+        action, state = agent.predict(replay.observe(), state, start, deterministic=True)
+        replay.step(action)
         start = np.zeros(1, bool)
-    return Episode(_table(env, infos), env.trades(), candles.bars_per_year, settings.optimistic)
-
-
-def _table(env: BitcoinTradingEnv, infos: list[dict[str, Any]]) -> pd.DataFrame:
-    bars = [info["bar"] for info in infos]
-    columns = {name: [info[name] for info in infos] for name in ("net_worth", "position", "fees")}
-    candles = env.trading.datasets[0].candles
-    return pd.DataFrame({"close": candles.column("close")[bars], **columns}, index=candles.index[bars])

@@ -331,7 +331,7 @@ def test_a_new_episode_knows_nothing_of_the_one_before(reward):
 
 PARTS = (
     "step", "advance", "place", "aim", "at_the_limit", "fill", "survive", "force", "adverse_of", "below_maintenance",
-    "carry", "observe", "open_account",
+    "carry", "observe", "open_account", "replay", "note", "ruined",
 )  # fmt: skip
 
 
@@ -346,6 +346,9 @@ def test_the_compiled_kernel_equals_plain_python_to_the_last_bit():
             r.actions[0] = action
             kernel.step(bars, features, r.rules, r.accounts, r.returns, r.actions, r.observations, *r.flags)
             yield r.accounts.tobytes(), r.returns.tobytes(), r.observations.tobytes(), [flag.tobytes() for flag in r.flags]
+        trace = np.zeros(BARS, kernel.TRACE).view(np.recarray if plain else np.ndarray)
+        r = rig(options, BARS, plain)
+        yield kernel.replay(bars, r.rules, r.accounts, actions, trace, 0, BARS), trace.tobytes(), r.accounts.tobytes()
 
     cases = [draw(seed) for seed in range(PLAIN_STORIES)]
     compiled = [list(play(case, plain=False)) for case in cases]
@@ -354,7 +357,7 @@ def test_the_compiled_kernel_equals_plain_python_to_the_last_bit():
             patch.setattr(kernel, name, getattr(kernel, name).py_func)
         for seed, case in enumerate(cases):
             for bar, (one, two) in enumerate(zip(compiled[seed], play(case, plain=True), strict=True)):
-                assert one == two, f"story {seed}, bar {bar + 1}"
+                assert one == two, f"story {seed}, bar {bar + 1}"  # one more than there are: the replay of them all
 
 
 def test_every_function_of_the_kernel_is_compared_with_plain_python():

@@ -7,8 +7,8 @@ from gymnasium.vector import AutoresetMode
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from envs import REWARDS, BitcoinTradingEnv, BitcoinTradingVecEnv, BitcoinTradingVectorEnv, EnvSettings, kernel
-from market import Candles
+from envs import REWARDS, BitcoinTradingEnv, BitcoinTradingVecEnv, BitcoinTradingVectorEnv, EnvSettings, Replay, kernel
+from market import Candles, InputError
 
 N_TARGETS = 4
 
@@ -213,6 +213,50 @@ def test_the_next_episode_of_the_same_bars_and_actions_is_the_same_episode(optio
             rows[i].append(observations[i].tobytes())
     for each in episodes:
         assert all(episode == each[0] for episode in each)
+
+
+@settings(max_examples=150, deadline=None)
+@given(options=physics(), seed=st.integers(0, 10_000), by_hand=st.integers(0, 90))
+def test_a_replay_gives_what_stepping_the_env_gives(options, seed, by_hand):
+    """Observations, table and ledger to the bit, the first actions one by one and all others in a single call."""
+    options = EnvSettings(reward="profit", **options)
+    env = BitcoinTradingEnv(*ONE, options, evaluation=True)
+    replay = Replay(*ONE, options)
+    assert replay.action_space == env.action_space
+    actions = actions_for(options, 1, replay.decisions, np.random.default_rng(seed))[0]
+    observation, info = env.reset(seed=seed)
+    infos, over = [info], False
+    for k, action in enumerate(actions):
+        if k < by_hand and not replay.over:
+            assert replay.observe().tobytes() == observation.tobytes()
+            replay.step(action)
+        if not over:
+            observation, _, terminated, truncated, info = env.step(action)
+            infos.append(info)
+            over = terminated or truncated
+    if not replay.over:
+        replay.play(actions[by_hand:])
+    assert replay.over
+    table = replay.table()
+    for name in ("net_worth", "position", "fees"):
+        np.testing.assert_array_equal(table[name], [info[name] for info in infos])
+    np.testing.assert_array_equal(table.index.tz_convert(None), [info["time"] for info in infos])
+    np.testing.assert_array_equal(table["close"], ONE[0].frame["close"].loc[table.index])
+    pd.testing.assert_frame_equal(replay.trades(), env.trades(), check_exact=True)
+    with pytest.raises(InputError, match="the episode is over"):
+        replay.step(actions[0])
+
+
+@pytest.mark.parametrize("scheme", ["orders", "targets", "continuous"])
+def test_a_replay_reads_actions_as_the_env_does(scheme):
+    replay = Replay(*ONE, EnvSettings(action_scheme=scheme))
+    for wrong in (99, -2, "buy", None):
+        with pytest.raises(InputError, match="must be"):
+            replay.step(wrong)
+    for wrong in (np.zeros(3, int), np.full(replay.decisions, 77), np.full(replay.decisions, np.nan)):
+        with pytest.raises(InputError, match=f"actions must be {replay.decisions} times"):
+            replay.play(wrong)
+    assert len(replay.table()) == 1
 
 
 def test_the_settings_above_reach_every_outcome_and_event():

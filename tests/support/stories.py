@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from ledger import Bar, Ledger
 
-from envs import EnvSettings, kernel, trading
+from envs import EnvSettings, actions, kernel, trading
 from envs.trading import FILLS
 
 STORIES = 10_000  # random settings, markets and action sequences, of BARS bars each
@@ -124,7 +124,7 @@ class Rig(NamedTuple):
 
 
 def rig(options: EnvSettings, bars: int, plain: bool = False) -> Rig:
-    rules, accounts = trading._rules(options, HOUR), np.zeros(1, kernel.ACCOUNT)
+    rules, accounts = trading.rules_of(options, HOUR), np.zeros(1, kernel.ACCOUNT)
     if plain:
         rules, accounts = rules.view(np.recarray), accounts.view(np.recarray)
     returns = np.zeros((1, 2 * options.reward_window))
@@ -138,7 +138,7 @@ def wishes(case: Case, options: EnvSettings) -> np.ndarray:
     """The actions as the kernel takes them."""
     out = case.actions.copy()
     if options.action_scheme == "continuous":
-        trading._scale(case.actions, options.lowest_exposure, options.max_leverage, out)
+        actions._scale(case.actions, options.lowest_exposure, options.max_leverage, out)
     return out
 
 
