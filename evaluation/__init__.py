@@ -30,8 +30,8 @@ from evaluation.processes import run_side_by_side
 from evaluation.record import TrainingRecord
 from evaluation.report import figures_table, write_report
 from evaluation.runs import RunError, hash_of, new_run, newest_run, require_data_of, seeds_of, write_json
+from evaluation.selection import searched_before
 from evaluation.settings import SearchSettings, TrainSettings
-from evaluation.storage import StudyError
 from evaluation.significance import (
     deflated_sharpe,
     expected_max_sharpe,
@@ -40,6 +40,7 @@ from evaluation.significance import (
     probability_of_overfitting,
     sharpe_moments,
 )
+from evaluation.storage import StudyError
 from evaluation.study import best_trial, find_study, finished_trials, open_study, run_study, settings_of, trials_on
 from evaluation.timing import Timing, timing_of
 from evaluation.training import Trained, TrainingDiverged, Validation, train_agent
@@ -55,7 +56,7 @@ __all__ = [
     "growth_error", "hash_of", "hidden_regimes_policy", "in_words", "intervals", "iqm", "judge", "leak_audit", "log_growth",
     "metrics", "min_track_record_length", "new_run", "newest_run", "open_study", "oracle_growth", "ou_policy",
     "perfect_foresight", "play", "probabilistic_sharpe", "probability_of_overfitting", "random_like", "regime_beliefs",
-    "regimes_gain", "require_data_of", "resampled_means", "round_trips", "run_side_by_side", "run_study", "seeds_of",
-    "selection_of", "settings_of", "share_in_words", "sharpe_moments", "sine_gain", "stationary_distribution",
+    "regimes_gain", "require_data_of", "resampled_means", "round_trips", "run_side_by_side", "run_study", "searched_before",
+    "seeds_of", "selection_of", "settings_of", "share_in_words", "sharpe_moments", "sine_gain", "stationary_distribution",
     "switching_policy", "timing_of", "train_agent", "trials_on", "write_json", "write_report",
 ]  # fmt: skip
