@@ -1,81 +1,160 @@
-"""Search the agent's hyperparameters: Optuna TPE with a median pruner, in a SQLite study that later runs take up again.
+"""Search the hyperparameters: trials of an Optuna study, which any number of workers share and later runs take up again.
 
     python optimize.py --reward sortino --trials 20
+    python optimize.py --reward all --workers 4              the reward is searched, too; four processes on this machine
     python optimize.py --config configs/coinbase-hourly.yaml --market.file my-candles.csv
+    python optimize.py --storage postgresql+psycopg://me@host/coindojo     the same command on every machine
+    python optimize.py --storage ... --dask tcp://scheduler:8786           on the workers of a Dask cluster
+    python optimize.py report --reward sortino               figures of the study, into studies/NAME/
     optuna-dashboard sqlite:///studies/coindojo.db
 
 Each trial trains on the train range and is judged by the log growth of its net worth on the validation range, after costs.
-The test range stays locked. Ctrl-C ends cleanly; the same command goes on where the study stands.
+The test range stays locked. Ctrl-C ends cleanly, a killed worker's trial is tried again by the others, and the same command
+goes on where the study stands.
 """
+
+import argparse
+import signal
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
 import optuna
 from rich.console import Console
 from rich.progress import Progress
 
-from agents import TrialSettings
-from configs import load_experiment, make_parser, parse, run
+from configs import Experiment, load_experiment, make_parser, parse, positive, run
 from envs import OPTIMISTIC
-from evaluation import Objective, best_trial, finished_trials, open_study, run_study, settings_of
+from evaluation import (
+    Objective,
+    StudyError,
+    describe_best,
+    describe_trial,
+    draw_study,
+    find_study,
+    finished_trials,
+    newly_ended,
+    open_study,
+    run_on_dask,
+    run_study,
+    run_workers,
+    running_trials,
+    share_of_cores,
+    shown,
+    stay_on,
+)  # fmt: skip
 from features import CACHE, FeaturePipeline
-from market import differences, load_candles, split
+from market import load_candles, split
+
+CONSOLE = Console(soft_wrap=True, highlight=False)
 
 
 def main() -> int:
-    """Parse the command line, open or resume the study, run trials, say what came out."""
-    options, overrides = parse(make_parser(__doc__ or "", shortcuts=("reward", "trials")))
+    """Parse the command line, open or resume the study, let the workers make trials, say what came out."""
+    words = sys.argv[1:]
+    parser = make_parser(__doc__ or "", shortcuts=("reward", "trials", "storage"))
+    parser.add_argument("--workers", type=positive, metavar="N", help="processes here, or with --dask tasks there (default: 1)")
+    parser.add_argument("--dask", metavar="ADDRESS", help="scheduler of a running Dask cluster, such as tcp://scheduler:8786")
+    parser.add_argument("--worker", help=argparse.SUPPRESS)
+    options, overrides = parse(parser, words[1:] if words[:1] == ["report"] else words)
     experiment = load_experiment(options.config, overrides)
-    candles = load_candles(experiment.market)
-    parts = split(candles, experiment.split)
-    console = Console(soft_wrap=True, highlight=False)
-    with console.status("fitting the features"):  # refused before a study is made
-        features = FeaturePipeline(experiment.features, CACHE).fit(parts.train.candles)
-    search, name = experiment.search, experiment.study_name
-    objective = Objective(parts, experiment.trial_settings, search, CACHE)
-    study = open_study(search, name, experiment.identity(parts.data_sha256), experiment.trial_settings)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as a cluster stops what it wants back: like Ctrl-C
+    if words[:1] == ["report"]:
+        return report(experiment)
+    if options.worker:
+        return be_worker(experiment, *map(int, options.worker.split("/")))
+    return search(experiment, options)
 
-    console.print(f"study {name} in {search.storage}: {finished_trials(study)} of {search.trials} trials finished")
-    if experiment.env.optimistic:
-        console.print(OPTIMISTIC)
-    console.print(f"data: {candles.source}; train {len(parts.train):,} bars, validation {len(parts.validation):,} bars")
-    console.print(features.in_words)
-    if finished_trials(study) >= search.trials:
-        console.print(f"nothing to do; give a larger --trials to go on (now {search.trials})")
+
+def search(experiment: Experiment, options: argparse.Namespace) -> int:
+    """Make trials here, in processes or on a cluster, until there are enough."""
+    if options.dask and experiment.search.storage.startswith("sqlite"):
+        raise StudyError(
+            "`--dask` needs a database that all machines reach; give --storage postgresql+psycopg://USER@HOST/DATABASE"
+        )
+    study, objective = opened(experiment, CONSOLE.print)
+    before, wanted, ended = finished_trials(study), experiment.search.trials, newly_ended(study)
+    workers = min(options.workers or 1, max(wanted - before, 1))
+
+    def tell() -> None:
+        for trial in ended():
+            CONSOLE.print(describe_trial(trial, study))
+
     try:
-        with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-            task = progress.add_task("trial", total=objective.steps)
-
-            def show(trial: optuna.trial.FrozenTrial) -> None:
-                console.print(describe(trial, study))
-
-            run_study(study, objective, show, lambda step: progress.update(task, completed=step))
+        if before >= wanted:
+            CONSOLE.print(f"nothing to do; give a larger --trials to go on (now {wanted})")
+        elif options.dask:
+            run_on_dask(options.dask, partial(work, experiment), options.workers, tell)
+        elif workers > 1:
+            run_workers([sys.executable, __file__, *sys.argv[1:]], workers, CONSOLE.print)
+        else:
+            make_trials(study, objective)
     except KeyboardInterrupt:
-        console.print("interrupted; the same command goes on from here")
+        CONSOLE.print("interrupted; the same command goes on from here")
         return 130
     finally:
-        console.print(describe_best(study, experiment.trial_settings))
+        CONSOLE.print(describe_best(study, experiment.trial_settings))
+    return 0 if finished_trials(study) >= wanted else 1
+
+
+def opened(experiment: Experiment, say: Callable[[str], None] = lambda line: None) -> tuple[optuna.Study, Objective]:
+    """The study and what its trials are judged by; bad data and settings are refused before a study is made."""
+    settings, name = experiment.search, experiment.study_name
+    candles = load_candles(experiment.market)
+    parts = split(candles, experiment.split)
+    features = FeaturePipeline(experiment.features, CACHE).fit(parts.train.candles)
+    objective = Objective(parts, experiment.trial_settings, settings, CACHE)
+    study = open_study(settings, name, experiment.identity(parts.data_sha256), experiment.trial_settings)
+    say(f"study {name} in {shown(settings.storage)}: {finished_trials(study)} of {settings.trials} trials finished")
+    if running := running_trials(study):
+        say(f"{running} running elsewhere, or left by killed workers: then tried again")
+    if experiment.env.optimistic:
+        say(OPTIMISTIC)
+    say(f"data: {candles.source}; train {len(parts.train):,} bars, validation {len(parts.validation):,} bars")
+    say(features.in_words)
+    return study, objective
+
+
+def make_trials(study: optuna.Study, objective: Objective) -> None:
+    """In this process, under a progress bar."""
+    with Progress(console=CONSOLE, transient=True, disable=not CONSOLE.is_terminal) as progress:
+        task = progress.add_task("trial", total=objective.steps)
+        run_study(
+            study,
+            objective,
+            lambda trial: CONSOLE.print(describe_trial(trial, study)),
+            lambda step: progress.update(task, completed=step),
+        )
+
+
+def be_worker(experiment: Experiment, worker: int, workers: int) -> int:
+    """One process of several: its lines are passed on by the one that began it."""
+    stay_on(share_of_cores(worker, workers))
+    try:
+        make_trials(*opened(experiment))
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 
-def describe_best(study: optuna.Study, base: TrialSettings) -> str:
-    """The best trial so far, and which of its settings differ from the configured ones."""
-    trial = best_trial(study)
-    if not trial:
-        return "no trial has completed yet"
-    changed = differences(base.model_dump(mode="json"), settings_of(trial).model_dump(mode="json"))
-    return (
-        f"best: trial {trial.number}, {study.metric_names[0]} {trial.value:+.3f}\n"
-        f"      {'; '.join(changed) or 'the settings as configured'}"
-    )
+def work(experiment: Experiment, on_progress: Callable[[int], None]) -> None:
+    """One task of a Dask cluster."""
+    run_study(*opened(experiment), on_progress=on_progress)
 
 
-def describe(trial: optuna.trial.FrozenTrial, study: optuna.Study) -> str:
-    """One line on a finished trial."""
-    state = trial.state.name.lower()
-    value = f"{trial.value:+.3f}" if trial.value is not None else trial.user_attrs.get("failure", "")
-    best = best_trial(study)
-    mark = "  best so far" if best and best.number == trial.number else ""
-    seconds = trial.duration.total_seconds() if trial.duration else 0.0
-    return f"trial {trial.number:3d}  {state:8s}  {value}  {seconds:.0f} s{mark}"
+def report(experiment: Experiment) -> int:
+    """Draw the study, and say what is best in it."""
+    study = find_study(experiment.search.storage, experiment.study_name)
+    if study is None:
+        where = shown(experiment.search.storage)
+        raise StudyError(
+            f"a report needs a study, but {where} holds no {experiment.study_name}; search first, or give another --name"
+        )
+    for path in draw_study(study, Path("studies") / experiment.study_name):
+        CONSOLE.print(f"wrote {path}")
+    CONSOLE.print(describe_best(study, experiment.trial_settings))
+    return 0
 
 
 if __name__ == "__main__":

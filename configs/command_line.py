@@ -16,6 +16,7 @@ SHORTCUTS = {
     "activation": "features.forecasts.activation",
     "reward": "env.reward",
     "trials": "search.trials",
+    "storage": "search.storage",
     "steps": "train.steps",
     "seed": "train.seed",
 }

@@ -161,7 +161,7 @@ def _one_trial(study: optuna.Study, objective: Objective, on_progress: Callable[
 
     try:
         study.optimize(attempt, n_trials=1, catch=(InputError,))
-    except (ValueError, UpdateFinishedTrialError):
+    except (ValueError, AssertionError, UpdateFinishedTrialError):  # all of them what Optuna says of a trial that has ended
         # A worker may be silent for so long (a laptop asleep, a frozen disk) that another puts its trial in line again.
         if not numbers or not was_killed(study.get_trials(deepcopy=False)[numbers[0]]):
             raise
