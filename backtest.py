@@ -1,107 +1,104 @@
-"""Hold a trained agent against buy and hold, RSI divergence and SMA crossover on data that it never saw.
+"""Hold a trained agent against everyone else on data that it never saw, and say what that shows.
 
     python backtest.py                               the newest run
-    python backtest.py --run runs/default-sortino-001       a run of several seeds: each seed in turn
+    python backtest.py --run runs/default-sortino-001       a run of several seeds: their ensemble, and each alone
     python backtest.py --env.fee_bps 25              at another cost
+    python backtest.py --no-bootstrap                without the intervals, in a quarter of the time
+    python backtest.py --walk-forward 4              train anew before each of 4 windows of the test range, too
     python backtest.py --forecasts runs/default-forecast-compare-001     followers of its forecasters play, too
 
-Opens the locked test range, which the ledger studies/test_ledger.jsonl writes down. The table is printed; report.html,
-metrics.json, trades.csv and the figures go into the run folder.
+Opens the locked test range, which the ledger studies/test_ledger.jsonl writes down. The verdict and the table are printed;
+report.html, metrics.json, trades.csv, monthly.csv and the figures go into the run folder.
 """
 
-import json
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
-from agents import LearnedAgent
-from configs import Experiment, Overrides, make_parser, parse, restore_run, run
+from configs import Experiment, make_parser, parse, positive, restore_run, run
 from evaluation import (
     AGENT,
+    Contest,
+    Outcome,
     RunError,
     TestLedger,
-    backtest,
+    TrainedRun,
+    WalkForward,
+    as_json,
+    conclude,
     draw_net_worth,
     draw_trades,
     figures_table,
     forecasts,
     hash_of,
-    in_words,
-    log_growth,
-    metrics,
     newest_run,
-    oracle_growth,
-    seeds_of,
-    share_in_words,
+    walk_forward,
     write_json,
     write_report,
 )
-from features import FittedFeatures
+from features import CACHE
 from features.forecasters import FittedForecaster
-from market import Split, write_atomically
+from market import Part, Split, write_atomically
 
 ACTIONS = {"env.action_scheme", "env.targets", "env.shorts", "env.max_leverage"}
 """settings that say what an action means"""
+CONSOLE = Console(soft_wrap=True, highlight=False)
 
 
 def main() -> int:
-    """Parse the command line and backtest one run."""
+    """Open the test range once, play everyone, write and print what came out."""
     parser = make_parser(__doc__ or "", sections=("env", "benchmarks"), config=False)
     parser.add_argument("--run", type=Path, default=None, help="run folder (default: the newest in runs/)")
     parser.add_argument("--forecasts", type=Path, metavar="RUN", help="run of forecast.py whose forecasters are followed")
+    parser.add_argument("--walk-forward", type=positive, metavar="N", help="train anew before each of N windows of the range")
+    parser.add_argument("--no-bootstrap", action="store_true", help="leave the intervals of the figures out")
     options, overrides = parse(parser)
     folder = options.run or newest_run(Path("runs"))
-    for of_seed in seeds_of(folder) or [folder]:
-        report(of_seed, overrides, options.forecasts, Console(soft_wrap=True, highlight=False))
-    return 0
-
-
-def report(folder: Path, overrides: Overrides, followed: Path | None, console: Console) -> None:
-    """Open the test range, play everyone, write and print the outcome."""
-    if not (folder / "agent" / "agent.safetensors").exists():
-        raise RunError(f"a backtest needs a trained agent, but {folder} holds none; run `python train.py` first")
     if changed := ACTIONS & overrides.keys():
         raise RunError(
             f"an agent trades by the actions it was trained on, so `{min(changed)}` cannot be changed; train another one"
         )
-    experiment, parts = restore_run(folder, overrides)
-    agent, features = LearnedAgent.load(folder / "agent"), FittedFeatures.load(folder / "agent")
-    forecasters = forecasters_of(followed, experiment, parts) if followed else {}
-    trials = trials_before(folder)
+    trained = TrainedRun.load(folder)
+    experiment, parts = restore_run(trained.place, overrides)
+    followed = forecasters_of(options.forecasts, experiment, parts) if options.forecasts else {}
     config_sha256 = hash_of(experiment.model_dump(mode="json"))
     ledger = TestLedger(Path("studies/test_ledger.jsonl"))
-    part = parts.open_test(ledger, config_sha256, f"backtest.py {folder}")
-    episodes = backtest(part, features, experiment.env, experiment.benchmarks, agent, forecasters)
-    figures = {name: metrics(episode) for name, episode in episodes.items()}
-
-    test = part.own.index
-    title = f"{part.candles.symbol}, test range {test[0]:%Y-%m-%d} to {test[-1]:%Y-%m-%d}"
-    title += " (OPTIMISTIC fills)" if episodes[AGENT].optimistic else ""
-    pictures = [folder / "figures" / "net_worth.png", folder / "figures" / "trades.png"]
-    draw_net_worth(episodes, f"Net worth: {title}", pictures[0])
-    draw_trades(episodes[AGENT], f"Trades of the agent: {title}", pictures[1])
-    write_atomically(folder / "trades.csv", episodes[AGENT].trades.to_csv(index=False))
-    oracle = oracle_growth(part, features, experiment.env)
-    words = in_words(figures, test[0], test[-1], episodes[AGENT].optimistic)
-    found = share_in_words(log_growth(episodes[AGENT]), oracle)
+    test = parts.open_test(ledger, config_sha256, f"backtest.py {folder}")
     openings = ledger.openings(parts.data_sha256)
-    honesty = (
-        f"The test range of these data has been opened {openings} time{'s' if openings > 1 else ''}; "
-        f"{'an unknown number of' if trials is None else trials} trials were searched on them before this agent was trained."
-    )
-    outcome = {
-        "data_sha256": parts.data_sha256, "config_sha256": config_sha256, "overrides": overrides,
-        "test_range": {"first": str(test[0]), "last": str(test[-1]), "bars": len(part)},
-        "optimistic": episodes[AGENT].optimistic, "test_range_openings": openings, "trials_searched": trials,
-        "strategies": figures, "in_words": words, "oracle_log_growth": oracle,
-    }  # fmt: skip
-    write_json(folder / "metrics.json", outcome)
-    costs = f"Costs: {experiment.env.costs_in_words}. Data: {part.candles.source}. Run: {folder.name}."
-    write_report(folder / "report.html", title, words, [line for line in (found, honesty, costs) if line], figures, pictures)
+    contest = Contest.on(test, trained.features, experiment.env, experiment.benchmarks, trained.agents, followed)
+    walked = walk(experiment, parts, test, options.walk_forward) if options.walk_forward else None
+    note = f"Costs: {experiment.env.costs_in_words}. Data: {test.candles.source}. Run: {folder.name}."
+    outcome = conclude(contest, trained, openings, not options.no_bootstrap, walked, (note,))
+    about = {"data_sha256": parts.data_sha256, "config_sha256": config_sha256, "overrides": overrides}
+    write(folder, outcome, about | {"test_range_openings": openings, "trials_searched": trained.trials})
+    return 0
 
-    console.print(figures_table(figures, title))
-    console.print("\n".join(line for line in (words, found, honesty) if line))
-    console.print(f"written: {folder}/report.html, metrics.json, trades.csv, figures/net_worth.png, figures/trades.png")
+
+def walk(experiment: Experiment, parts: Split, test: Part, n_windows: int) -> WalkForward:
+    """Train as the run was trained, before each window."""
+
+    def told(window: int, split: Split) -> None:
+        CONSOLE.print(f"walk-forward, window {window + 1} of {n_windows}: training on {len(split.train):,} bars")
+
+    return walk_forward(
+        parts, test, features=experiment.features, env=experiment.env, agent=experiment.agent, train=experiment.train,
+        n_windows=n_windows, cache=CACHE, on_window=told,
+    )  # fmt: skip
+
+
+def write(folder: Path, outcome: Outcome, about: dict[str, Any]) -> None:
+    """All of it into the run folder; the table, the notes and the verdict to the terminal too."""
+    write_json(folder / "metrics.json", about | as_json(outcome))
+    write_atomically(folder / "trades.csv", outcome.episodes[AGENT].trades.to_csv(index=False))
+    write_atomically(folder / "monthly.csv", outcome.monthly.to_csv(index_label="month"))
+    draw_net_worth(outcome.episodes, outcome.title, folder / "figures" / "net_worth.png")
+    draw_trades(outcome.episodes[AGENT], outcome.title, folder / "figures" / "trades.png")
+    write_report(folder / "report.html", outcome)
+    CONSOLE.print(figures_table(outcome.figures, outcome.title))
+    CONSOLE.print("\n".join(outcome.notes))
+    CONSOLE.print(f"Verdict: {outcome.verdict.verdict}. {' '.join(outcome.verdict.reasons)}")
+    CONSOLE.print(f"written: {folder}/report.html, metrics.json, trades.csv, monthly.csv, figures/")
 
 
 def forecasters_of(run: Path, experiment: Experiment, parts: Split) -> dict[str, FittedForecaster]:
@@ -111,14 +108,6 @@ def forecasters_of(run: Path, experiment: Experiment, parts: Split) -> dict[str,
         raise RunError(f"forecasters to follow must not know the test range, but those of {run} have other data or another split")
     found = forecasts.trained(run)
     return {fitted.name if place == run else place.name.replace("-", " "): fitted for place, fitted in found.items()}
-
-
-def trials_before(folder: Path) -> int | None:
-    """Trials on these data before the run's agent was trained; None if the run has no readable record of it."""
-    try:
-        return int(json.loads((folder / "training.json").read_text())["origin"]["trials"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from gymnasium import spaces
 
 from envs import kernel
 from envs.actions import Actions
-from envs.series import Rows, lay_out
+from envs.series import Ground, Rows, lay_out
 from envs.settings import EnvSettings
 from envs.trading import rules_of
 from market import Candles, InputError
@@ -29,9 +29,27 @@ class Replay:
     """
 
     def __init__(self, candles: Candles, features: Rows, settings: EnvSettings) -> None:
-        ground = lay_out(candles, features, with_impact=settings.impact > 0)
+        self._begin(lay_out(candles, features, with_impact=settings.impact > 0), settings)
+
+    def again(self, settings: EnvSettings) -> "Replay":
+        """A new account on the same range, which is not checked and laid out once more, under other settings.
+
+        Raises:
+            InputError: settings with `impact` on a range that was laid out without it.
+        """
+        if settings.impact > 0 and not self.settings.impact > 0:
+            raise InputError(
+                f"a range that was laid out without impact cannot be played with one, but got {settings.impact=}; "
+                "make a new `Replay`"
+            )
+        other = Replay.__new__(Replay)
+        other._begin(self._ground, settings)
+        return other
+
+    def _begin(self, ground: Ground, settings: EnvSettings) -> None:
         self.candles = ground.datasets[0].candles
         self.settings = settings
+        self._ground = ground
         self._meaning = Actions(settings)
         self._bars, self._features = ground.bars, ground.features
         self._rules = rules_of(settings, self.candles.bar)

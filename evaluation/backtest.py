@@ -1,23 +1,159 @@
-"""Plays the agent and the benchmark strategies through one range, on one kernel at one cost, and says how they did."""
+"""Plays the agent and everyone it is held against through one range, on one kernel at one cost."""
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+from pydantic import ValidationError
 
-from agents import Agent, BuyAndHold, ForecastFollower, RandomTrader, RsiDivergence, SmaCrossover, StrategySettings
-from envs import OPTIMISTIC, EnvSettings
-from evaluation.episode import Episode, play
+from agents import (
+    Agent,
+    BuyAndHold,
+    Flat,
+    ForecastFollower,
+    RandomTrader,
+    RsiDivergence,
+    SignalStrategy,
+    SmaCrossover,
+    StrategySettings,
+)
+from envs import OPTIMISTIC, EnvSettings, Replay
+from evaluation.episode import Episode, play_on
+from evaluation.foresight import PerfectForesight
 from evaluation.metrics import Metrics, log_growth
 from evaluation.oracle import OraclePolicy, best_policy
 from features import FittedFeatures
 from features.forecasters import FittedForecaster
-from market import Part, SimulatedCandles
+from market import Candles, Part, SimulatedCandles
 
 AGENT = "agent"
 BUY_AND_HOLD = "buy and hold"
+SAME_EXPOSURE = "buy and hold, same exposure"
+FLAT = "flat"
+RANDOM = "random, same turnover"
+FORESIGHT = "perfect foresight"
+WALK_FORWARD = "agent, walk-forward"
+NOT_RIVALS = (AGENT, FORESIGHT, WALK_FORWARD)
+"""the agent itself, and whom nobody can beat"""
+FEE_MULTIPLES = (0.0, 1.0, 2.0, 4.0)
+RANDOM_TRADERS = 200
 PATH_END = "_path_end"
+
+
+@dataclass(frozen=True, eq=False)
+class Contest:
+    """One range, and who plays it.
+
+    Args:
+        stage: the range, laid out.
+        env: the rules of trading, and its costs.
+        agents: the agent first, under the name `AGENT`; its seeds after it.
+        rules: the strategies that decide whatever the costs are.
+        forecasts: by name float64 (T,), the log return that a forecaster expects at each bar's close over its horizon; T counts
+            the bars of the stage.
+    """
+
+    stage: Replay
+    env: EnvSettings
+    agents: dict[str, Agent]
+    rules: dict[str, SignalStrategy]
+    forecasts: dict[str, np.ndarray]
+
+    @classmethod
+    def on(
+        cls,
+        part: Part,
+        features: FittedFeatures,
+        env: EnvSettings,
+        benchmarks: StrategySettings,
+        agents: Mapping[str, Agent],
+        forecasters: Mapping[str, FittedForecaster] | None = None,
+    ) -> "Contest":
+        """Everyone is made ready for that range; the forecasters must know nothing of it."""
+        candles, matrix = part.candles, features.transform(part.candles).since(part.start)
+        start = len(candles) - len(matrix)
+        rules: dict[str, SignalStrategy] = {
+            "RSI divergence": RsiDivergence(candles, start, benchmarks.rsi_bars, benchmarks.rsi_lookback_bars),
+            "SMA crossover": SmaCrossover(candles, start, benchmarks.sma_short_bars, benchmarks.sma_long_bars),
+        }
+        columns = features.out_of_fold(candles).reindex(candles.index).filter(like=PATH_END)
+        forecasts = {str(name).removesuffix(PATH_END): column.to_numpy() for name, column in columns.items()}
+        forecasts |= {name: fitted.forecast(candles)[:, -1] for name, fitted in (forecasters or {}).items()}
+        played = {name: returns[start:] for name, returns in forecasts.items()}
+        return cls(Replay(candles, matrix, env), env, dict(agents), rules, played)
+
+    @property
+    def bars(self) -> Candles:
+        """The bars that are played."""
+        return self.stage.candles
+
+    def play(self) -> dict[str, Episode]:
+        """One episode for each, all over the same bars.
+
+        The agent comes first, then its seeds, buy and hold, buy and hold at the agent's exposure, the rules, a follower of each
+        forecast, flat, a random trader like the agent, perfect foresight.
+        """
+        episodes = {name: play_on(self.stage, self.env, agent) for name, agent in self.agents.items()}
+        agent, hold = episodes[AGENT], self._episode(BuyAndHold())
+        cost = self.env.cost_fraction
+        followers = {f"follows {name}": ForecastFollower(returns, 0, cost) for name, returns in self.forecasts.items()}
+        last = {FLAT: Flat(), RANDOM: random_like(agent, seed=0), FORESIGHT: PerfectForesight(self.bars, self.env)}
+        episodes |= {BUY_AND_HOLD: hold, SAME_EXPOSURE: self._hold_at_exposure_of(agent, hold)}
+        return episodes | {name: self._episode(other) for name, other in (self.rules | followers | last).items()}
+
+    def costs(self, episodes: Mapping[str, Episode]) -> pd.DataFrame:
+        """Total return of everyone at other fees: all play anew, and decide anew. Spread and slippage stay as they are.
+
+        Args:
+            episodes: of `play`.
+
+        Returns:
+            A row a strategy, a column for each of `FEE_MULTIPLES`; NaN where a fee is too high to be allowed.
+        """
+        columns = {}
+        for multiple in FEE_MULTIPLES:
+            at = episodes if multiple == 1.0 else self._play_at(multiple)
+            columns[multiple] = {name: _total_return(at[name]) if at else math.nan for name in episodes}
+        return pd.DataFrame(columns, index=list(episodes))
+
+    def share_below(self, agent: Episode) -> float:
+        """Share of `RANDOM_TRADERS` random traders with an episode's turnover and exposure that ended below it, 0 to 1."""
+        worth = agent.table["net_worth"].iloc[-1]
+        others = (self._episode(random_like(agent, seed)) for seed in range(RANDOM_TRADERS))
+        return float(np.mean([other.table["net_worth"].iloc[-1] < worth for other in others]))
+
+    def oracle_growth(self) -> float | None:
+        """Log growth of the best long/flat policy, who sees the hidden state; None on real candles."""
+        if not isinstance(self.bars, SimulatedCandles):
+            return None
+        return log_growth(self._episode(OraclePolicy(best_policy(self.bars, self.env.cost_fraction).positions)))
+
+    def _episode(self, strategy: SignalStrategy) -> Episode:
+        return play_on(self.stage, self.env, strategy)
+
+    def _play_at(self, multiple: float) -> dict[str, Episode]:
+        """Nobody plays where the settings allow no such fee."""
+        try:
+            env = EnvSettings.model_validate(self.env.model_dump() | {"fee_bps": self.env.fee_bps * multiple})
+        except ValidationError:
+            return {}
+        return replace(self, env=env).play()
+
+    def _hold_at_exposure_of(self, agent: Episode, hold: Episode) -> Episode:
+        """Buys once with so much of the cash that its mean exposure is the agent's, and keeps the rest of it aside.
+
+        In a cash account: at most what buy and hold has, and nothing for an agent that is short on the whole.
+        """
+        share = _share_for(hold, float(agent.table["position"].iloc[1:].mean()))
+        if share == 0.0:
+            return self._episode(Flat())
+        if share == 1.0:
+            return hold
+        cash = self.env.initial_cash
+        bought = play_on(self.stage, self.env.model_copy(update={"initial_cash": share * cash}), BuyAndHold())
+        return _with_cash_aside(bought, (1 - share) * cash)
 
 
 def backtest(
@@ -28,25 +164,8 @@ def backtest(
     agent: Agent,
     forecasters: Mapping[str, FittedForecaster] | None = None,
 ) -> dict[str, Episode]:
-    """One episode for each, all over the same bars.
-
-    The agent comes first, then buy and hold, RSI divergence, SMA crossover, then a follower of each forecaster that the features
-    hold, and of each of `forecasters`, which must know nothing of the range.
-    """
-    matrix = features.transform(part.candles).since(part.start)
-    start = len(part.candles) - len(matrix)
-    strategies: dict[str, Agent] = {
-        AGENT: agent,
-        BUY_AND_HOLD: BuyAndHold(),
-        "RSI divergence": RsiDivergence(part.candles, start, benchmarks.rsi_bars, benchmarks.rsi_lookback_bars),
-        "SMA crossover": SmaCrossover(part.candles, start, benchmarks.sma_short_bars, benchmarks.sma_long_bars),
-    }
-    columns = features.out_of_fold(part.candles).reindex(part.candles.index).filter(like=PATH_END)
-    followed = {str(name).removesuffix(PATH_END): column.to_numpy() for name, column in columns.items()}
-    followed |= {name: fitted.forecast(part.candles)[:, -1] for name, fitted in (forecasters or {}).items()}
-    for name, returns in followed.items():
-        strategies[f"follows {name}"] = ForecastFollower(returns, start, env.cost_fraction)
-    return {name: play(part.candles, matrix, env, strategy) for name, strategy in strategies.items()}
+    """`Contest.play` of one agent."""
+    return Contest.on(part, features, env, benchmarks, {AGENT: agent}, forecasters).play()
 
 
 def random_like(episode: Episode, seed: int) -> RandomTrader:
@@ -62,15 +181,6 @@ def random_like(episode: Episode, seed: int) -> RandomTrader:
     return RandomTrader(decisions, min(trades, 2 * held, 2 * (decisions - held) + 1), held, seed)
 
 
-def oracle_growth(part: Part, features: FittedFeatures, env: EnvSettings) -> float | None:
-    """Log growth of the best long/flat policy, who sees the hidden state, over the bars of `backtest`; None on real candles."""
-    if not isinstance(part.candles, SimulatedCandles):
-        return None
-    matrix = features.transform(part.candles).since(part.start)
-    bars = part.candles[len(part.candles) - len(matrix) :]
-    return log_growth(play(bars, matrix.values, env, OraclePolicy(best_policy(bars, env.cost_fraction).positions)))
-
-
 def share_in_words(agent: float, oracle: float | None) -> str:
     """How the agent's log growth stands to the oracle's, where there is an oracle."""
     if oracle is None:
@@ -83,13 +193,54 @@ def share_in_words(agent: float, oracle: float | None) -> str:
     )
 
 
-def in_words(figures: dict[str, Metrics], first: pd.Timestamp, last: pd.Timestamp, optimistic: bool = False) -> str:
-    """The comparison that matters, without a claim that one seed on one range could not carry."""
+def in_words(figures: Mapping[str, Metrics], seeds: tuple[str, ...], share_below: float, optimistic: bool = False) -> str:
+    """How the agent stands; what may be concluded from it, the verdict says.
+
+    Args:
+        figures: of all strategies.
+        seeds: the names among them that are seeds of the agent.
+        share_below: `Contest.share_below`.
+        optimistic: the orders filled at a price that was known.
+    """
     agent, hold = (1 + (figures[name]["total_return"] or 0.0) for name in (AGENT, BUY_AND_HOLD))
-    beaten = [name for name in figures if name != AGENT and (figures[name]["total_return"] or 0.0) < agent - 1]
+    rivals = [name for name in figures if name not in (*NOT_RIVALS, *seeds)]
+    beaten = [name for name in rivals if (figures[name]["total_return"] or 0.0) < agent - 1]
     order = "equal to" if f"{agent:.2f}" == f"{hold:.2f}" else "above" if agent > hold else "below"
     return (
-        f"From {first:%Y-%m-%d} to {last:%Y-%m-%d} the agent made {agent:.2f}x its start, {order} buy and hold's {hold:.2f}x; "
-        f"it ended above {len(beaten)} of {len(figures) - 1} benchmarks. One seed on one range: this is no evidence of an edge."
+        f"The agent made {agent:.2f}x its start, {order} buy and hold's {hold:.2f}x; it ended above {len(beaten)} of "
+        f"{len(rivals)} others, and above {share_below:.0%} of {RANDOM_TRADERS} random traders with its turnover and exposure."
         + (f" {OPTIMISTIC}" if optimistic else "")
     )
+
+
+def _total_return(episode: Episode) -> float:
+    worth = episode.table["net_worth"]
+    return float(worth.iloc[-1] / worth.iloc[0] - 1)
+
+
+def _share_for(hold: Episode, exposure: float) -> float:
+    """The share of the cash, 0 to 1, to buy and hold with for a mean exposure; found by bisection, since more cash is more."""
+    worth = hold.table["net_worth"].to_numpy()[1:] / hold.table["net_worth"].iloc[0]
+    coin = worth * hold.table["position"].to_numpy()[1:]
+
+    def mean(share: float) -> float:
+        return float((share * coin / (1 - share + share * worth)).mean())
+
+    if exposure <= 0.0:
+        return 0.0
+    if exposure >= mean(1.0):
+        return 1.0
+    low, high = 0.0, 1.0
+    while high - low > 1e-12:
+        middle = (low + high) / 2
+        low, high = (middle, high) if mean(middle) < exposure else (low, middle)
+    return high
+
+
+def _with_cash_aside(episode: Episode, cash: float) -> Episode:
+    """The same account beside cash that never trades."""
+    table = episode.table.copy()
+    whole = table["net_worth"] + cash
+    table["position"] *= table["net_worth"] / whole
+    table["net_worth"] = whole
+    return replace(episode, table=table)

@@ -37,9 +37,14 @@ def play(candles: Candles, features: FeatureMatrix | np.ndarray, settings: EnvSe
     Raises:
         InputError: an agent that was trained on other actions.
     """
+    return play_on(Replay(candles, features, settings), settings, agent)
+
+
+def play_on(stage: Replay, settings: EnvSettings, agent: Agent) -> Episode:
+    """`play` on a range that has been laid out, so that many can play it; the stage itself is not touched."""
     if getattr(agent, "spot", False):
         settings = settings.spot()
-    replay = Replay(candles, features, settings.model_copy(update={"ruin_fraction": 0.0}))
+    replay = stage.again(settings.model_copy(update={"ruin_fraction": 0.0}))
     trained_on = getattr(agent, "action_space", replay.action_space)
     if trained_on != replay.action_space:
         raise InputError(
@@ -49,7 +54,7 @@ def play(candles: Candles, features: FeatureMatrix | np.ndarray, settings: EnvSe
         replay.play(agent.actions(replay.decisions))
     else:
         _decide(replay, agent)
-    return Episode(replay.table(), replay.trades(), candles.bars_per_year, settings.optimistic)
+    return Episode(replay.table(), replay.trades(), replay.candles.bars_per_year, settings.optimistic)
 
 
 def _decide(replay: Replay, agent: Agent) -> None:
