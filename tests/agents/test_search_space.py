@@ -139,6 +139,6 @@ def test_every_reward_can_be_drawn():
 
 def test_settings_that_do_not_fit_together_are_refused_in_one_line():
     shorts = TrialSettings(env=EnvSettings(action_scheme="orders", targets=(-1.0, 0.0, 1.0)))
-    with pytest.raises(InputError, match="settings must fit together.*targets") as error:
+    with pytest.raises(InputError, match=r"settings must fit together.*targets") as error:
         suggest(FixedTrial({"action_scheme": "targets"}), shorts, ["action_scheme"])
     assert "\n" not in str(error.value)

@@ -10,7 +10,7 @@ from helpers import make_candles, no_features
 from agents import CheckpointFolder, RsiDivergence, SmaCrossover
 from configs import Experiment, load_experiment, setting_fields
 from envs import BitcoinTradingEnv
-from evaluation import open_study, run_study, train_agent
+from evaluation import Objective, open_study, run_study, train_agent
 from features import FeaturePipeline
 from features.forecasters import ForecastSettings
 from market import CandleError, InputError, load_candles, simulate, split
@@ -25,6 +25,7 @@ BASE = {
     "agent.n_envs": 2, "agent.n_steps": 16, "agent.n_minibatches": 1, "agent.n_epochs": 2, "agent.lstm_size": 8,
     "train.steps": 128, "train.validations": 2,
     "search.trials": 4, "search.steps": 512, "search.validations": 2, "search.startup_trials": 1,
+    "search.dimensions": "learning_rate,gamma,n_epochs",
 }  # fmt: skip
 OTHER = {
     "name": "other",
@@ -56,9 +57,11 @@ OTHER = {
     "agent.algorithm": "ppo", "agent.learning_rate_schedule": "linear", "agent.head_layers": "4,4", "agent.mask_orders": True,
     "agent.replay_steps": 100, "agent.device": "cuda", "agent.threads": 2,
     "train.steps": 256, "train.validations": 1, "train.seed": 1, "train.patience": 1,
-    "train.caution": 50.0, "train.checkpoint_steps": 1,
-    "search.trials": 5, "search.steps": 1_024, "search.validations": 1, "search.startup_trials": 4, "search.prune": False,
-    "search.seed": 1, "search.storage": "sqlite:///elsewhere.db",
+    "train.caution": 50.0, "train.checkpoint_steps": 1, "train.range": "train+validation",
+    "search.trials": 5, "search.steps": 1_024, "search.validations": 1, "search.folds": 2, "search.seeds": 2,
+    "search.objective": "sharpe", "search.dimensions": "gamma", "search.any_reward": True, "search.sampler": "random",
+    "search.startup_trials": 4, "search.pruner": "none", "search.seed": 1, "search.storage": "sqlite:///elsewhere.db",
+    "search.heartbeat_seconds": 7, "search.retries": 0,
     "benchmarks.sma_short_bars": 10, "benchmarks.sma_long_bars": 100, "benchmarks.rsi_bars": 5,
     "benchmarks.rsi_lookback_bars": 5,
 }  # fmt: skip
@@ -69,6 +72,7 @@ BESIDE = {
     "agent.replay_steps": {"agent.algorithm": "qr_dqn", "train.steps": 1_024},
     "train.patience": {"train.validations": 4}, "train.caution": {"train.steps": 1_024, "train.validations": 16},
     "train.checkpoint_steps": {"train.validations": 1},
+    "search.folds": {"split.train": 0.5, "split.validation": 0.3},
     "env.maintenance_margin": {"env.max_leverage": 1.5},
     "features.fractional_order": {"features.differencing": "fractional", "features.fractional_threshold": 1e-2},
     "features.fractional_threshold": {"features.differencing": "fractional", "features.fractional_order": 0.7},
@@ -141,8 +145,8 @@ def of_agent(experiment: Experiment):
     settings, kept = experiment.train, CheckpointFolder(Path("checkpoints"), {})
     try:
         trained = train_agent(
-            split(CANDLES), features=experiment.features, env=experiment.env, agent=experiment.agent, steps=settings.steps,
-            validations=settings.validations, seed=settings.seed, patience=settings.patience, caution=settings.caution,
+            settings.of(split(CANDLES)), features=experiment.features, env=experiment.env, agent=experiment.agent, steps=settings.steps,
+            validations=settings.looks, seed=settings.seed, patience=settings.patience, caution=settings.caution,
             checkpoints=kept,
             checkpoint_steps=settings.checkpoint_steps,
         )  # fmt: skip
@@ -155,11 +159,13 @@ def of_agent(experiment: Experiment):
 
 
 def of_search(experiment: Experiment):
-    study = open_study(experiment.search, experiment.study_name, {}, experiment.agent)
-    options = {"features": experiment.features, "env": experiment.env, "agent": experiment.agent}
-    run_study(study, split(CANDLES), search=experiment.search, **options)
+    """Of two settings it is the storage that must know them: how long a killed worker is waited for, how often it is retried."""
+    study = open_study(experiment.search, experiment.study_name, {}, experiment.trial_settings)
+    run_study(study, Objective(split(CANDLES, experiment.split), experiment.trial_settings, experiment.search))
     trials = [(trial.params, trial.state.name, list(trial.intermediate_values)) for trial in study.trials]
-    return trials, sorted(str(path) for path in Path().rglob("*.db"))
+    storage = study._storage._backend
+    watched = storage.heartbeat_interval, storage._retry._max_retry
+    return trials, watched, study.metric_names, sorted(str(path) for path in Path().rglob("*.db"))
 
 
 def of_benchmarks(experiment: Experiment):

@@ -148,7 +148,7 @@ def test_a_pruned_trial_keeps_what_it_has_learnt(parts, monkeypatch):
 
 
 def test_windows_that_are_too_short_are_refused(parts):
-    with pytest.raises(InputError, match="windows of .* bars of validation.*take fewer windows"):
+    with pytest.raises(InputError, match=r"windows of .* bars of validation.*take fewer windows"):
         Objective(parts, BASE, SEARCH.model_copy(update={"folds": 40}))
 
 

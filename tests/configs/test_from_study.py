@@ -1,0 +1,113 @@
+from pathlib import Path
+
+import optuna
+import pytest
+
+from agents import suggest
+from configs import load_experiment, make_parser, parse, take_trial
+from evaluation import StudyError, open_study, searched_before
+from market import differences
+
+DATA = "d" * 64
+
+
+@pytest.fixture
+def config(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"name: mine\nsearch: {{storage: 'sqlite:///{tmp_path}/mine.db', startup_trials: 50}}\n")
+    return path
+
+
+@pytest.fixture
+def experiment(config):
+    return load_experiment(config, {"search.dimensions": "learning_rate,reward_window,calendar,action_scheme"})
+
+
+@pytest.fixture
+def study(experiment):
+    """Three trials: the configured settings, the best one, and one that was pruned."""
+    study = open_study(experiment.search, "mine-sortino", experiment.identity(DATA), experiment.trial_settings)
+    for _ in range(len(study.trials)):  # what waits to be tried first
+        study.tell(study.ask(), state=optuna.trial.TrialState.FAIL)
+    study.enqueue_trial({"learning_rate": 2e-3, "reward_window": 100, "use_calendar": False, "action_scheme": "targets"})
+    study.enqueue_trial({"learning_rate": 3e-3, "reward_window": 30, "use_calendar": True, "action_scheme": "orders"})
+    for value in (0.5, 0.1, None):
+        trial = study.ask()
+        settings = suggest(trial, experiment.trial_settings, experiment.search.searched)
+        trial.set_user_attr("settings", settings.model_dump(mode="json"))
+        study.tell(trial, value, state=None if value is not None else optuna.trial.TrialState.PRUNED)
+    return study
+
+
+def take(experiment, config, overrides=None, **chosen):
+    return take_trial(experiment, DATA, config, overrides or {}, **chosen)
+
+
+def test_the_settings_are_taken_whole_from_the_best_trial(experiment, config, study):
+    taken, origin, words = take(experiment, config)
+    best = study.best_trial
+    assert taken.trial_settings.model_dump(mode="json") == best.user_attrs["settings"]
+    assert (taken.env.action_scheme, taken.env.reward_window, taken.features.calendar) == ("targets", 100, False)
+    assert origin == {"study": "mine-sortino", "trial": best.number}
+    assert f"trial {best.number} of study mine-sortino, best of 3, validation +0.500" in words[0]
+    assert "env.action_scheme: orders -> targets" in words[1]
+
+
+def test_any_trial_can_be_asked_for_by_its_number(experiment, config, study):
+    for trial in study.trials[-3:]:
+        taken, origin, _ = take(experiment, config, study="mine-sortino", number=trial.number)
+        assert not differences(trial.user_attrs["settings"], taken.trial_settings.model_dump(mode="json"))
+        assert origin["trial"] == trial.number
+
+
+def test_a_trial_that_is_not_there_is_refused_with_those_that_are(experiment, config, study):
+    with pytest.raises(StudyError, match=r"--trial.*got 99; it has \d+, \d+, \d+$"):
+        take(experiment, config, number=99)
+
+
+def test_the_command_line_wins_over_the_trial_and_says_so(experiment, config, study):
+    taken, _, words = take(experiment, config, {"agent.learning_rate": 0.00123, "env.reward_window": 7})
+    assert (taken.agent.learning_rate, taken.env.reward_window, taken.env.action_scheme) == (0.00123, 7, "targets")
+    assert words[-1] == "  from the command line instead: agent.learning_rate, env.reward_window"
+
+
+def test_without_a_study_the_configured_settings_are_taken_unless_one_was_asked_for(experiment, config):
+    taken, origin, words = take(experiment, config)
+    assert (taken, origin) == (experiment, {"study": None})
+    assert "study mine-sortino has no finished trial" in words[0]
+    with pytest.raises(StudyError, match="study other has no finished trial"):
+        take(experiment, config, study="other")
+
+
+def test_a_study_of_other_data_is_not_taken(experiment, config, study):
+    taken, origin, words = take_trial(experiment, "e" * 64, config, {})
+    assert (taken, origin) == (experiment, {"study": None})
+    assert "was searched on other data" in words[0]
+    with pytest.raises(StudyError, match="was searched on other data"):
+        take_trial(experiment, "e" * 64, config, {}, "mine-sortino")
+
+
+def test_what_was_searched_counts_over_all_studies_of_the_data(experiment, study):
+    storage = experiment.search.storage
+    assert searched_before(storage, DATA) == {"trials": 3, "sharpe_spread": None, "overfitting": None}
+    other = open_study(experiment.search, "mine-omega", experiment.identity(DATA), experiment.trial_settings)
+    for number in range(4):
+        trial = other.ask()
+        trial.set_user_attr("sharpe", 0.01 * number)
+        trial.set_user_attr("growths", [0.01 * ((7 * number * k) % 5 - 2) for k in range(128)])
+        other.tell(trial, 0.0)
+    found = searched_before(storage, DATA)
+    assert found["trials"] == 7
+    assert found["sharpe_spread"] == pytest.approx(0.0129099, rel=1e-4)
+    assert 0 <= found["overfitting"] <= 1
+    assert searched_before(storage, "e" * 64)["trials"] == 0
+    assert searched_before(f"sqlite:///{Path(storage).name}.none", DATA)["trials"] == 0
+
+
+def test_reward_all_searches_the_reward_in_a_study_of_its_own(config):
+    _, overrides = parse(make_parser("a\n\nb", shortcuts=("reward",)), ["--reward", "all"])
+    experiment = load_experiment(config, overrides)
+    assert experiment.study_name == "mine-all"
+    assert "reward" in experiment.search.searched
+    assert "reward" not in load_experiment(config).search.searched
+    assert load_experiment(config, {"env.reward": "omega"}).study_name == "mine-omega"
