@@ -111,10 +111,17 @@ def build_learner(settings: AgentSettings, env: VecEnv, seed: int) -> BaseAlgori
 
 
 def blank_policy(settings: AgentSettings, observations: spaces.Space[Any], actions: spaces.Space[Any]) -> BasePolicy:
-    """The policy alone, with fresh weights, on the CPU."""
+    """The policy alone, with fresh weights, on the CPU; it can decide, but not learn."""
     algorithm = ALGORITHMS[settings.algorithm]
-    arguments = algorithm.policy_arguments(settings)
+    arguments = algorithm.policy_arguments(settings) | {"optimizer_class": NoOptimizer}
     return algorithm.policy(settings)(observations, actions, lambda _: settings.learning_rate, **arguments)
+
+
+class NoOptimizer:
+    """In Adam's place: torch takes seconds to import what its optimizers need."""
+
+    def __init__(self, parameters: Any, **options: Any) -> None:
+        pass
 
 
 def learning_rate(settings: AgentSettings) -> float | Callable[[float], float]:

@@ -9,12 +9,13 @@ from evaluation.backtest import AGENT, BUY_AND_HOLD, WALK_FORWARD, Contest, back
 from evaluation.bootstrap import block_length, iqm, resampled_means
 from evaluation.conclusion import as_json, conclude
 from evaluation.episode import Episode, play, play_on
-from evaluation.figures import draw_figures, draw_net_worth, draw_trades
+from evaluation.figures import draw_figures
 from evaluation.foresight import Foresight, PerfectForesight, perfect_foresight
 from evaluation.intervals import intervals
 from evaluation.ledger import TestLedger
 from evaluation.metrics import FIGURES, Metrics, format_figure, growth_error, log_growth, metrics, round_trips
 from evaluation.objective import Objective, direction_of, figure_of
+from evaluation.old_figures import draw_net_worth, draw_trades
 from evaluation.oracle import (
     ORACLES,
     BestPolicy,
