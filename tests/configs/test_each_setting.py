@@ -145,10 +145,9 @@ def of_agent(experiment: Experiment):
     settings, kept = experiment.train, CheckpointFolder(Path("checkpoints"), {})
     try:
         trained = train_agent(
-            settings.of(split(CANDLES)), features=experiment.features, env=experiment.env, agent=experiment.agent, steps=settings.steps,
-            validations=settings.looks, seed=settings.seed, patience=settings.patience, caution=settings.caution,
-            checkpoints=kept,
-            checkpoint_steps=settings.checkpoint_steps,
+            settings.of(split(CANDLES)), features=experiment.features, env=experiment.env, agent=experiment.agent,
+            steps=settings.steps, validations=settings.looks, seed=settings.seed, patience=settings.patience,
+            caution=settings.caution, checkpoints=kept, checkpoint_steps=settings.checkpoint_steps,
         )  # fmt: skip
     except InputError as error:
         return str(error)
