@@ -15,7 +15,6 @@ from evaluation.intervals import intervals
 from evaluation.ledger import TestLedger
 from evaluation.metrics import FIGURES, Metrics, format_figure, growth_error, log_growth, metrics, round_trips
 from evaluation.objective import Objective, direction_of, figure_of
-from evaluation.old_figures import draw_net_worth, draw_trades
 from evaluation.oracle import (
     ORACLES,
     BestPolicy,
@@ -70,13 +69,13 @@ __all__ = [
     "SearchSettings", "StudyError", "SwitchingPolicy", "TestLedger", "Timing", "TrainSettings", "Trained", "TrainedRun",
     "TrainingDiverged", "TrainingRecord", "Validation", "Verdict", "WalkForward", "as_json", "backtest", "best_policy",
     "best_trial", "block_length", "conclude", "deflated_sharpe", "describe_best", "describe_trial", "direction_of",
-    "draw_figures", "draw_net_worth", "draw_study", "draw_trades", "expected_max_sharpe", "figure_of", "figures_table",
-    "find_study", "finished_trials", "forecasts", "format_figure", "growth_error", "growths", "hash_of",
-    "hidden_regimes_policy", "in_words", "intervals", "iqm", "judge", "leak_audit", "log_growth", "metrics",
-    "min_track_record_length", "monthly_returns", "new_run", "newest_run", "newly_ended", "open_study", "ou_policy",
-    "perfect_foresight", "play", "play_on", "probabilistic_sharpe", "probability_of_overfitting", "random_like",
-    "regime_beliefs", "regimes_gain", "require_data_of", "resampled_means", "round_trips", "run_on_dask", "run_side_by_side",
-    "run_study", "run_workers", "running_trials", "searched_before", "seeds_of", "settings_of", "share_in_words",
-    "share_of_cores", "sharpe_moments", "shown", "sine_gain", "stationary_distribution", "stay_on", "switching_policy",
-    "timing_of", "train_agent", "trials_on", "walk_forward", "windows", "write_json", "write_report",
+    "draw_figures", "draw_study", "expected_max_sharpe", "figure_of", "figures_table", "find_study", "finished_trials",
+    "forecasts", "format_figure", "growth_error", "growths", "hash_of", "hidden_regimes_policy", "in_words", "intervals",
+    "iqm", "judge", "leak_audit", "log_growth", "metrics", "min_track_record_length", "monthly_returns", "new_run",
+    "newest_run", "newly_ended", "open_study", "ou_policy", "perfect_foresight", "play", "play_on", "probabilistic_sharpe",
+    "probability_of_overfitting", "random_like", "regime_beliefs", "regimes_gain", "require_data_of", "resampled_means",
+    "round_trips", "run_on_dask", "run_side_by_side", "run_study", "run_workers", "running_trials", "searched_before",
+    "seeds_of", "settings_of", "share_in_words", "share_of_cores", "sharpe_moments", "shown", "sine_gain",
+    "stationary_distribution", "stay_on", "switching_policy", "timing_of", "train_agent", "trials_on", "walk_forward",
+    "windows", "write_json", "write_report",
 ]  # fmt: skip

@@ -50,5 +50,5 @@ def looks(strategies: Iterable[str], seeds: Iterable[str]) -> dict[str, Look]:
     seeds, free = set(seeds), itertools.cycle(Look(color, dash=dash) for dash in ("solid", "dashdot") for color in MUTED)
     found = {}
     for name in strategies:
-        found[name] = Look("agent", 1.0, opacity=0.45) if name in seeds else LOOKS.get(name) or next(free)
+        found[name] = Look("agent", 1.0, opacity=0.55) if name in seeds else LOOKS.get(name) or next(free)
     return found

@@ -98,7 +98,7 @@ def costs(outcome: Outcome) -> Figure:
 
 def _named(outcome: Outcome) -> list[dict[str, Any]]:
     """The names of the agent and of buy and hold, at the ends of their lines: one above its line, the other below."""
-    ends = {name: 1 + outcome.costs.loc[name].iloc[-1] for name in (AGENT, BUY_AND_HOLD)}
+    ends = {name: 1 + float(outcome.costs.loc[name].to_numpy()[-1]) for name in (AGENT, BUY_AND_HOLD)}
     place = {"x": 1, "xref": "paper", "xanchor": "right", "yref": "y", "showarrow": False}
     return [
         {"text": name, "y": math.log10(end), "yanchor": "bottom" if end == max(ends.values()) else "top",

@@ -58,6 +58,7 @@ def write_report(path: Path, outcome: Outcome) -> None:
 <script>{get_plotlyjs()}</script>
 <script type="application/json" id="data">{_json(data)}</script>
 <script>
+{_asset("arrays.js")}
 {_asset("page.js")}</script>
 </body></html>
 """,
