@@ -49,5 +49,5 @@ clean: ## remove the virtual environment and all caches; runs and studies stay
 # Made anew when the dependencies change; the marker is written last, so an interrupted set-up is repeated.
 $(SETUP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,download]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,download,scale]'
 	touch $(SETUP)

@@ -130,8 +130,9 @@ def retry_killed(study: optuna.Study) -> None:
     """
     storage = _storage_of(study)
     with storage.engine.connect() as connection:
-        for trial_id in list(connection.execute(WITHOUT_HEARTBEAT, {"study": study.study_name}).scalars()):
-            storage.record_heartbeat(trial_id)  # alive, it beats by itself from now on; dead, it is found by its silence
+        never_beaten = list(connection.execute(WITHOUT_HEARTBEAT, {"study": study.study_name}).scalars())
+    for trial_id in never_beaten:
+        storage.record_heartbeat(trial_id)  # alive, it beats by itself from now on; dead, it is found by its silence
     with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
         optuna.storages.fail_stale_trials(study)
         trials = study.get_trials(deepcopy=False)

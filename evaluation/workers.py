@@ -14,6 +14,8 @@ from evaluation.storage import StudyError
 from market import InputError
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+PATIENCE = 20
+"""seconds that a Dask scheduler has to answer"""
 OnProgress = Callable[[int], None]
 ONE_AT_A_TIME = threading.Lock()
 """torch's generator and threads belong to the process: two searches in one would disturb each other"""
@@ -95,7 +97,7 @@ def _client(address: str) -> Any:
     except ImportError as error:
         raise StudyError("`--dask` needs dask.distributed, which is not installed; run: pip install 'coindojo[scale]'") from error
     try:
-        client = Client(address, timeout=20)
+        client = Client(address, timeout=PATIENCE)
     except (OSError, ValueError) as error:
         raise StudyError(f"`--dask` must be the address of a running scheduler, but {address}: {error}") from error
     if not client.nthreads():
