@@ -138,13 +138,14 @@ def monthly(outcome: Outcome) -> Figure:
 
 def distribution(outcome: Outcome) -> Figure:
     """How often which return came to the agent and to buy and hold."""
-    shares, edges, unit = histogram(outcome.episodes)
-    figure, axes = _canvas(f"Returns of a {unit}", outcome)
+    days = histogram(outcome.episodes)
+    shares, edges = days.shares, days.edges
+    figure, axes = _canvas(f"Returns of a {days.unit}", outcome)
     axes.stairs(shares[BUY_AND_HOLD], edges, color=LIGHT["hold"], linewidth=1.7, zorder=3, label=BUY_AND_HOLD)
     axes.stairs(shares[AGENT], edges, fill=True, color=LIGHT["agent"], alpha=0.75, label=AGENT)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: return_in_words(value)))
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, 0))
-    axes.set_ylabel(f"share of the {unit}s")
+    axes.set_ylabel(f"share of the {days.unit}s, without those of no change")
     return _with_legend(figure, axes)
 
 

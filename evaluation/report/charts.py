@@ -62,7 +62,8 @@ def packed(values: Any, dtype: type[np.generic] = np.float32) -> str:
 
 def distribution(outcome: Outcome) -> Figure:
     """How often which return came, the agent's as columns, buy and hold's as an outline."""
-    shares, edges, _ = histogram(outcome.episodes)
+    days = histogram(outcome.episodes)
+    shares, edges = days.shares, days.edges
     middles = (edges[1:] + edges[:-1]) / 2
     columns = {
         "type": "bar", "name": AGENT, "x": middles.tolist(), "y": shares[AGENT].tolist(), "width": np.diff(edges).tolist(),

@@ -32,7 +32,7 @@ const inWords = (value, digits) => value.toLocaleString("en", { maximumFractionD
 const price = value => inWords(value, value < 10 ? 4 : value < 1000 ? 2 : 0);
 const short = value => value >= 1e15 ? value.toExponential(0)
   : value >= (narrow.matches ? 1e6 : 1e7) ? value.toLocaleString("en", { notation: "compact" })
-  : inWords(value, value < 1 ? 4 : value < 10 ? 2 : value < 100 ? 1 : 0);
+  : inWords(value, value < 0.1 ? 4 : value < 10 ? 2 : value < 100 ? 1 : 0);
 const dateOf = bar => new Date(1000 * time[bar]).toISOString().slice(0, BAR < DAY ? 16 : 10).replace("T", " ");
 
 function lasting(seconds) {
@@ -75,8 +75,7 @@ function drawPrice() {
   const [from, to] = view, beside = Math.ceil((to - from) / 4); // drawn to either side, to be there when the chart is dragged
   const seconds = duration(to - from, Math.min(600, Math.floor(widthOf("price") / 3)));
   candles = aggregate(Math.max(0, from - beside), Math.min(time.length, to + beside), seconds);
-  let stride = seconds / 2;
-  do marks = fills(from, to, stride *= 2); while (marks.buys.length + marks.sells.length > widthOf("price") / 7);
+  marks = fills(from, to, seconds * Math.ceil(9 * (to - from) * BAR / seconds / widthOf("price"))); // 9 pixels, to stand apart
   const lowest = low.subarray(from, to).reduce((a, b) => a < b ? a : b);
   const highest = high.subarray(from, to).reduce((a, b) => a > b ? a : b);
   const range = logRange(lowest, highest, 0.08), away = 10 ** ((range[1] - range[0]) * 0.025);

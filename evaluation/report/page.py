@@ -24,7 +24,6 @@ PRICE = (
     '<span class="mouse">Drag to move; zoom by the buttons, Ctrl and the wheel, or by drawing a stretch in a chart below.</span>'
 )
 WORTH = "USD, on a log scale: equal distances are equal gains. A click on a name shows or hides it in all charts."
-DISTRIBUTION = "The agent as columns, buy and hold as a line: how often which return came, of all"
 LEARNING = "Log growth on validation by training steps, within one standard error; the dot is the agent that was kept."
 DISCLAIMER = "Research software. This is not investment advice."
 
@@ -104,9 +103,9 @@ def _facts(verdict: Verdict) -> list[tuple[str, str, str]]:
         ("made by timing, after costs", f"{math.expm1(verdict.active_log_growth):+.1%}", f"{low:+.1%} to {high:+.1%}"),
         ("lost to costs", f"{-math.expm1(-verdict.costs):.1%}", f"in {verdict.fills:,} fills"),
         ("deflated Sharpe", f"{verdict.dsr:.2f}", "0.95 needed"),
-        ("trials counted", "unknown" if verdict.trials_counted is None else f"{verdict.trials_counted:,}", ""),
+        ("trials counted", "unknown" if verdict.trials_counted is None else f"{verdict.trials_counted:,}", "openings included"),
         ("test range opened", f"{verdict.openings:,} time{'s' if verdict.openings != 1 else ''}", ""),
-        ("bars", f"{verdict.bars:,}", needed),
+        ("bars judged", f"{verdict.bars:,}", needed),
     ]
     return facts + ([] if verdict.overfitting is None else [("overfitting of the search", f"{verdict.overfitting:.0%}", "")])
 
@@ -115,7 +114,7 @@ def _sections(outcome: Outcome) -> str:
     """In reading order; two small ones stand side by side where there is room."""
     notes = "".join(f'<p class="note">{escape(note)}</p>' for note in outcome.notes)
     bounds = "Below each figure the bounds of its 95 % interval, by the stationary bootstrap. " if outcome.intervals else ""
-    unit = histogram(outcome.episodes)[2]
+    days = histogram(outcome.episodes)
     return (
         _section("Figures", f"{bounds}{ANNUALISED}", _table("figures", figures_rows(outcome)) + notes)
         + _section(
@@ -126,7 +125,7 @@ def _sections(outcome: Outcome) -> str:
         + _section("Exposure", "Value of the coin as a share of the agent's net worth.", _chart("exposure"))
         + _section("Months", "Return of each calendar month, UTC.", _table("heat", monthly_rows(outcome)))
         + _pair(
-            _section(f"Returns of a {unit}", f"{DISTRIBUTION} {unit}s.", _chart("distribution")),
+            _section(f"Returns of a {days.unit}", days.words, _chart("distribution")),
             _section(
                 "At other fees", "What was left of the start by the multiple of the fee, each deciding anew.", _chart("costs")
             ),

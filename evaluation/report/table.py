@@ -7,12 +7,12 @@ from evaluation.metrics import FIGURES, Metrics, format_figure
 
 FEW = 5
 """strategies that fit side by side"""
-BLOCK = 7
+BLOCK = 5
 """figures that fit side by side"""
 
 
 def figures_table(figures: dict[str, Metrics], title: str) -> Group:
-    """A row a figure, a column a strategy, which fits 80 characters; of many strategies a row each, the figures in blocks."""
+    """A row a figure, a column a strategy, of many strategies a row each, the figures in blocks: 80 characters hold either."""
     if len(figures) <= FEW:
         return Group(_short_table(figures, title))
     keys = list(FIGURES)
@@ -35,7 +35,8 @@ def _block(figures: dict[str, Metrics], keys: list[str], title: str) -> Table:
     table = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0))
     table.add_column("", no_wrap=True, min_width=max(map(len, figures)))
     for key in keys:
-        table.add_column(FIGURES[key][0], justify="right", vertical="bottom", min_width=6)
+        heading = FIGURES[key][0]
+        table.add_column(heading, justify="right", min_width=max(map(len, heading.split())), overflow="fold")
     for name, values in figures.items():
         table.add_row(name, *(format_figure(key, values[key]) for key in keys))
     return table
