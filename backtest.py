@@ -27,8 +27,7 @@ from evaluation import (
     WalkForward,
     as_json,
     conclude,
-    draw_net_worth,
-    draw_trades,
+    draw_figures,
     figures_table,
     forecasts,
     hash_of,
@@ -92,10 +91,9 @@ def write(folder: Path, outcome: Outcome, about: dict[str, Any]) -> None:
     write_json(folder / "metrics.json", about | as_json(outcome))
     write_atomically(folder / "trades.csv", outcome.episodes[AGENT].trades.to_csv(index=False))
     write_atomically(folder / "monthly.csv", outcome.monthly.to_csv(index_label="month"))
-    draw_net_worth(outcome.episodes, outcome.title, folder / "figures" / "net_worth.png")
-    draw_trades(outcome.episodes[AGENT], outcome.title, folder / "figures" / "trades.png")
+    draw_figures(outcome, folder / "figures")
     write_report(folder / "report.html", outcome)
-    CONSOLE.print(figures_table(outcome.figures, outcome.title))
+    CONSOLE.print(figures_table(outcome.figures, outcome.title + (" (OPTIMISTIC fills)" if outcome.optimistic else "")))
     CONSOLE.print("\n".join(outcome.notes))
     CONSOLE.print(f"Verdict: {outcome.verdict.verdict}. {' '.join(outcome.verdict.reasons)}")
     CONSOLE.print(f"written: {folder}/report.html, metrics.json, trades.csv, monthly.csv, figures/")

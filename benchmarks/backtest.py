@@ -22,7 +22,7 @@ from agents import Agent, BuyAndHold, LearnedAgent, SignalStrategy, build_learne
 from benchmarks.features import best_of
 from configs import load_experiment
 from envs import BUY, HOLD, SELL, BitcoinTradingEnv, BitcoinTradingVecEnv, EnvSettings
-from evaluation import AGENT, BUY_AND_HOLD, Contest, Episode, intervals, judge, metrics, monthly_returns, play, windows
+from evaluation import AGENT, BUY_AND_HOLD, Contest, Episode, intervals, judge, metrics, monthly_returns, play
 from features import FeatureMatrix, FeaturePipeline, FittedFeatures
 from market import Candles, Part, load_candles, simulate, split
 
@@ -125,7 +125,7 @@ def backtest_parts(part: Part, fitted: FittedFeatures, agent: Agent) -> Table:
     episodes = clock.time("everyone plays", contest.play)
     clock.time("at other fees", lambda: contest.costs(episodes))
     clock.time("200 random traders", lambda: contest.share_below(episodes[AGENT]))
-    clock.time("figures, months, windows", lambda: [*map(metrics, episodes.values()), monthly_returns(episodes), windows(episodes)])
+    clock.time("figures and months", lambda: [*map(metrics, episodes.values()), monthly_returns(episodes)])
     clock.time("verdict", lambda: judge(episodes[AGENT], episodes[BUY_AND_HOLD], trials=10, openings=1))
     table.add_section()
     table.add_row("all of it", f"{clock.total:.2f}")

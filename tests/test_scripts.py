@@ -63,7 +63,7 @@ def test_train_takes_the_best_trial_and_writes_the_run_folder(place):
     study = find_study(f"sqlite:///{place}/studies/coindojo.db", "small-sortino")
     trial = study.trials[origin["trial"]]
     assert (origin["study"], origin["trials"]) == ("small-sortino", 2)
-    assert "2 trials were searched on them" in (place / "backtest.out").read_text()
+    assert "after a search of 2 trials" in (place / "backtest.out").read_text()
     agent = load_experiment(run / "config.yaml").agent.model_dump(mode="json")
     assert agent.pop("head_layers") == trial.user_attrs["agent"].pop("head_layers")
     assert agent == pytest.approx(trial.user_attrs["agent"])
@@ -100,33 +100,36 @@ def test_too_few_bars_leave_neither_a_run_nor_a_study(tmp_path):
         assert list(tmp_path.iterdir()) == []
 
 
-def test_backtest_prints_the_table_and_fills_the_run_folder(place):
+STRATEGIES = [
+    "agent", "buy and hold", "buy and hold, same exposure", "RSI divergence", "SMA crossover", "flat", "random, same turnover",
+    "perfect foresight",
+]  # fmt: skip
+FIGURES = ["net_worth", "trades", "drawdown", "exposure", "monthly", "distribution", "costs", "learning"]
+
+
+def test_backtest_prints_the_verdict_and_the_table_and_fills_the_run_folder(place):
     printed = (place / "backtest.out").read_text()
-    for text in (
-        "agent",
-        "buy and hold",
-        "RSI divergence",
-        "SMA crossover",
-        "max drawdown",
-        "fees paid",
-        "no evidence of an edge",
-    ):
+    for text in (*STRATEGIES, "turnover", "Verdict: ", "evidence of", "random traders with its turnover"):
         assert text in printed
-    assert max(len(line) for line in printed.splitlines() if "│" in line) <= 80
+    table = printed.split("The agent made")[0]
+    assert max(len(line) for line in table.splitlines()) <= 80
     run = place / "runs" / "small-sortino-001"
     outcome = json.loads((run / "metrics.json").read_text())
-    assert list(outcome["strategies"]) == ["agent", "buy and hold", "RSI divergence", "SMA crossover"]
+    assert list(outcome["strategies"]) == STRATEGIES
+    assert outcome["verdict"]["trials_counted"] == 3  # two and this look
     assert outcome["data_sha256"] == (run / "data.sha256").read_text().strip()
     assert outcome["trials_searched"] == 2
-    assert {path.name for path in (run / "figures").iterdir()} == {"net_worth.png", "trades.png"}
+    assert {path.stem for path in (run / "figures").iterdir()} == set(FIGURES)
+    assert (run / "monthly.csv").read_text().startswith("month,agent,buy and hold")
+    assert (run / "trades.csv").read_text().startswith("time,reason,side,coin,price,value,fee")
 
 
 def test_the_report_is_one_self_contained_page(place):
     page = (place / "runs" / "small-sortino-001" / "report.html").read_text()
     outcome = json.loads((place / "runs" / "small-sortino-001" / "metrics.json").read_text())
-    assert html.escape(outcome["in_words"]) in page
-    assert page.count("data:image/png;base64,") == 2
-    assert "http" not in page
+    for told in (*outcome["verdict"]["reasons"], *outcome["notes"]):
+        assert html.escape(told) in page
+    assert 'src="http' not in page
     assert "not investment advice" in page
 
 
@@ -143,18 +146,21 @@ def test_the_ledger_counts_every_backtest_and_nothing_else(place):
 
 def test_a_backtest_can_be_repeated_and_its_costs_changed(place):
     def strategies(*arguments):
-        assert script(place, "backtest", "--run", "runs/small-sortino-001", *arguments).returncode == 0
+        run = script(place, "backtest", "--run", "runs/small-sortino-001", "--no-bootstrap", *arguments)
+        assert run.returncode == 0, run.stdout + run.stderr
         return json.loads((place / "runs/small-sortino-001/metrics.json").read_text())["strategies"]
 
-    assert strategies() == strategies()
+    once = strategies()
+    assert strategies() == once
     dear = strategies("--env.fee_bps", "100")
-    assert dear["buy and hold"]["total_return"] < strategies()["buy and hold"]["total_return"]
+    assert dear["buy and hold"]["total_return"] < once["buy and hold"]["total_return"]
 
 
 def test_a_backtest_at_a_known_price_says_so_in_all_that_it_writes(place):
     run = script(place, "backtest", "--run", "runs/small-sortino-001", "--env.fill", "same_close")
     folder = place / "runs/small-sortino-001"
-    assert run.stdout.count("OPTIMISTIC") == 2  # title and words
+    assert run.stdout.count("OPTIMISTIC") == 2  # title and notes
+    assert "a price that was known when they were decided" in run.stdout.split("Verdict: ")[1]
     assert json.loads((folder / "metrics.json").read_text())["optimistic"] is True
     assert (folder / "report.html").read_text().count("OPTIMISTIC") >= 2
     assert script(place, "backtest", "--run", "runs/small-sortino-001").stdout.count("OPTIMISTIC") == 0
@@ -297,8 +303,24 @@ def test_several_seeds_train_side_by_side_and_keep_their_own_results(place):
     assert (single / "agent/agent.safetensors").read_bytes() == agents[1]  # as if it had been alone
     judged = script(place, "backtest", "--run", str(folder.relative_to(place)))
     assert judged.returncode == 0, judged.stdout + judged.stderr
-    assert (folder / "seed-3/metrics.json").exists()
-    assert (folder / "seed-4/metrics.json").exists()
+    outcome = json.loads((folder / "metrics.json").read_text())  # one report of both
+    assert list(outcome["strategies"])[:4] == ["agent", "seed 3", "seed 4", "buy and hold"]
+    assert outcome["over_seeds"]["total_return"][1] <= outcome["over_seeds"]["total_return"][2]
+    assert not (folder / "seed-3/metrics.json").exists()
+    ledger = (place / "studies/test_ledger.jsonl").read_text().splitlines()
+    assert [json.loads(line)["caller"] for line in ledger].count(f"backtest.py {folder.relative_to(place)}") == 1
+
+
+def test_walk_forward_trains_before_each_window_and_plays_beside_the_others(place):
+    run = script(place, "backtest", "--run", "runs/small-sortino-001", "--no-bootstrap", "--walk-forward", "2")
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "walk-forward, window 2 of 2: training on " in run.stdout
+    outcome = json.loads((place / "runs/small-sortino-001/metrics.json").read_text())
+    assert list(outcome["strategies"])[-1] == "agent, walk-forward"
+    assert [set(window) for window in outcome["windows"]] == [{"first", "last", "agent, walk-forward", "buy and hold"}] * 2
+    refused = script(place, "backtest", "--run", "runs/small-sortino-001", "--walk-forward", "40")
+    assert refused.returncode == 2
+    assert "each window needs at least 50 bars" in refused.stderr
 
 
 def test_the_real_coinbase_file_goes_the_whole_way(tmp_path, coinbase_hourly):

@@ -38,7 +38,9 @@ def market():
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
-@pytest.mark.parametrize("options", [{}, {"fill": "next_close", "impact": 0.5}, {"fee_bps": 100.0, "lot": 0.05, "min_trade": 2_000}])
+@pytest.mark.parametrize(
+    "options", [{}, {"fill": "next_close", "impact": 0.5}, {"fee_bps": 100.0, "lot": 0.05, "min_trade": 2_000}]
+)
 def test_the_fast_road_and_the_bar_by_bar_road_are_the_same_to_the_bit(name, options, market):
     strategy, settings = STRATEGIES[name](market), EnvSettings(**options)
     fast, slow = (play(market, no_features(market), settings, agent) for agent in (strategy, Asked(strategy)))
