@@ -12,6 +12,8 @@ from evaluation.episode import Episode
 FEWEST_DAYS = 30
 """with fewer, the returns of the bars are shown"""
 BINS = 41
+STILL = 1e-4
+"""a smaller return, such as of a leftover too small to sell, is none"""
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,7 @@ class Distribution:
     Args:
         shares: by strategy, float64 (BINS,), of all returns; with what stood `still` they add up to 1.
         edges: float64 (BINS + 1,) of the bins, the outermost of which also hold the one return in a hundred that lies beyond.
-        still: by strategy, the share of the returns that are 0: shown, they would hide the others.
+        still: by strategy, the share of the returns that are smaller than `STILL`: shown, they would hide the others.
         unit: "day" or "bar".
     """
 
@@ -33,14 +35,14 @@ class Distribution:
     @property
     def words(self) -> str:
         """What the picture shows and leaves out."""
-        left_out = ", ".join(f"{share:.0%} of {name}'s" for name, share in self.still.items())
-        return f"The agent as columns, buy and hold as a line, without the {self.unit}s of no change: {left_out}."
+        left_out = ", ".join(f"{name} {share:.0%}" for name, share in self.still.items())
+        return f"The agent as columns, buy and hold as a line. Left out are {self.unit}s of less than {STILL:.2%}: {left_out}."
 
 
 def histogram(episodes: Mapping[str, Episode]) -> Distribution:
     """Of the returns of UTC days, or of the bars where days are few or bars are longer."""
     found = {name: _returns(episodes[name]) for name in (AGENT, BUY_AND_HOLD)}
-    moved = {name: returns[returns != 0] for name, (returns, _) in found.items()}
+    moved = {name: returns[np.abs(returns) >= STILL] for name, (returns, _) in found.items()}
     sizes = np.abs(np.concatenate(list(moved.values())))
     reach = max(float(np.quantile(sizes, 0.99)) if len(sizes) else 0.0, 1e-4)
     edges = np.linspace(-reach, reach, BINS + 1)
