@@ -4,7 +4,7 @@ import io
 import itertools
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import optuna
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
-from optuna.distributions import CategoricalDistribution
+from optuna.distributions import CategoricalDistribution, IntDistribution
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
@@ -93,7 +93,7 @@ def _importances(study: optuna.Study, completed: Trials) -> Figure:
 def _slices(study: optuna.Study, completed: Trials) -> Figure:
     """The figure over each parameter; later trials are darker."""
     names = _parameters(completed)
-    columns = min(4, len(names))
+    columns = min(5, len(names))
     rows = -(-len(names) // columns)
     figure, grid = plt.subplots(
         rows, columns, figsize=(3 * columns, 2.6 * rows), sharey=True, squeeze=False, layout="constrained"
@@ -120,19 +120,19 @@ def _parallel(study: optuna.Study, completed: Trials) -> Figure:
     """A line for each trial through its parameters, colored by its figure: the better, the darker."""
     names = _parameters(completed)
     whole = [trial for trial in completed if all(name in trial.params for name in names)]
+    scales = [_Scale(name, whole) for name in names]
     figure, axes = plt.subplots(figsize=(2.0 + 1.35 * len(names), 5), layout="constrained")
     worst_first = sorted(whole, key=_value, reverse=study.direction == StudyDirection.MINIMIZE)
     for rank, trial in enumerate(worst_first):
         share = (rank + 1) / len(worst_first)
-        heights = [_Scale(name, whole).height(trial) for name in names]
+        heights = [scale.height(scale(trial)) for scale in scales]
         axes.plot(range(len(names)), heights, color=plt.get_cmap("Blues")(0.15 + 0.85 * share), lw=0.8 + 1.4 * share**4)
-    for place, name in enumerate(names):
-        scale = _Scale(name, whole)
+    for place, scale in enumerate(scales):
         axes.axvline(place, color=MUTED, lw=0.8, zorder=0)
         for at, label in zip(*scale.ticks, strict=True):
-            axes.text(place + 0.03, scale.share(at), label, fontsize="small", va="center", bbox=PAPER)
+            axes.text(place + 0.03, scale.height(at), label, fontsize="small", va="center", bbox=PAPER)
     axes.set_xticks(range(len(names)), names, rotation=20, ha="right")
-    axes.set_xlim(-0.2, len(names) - 0.5)
+    axes.set_xlim(-0.4, len(names) - 0.5)
     axes.set_yticks([])
     axes.spines[:].set_visible(False)
     axes.set_title(f"{len(whole)} completed trials; the better their {axis_of(study)}, the darker", fontsize="medium")
@@ -174,38 +174,39 @@ class _Scale:
     """A parameter as numbers: its logarithm where it is searched on one, its place in the list where it is a choice."""
 
     def __init__(self, name: str, trials: Trials) -> None:
-        self._name = name
-        held = [trial.params[name] for trial in trials]
         distribution = trials[0].distributions[name]
+        self._name = name
         self._log = bool(getattr(distribution, "log", False))
-        self._choices = list(dict.fromkeys(distribution.choices)) if isinstance(distribution, CategoricalDistribution) else None
-        numbers = [self._number(value) for value in held]
-        self._low, self._high = min(numbers), max(numbers)
+        self._whole = isinstance(distribution, IntDistribution)
+        self._choices = _ordered(distribution.choices) if isinstance(distribution, CategoricalDistribution) else []
+        numbers = [self(trial) for trial in trials]
+        self._low, self._high = (0.0, len(self._choices) - 1.0) if self._choices else (min(numbers), max(numbers))
 
     def __call__(self, trial: FrozenTrial) -> float:
         return self._number(trial.params[self._name])
 
-    def height(self, trial: FrozenTrial) -> float:
+    def height(self, number: float) -> float:
         """From 0 at the smallest value to 1 at the largest."""
-        return self.share(self(trial))
-
-    def share(self, number: float) -> float:
         return (number - self._low) / (self._high - self._low) if self._high > self._low else 0.5
 
     @property
     def ticks(self) -> tuple[list[float], list[str]]:
         """Places and labels."""
-        if self._choices is not None:
+        if self._choices:
             return [float(place) for place in range(len(self._choices))], [str(choice) for choice in self._choices]
-        places = (
-            [self._low + share * (self._high - self._low) for share in (0.0, 0.5, 1.0)] if self._high > self._low else [self._low]
-        )
-        return places, [f"{10**place if self._log else place:.2g}" for place in places]
+        places = [self._low, (self._low + self._high) / 2, self._high]
+        values = dict.fromkeys(10**place if self._log else place for place in places)
+        shown = dict.fromkeys(round(value) if self._whole else value for value in values)
+        return [self._number(value) for value in shown], [f"{value:.3g}" for value in shown]
 
     def _number(self, value: Any) -> float:
-        if self._choices is not None:
+        if self._choices:
             return float(self._choices.index(value))
         return math.log10(value) if self._log else float(value)
+
+
+def _ordered(choices: Sequence[Any]) -> list[Any]:
+    return sorted(choices, key=lambda choice: (isinstance(choice, str), choice))
 
 
 def _axes(study: optuna.Study) -> tuple[Figure, Axes]:
