@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -22,7 +24,21 @@ from agents import Agent, BuyAndHold, LearnedAgent, SignalStrategy, build_learne
 from benchmarks.features import best_of
 from configs import load_experiment
 from envs import BUY, HOLD, SELL, BitcoinTradingEnv, BitcoinTradingVecEnv, EnvSettings
-from evaluation import AGENT, BUY_AND_HOLD, Contest, Episode, intervals, judge, metrics, monthly_returns, play
+from evaluation import (
+    AGENT,
+    BUY_AND_HOLD,
+    Contest,
+    Episode,
+    TrainedRun,
+    conclude,
+    draw_figures,
+    intervals,
+    judge,
+    metrics,
+    monthly_returns,
+    play,
+    write_report,
+)
 from features import FeatureMatrix, FeaturePipeline, FittedFeatures
 from market import Candles, Part, load_candles, simulate, split
 
@@ -127,6 +143,11 @@ def backtest_parts(part: Part, fitted: FittedFeatures, agent: Agent) -> Table:
     clock.time("200 random traders", lambda: contest.share_below(episodes[AGENT]))
     clock.time("figures and months", lambda: [*map(metrics, episodes.values()), monthly_returns(episodes)])
     clock.time("verdict", lambda: judge(episodes[AGENT], episodes[BUY_AND_HOLD], trials=10, openings=1))
+    trained = TrainedRun(Path(), {AGENT: agent}, fitted, {}, trials=10, sharpe_spread=None, overfitting=None)
+    outcome = conclude(contest, trained, openings=1, bootstrap=False)
+    with TemporaryDirectory() as folder:
+        clock.time("PNG figures", lambda: draw_figures(outcome, Path(folder)))
+        clock.time("report.html", lambda: write_report(Path(folder) / "report.html", outcome))
     table.add_section()
     table.add_row("all of it", f"{clock.total:.2f}")
     clock.time("intervals by the bootstrap, besides", lambda: [intervals(episode) for episode in episodes.values()], counts=False)
