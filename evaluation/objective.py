@@ -120,7 +120,7 @@ class Objective:
 
     def _train(self, trial: optuna.Trial, settings: TrialSettings, jobs: list[_Job], on_progress: Callable[[int], None]) -> None:
         job, done, search = jobs[-1], len(jobs) - 1, self.search
-        began, episodes = time.monotonic(), []
+        began, episodes = time.monotonic(), list[Episode]()
 
         def on_validation(look: Validation, _: LearnedAgent, __: FittedFeatures) -> None:
             job.add(look, episodes[-1], figure_of(episodes[-1], search.objective))
@@ -132,7 +132,7 @@ class Objective:
         train_agent(
             job.split, features=settings.features, env=settings.env, agent=settings.agent, steps=search.steps,
             validations=search.validations, seed=job.seed, cache=self.cache, on_validation=on_validation,
-            on_episode=lambda episode: episodes.append(episode), on_progress=lambda step: on_progress(done * search.steps + step),
+            on_episode=episodes.append, on_progress=lambda step: on_progress(done * search.steps + step),
         )  # fmt: skip
 
 
