@@ -5,6 +5,9 @@ import math
 import numpy as np
 from numba import njit
 
+CALM_LAGS = 5
+"""autocorrelations in a row that must be insignificant: K of Politis & White, max(5, sqrt(log10 n))"""
+
 
 def resampled_means(values: np.ndarray, mean_block: float, draws: int, seed: int) -> np.ndarray:
     """Means of resampled series: blocks of geometric length, begun anywhere and running on around the end.
@@ -34,9 +37,9 @@ def block_length(values: np.ndarray) -> float:
         values: float64 (n,). Fewer than 10 of them, or all alike, have a block of 1.
     """
     n = len(values)
-    centred = values - values.mean()
-    if n < 10 or centred @ centred <= 1e-24 * (values @ values):
+    if n < 10 or np.ptp(values) <= 1e-12 * np.abs(values).max():
         return 1.0
+    centred = values - values.mean()
     most = math.ceil(math.sqrt(n)) + CALM_LAGS
     covariance = np.array([centred[lag:] @ centred[: n - lag] for lag in range(min(most + CALM_LAGS, n - 1) + 1)]) / n
     window = min(2 * _last_correlated(covariance, n, most), most, len(covariance) - 1)
@@ -47,10 +50,6 @@ def block_length(values: np.ndarray) -> float:
         return 1.0
     best = ((spread / total) ** 2 * n) ** (1 / 3)
     return float(np.clip(best, 1.0, math.ceil(min(3 * math.sqrt(n), n / 3))))
-
-
-CALM_LAGS = 5
-"""autocorrelations in a row that must be insignificant: K of Politis & White, max(5, sqrt(log10 n))"""
 
 
 def iqm(values: np.ndarray, draws: int = 2_000, seed: int = 0) -> tuple[float, float, float]:

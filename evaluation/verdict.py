@@ -8,17 +8,17 @@ import numpy as np
 
 from evaluation.bootstrap import block_length, resampled_means
 from evaluation.episode import Episode
-from evaluation.significance import deflated_sharpe, min_track_record_length, probabilistic_sharpe, sharpe_moments
-from evaluation.timing import Timing, timing_of
+from evaluation.significance import NORMAL, deflated_sharpe, min_track_record_length, probabilistic_sharpe, sharpe_moments
+from evaluation.timing import timing_of
 
 EDGE, NO_EDGE, HARM = "evidence of an edge", "no evidence of an edge", "evidence of harm"
 CONFIDENCE = 0.95
 HARM_CONFIDENCE = 0.99
 """stricter, since nothing is deflated for harm: of many trials nobody shows the worst"""
-MIN_FILLS = 20
-"""fewer decisions cannot tell skill from luck, however many bars they were held"""
+MIN_FILLS = 12
+"""six round trips: to win all of five, chance needs 32 tries, and the interval asks it for 40"""
 MAX_OVERFITTING = 0.5
-DRAWS = 4_000
+DRAWS = 2_000
 
 Interval = tuple[float, float]
 
@@ -79,8 +79,8 @@ def judge(
     """Hold an agent's timing against what luck brings.
 
     Evidence of an edge needs the deflated Sharpe ratio of the active return at 0.95 or more, the 95 % interval of the active log
-    growth above 0, a probability of overfitting below 1/2 where it is known, 20 fills or more, and prices that can be had.
-    Evidence of harm needs the 99 % interval of the timing before costs below 0, and 20 fills: what costs alone have taken,
+    growth above 0, a probability of overfitting below 1/2 where it is known, 12 fills or more, and prices that can be had.
+    Evidence of harm needs the 99 % interval of the timing before costs below 0, and 12 fills: what costs alone have taken,
     anyone who trades as much would have lost.
 
     Args:
@@ -96,7 +96,12 @@ def judge(
     """
     timing = timing_of(agent, hold)
     counted = None if trials is None else max(trials + openings, 1)
-    numbers = _after_costs(timing, counted or 1, sharpe_spread, seed) | _before_costs(timing, seed)
+    least, most = _weakest(timing.active), _strongest(timing.gross)
+    growth, gross = timing.growth[:, least], timing.gross[:, most]
+    sums = _resampled_sums(np.column_stack([growth, gross]), seed)
+    numbers = _sharpes(timing.active[:, least], counted or 1, sharpe_spread)
+    numbers |= {"active_log_growth": float(growth.sum()), "interval": _interval(growth, sums[:, 0], CONFIDENCE)}
+    numbers |= {"timing": float(gross.sum()), "timing_interval": _interval(gross, sums[:, 1], HARM_CONFIDENCE)}
     numbers |= {"trials_counted": counted, "overfitting": overfitting, "openings": openings}
     numbers |= {"fills": len(agent.trades), "bars": len(timing.active), "exposure": timing.exposure, "costs": timing.costs}
     numbers["sharpe"] *= math.sqrt(agent.bars_per_year)
@@ -106,35 +111,42 @@ def judge(
     return Verdict(verdict, (_what_decided(verdict, numbers, missing), _beside(numbers, trials)), **numbers)
 
 
-def _after_costs(timing: Timing, counted: int, spread: float | None, seed: int) -> dict[str, Any]:
-    """The active return, by the matched exposure that leaves less of it."""
-    moments = [sharpe_moments(column) for column in timing.active.T]
-    way = min(range(len(moments)), key=lambda column: moments[column][0])
-    sharpe, skew, kurtosis = moments[way]
-    bars = len(timing.active)
-    growth = timing.growth[:, way]
+def _weakest(ways: np.ndarray) -> int:
+    """Of (T, n) the column with the lowest Sharpe ratio: the matched exposure that leaves least to an edge."""
+    return int(np.argmin([sharpe_moments(column)[0] for column in ways.T]))
+
+
+def _strongest(ways: np.ndarray) -> int:
+    """The highest: the one that leaves least to harm."""
+    return int(np.argmax([sharpe_moments(column)[0] for column in ways.T]))
+
+
+def _sharpes(active: np.ndarray, counted: int, spread: float | None) -> dict[str, Any]:
+    sharpe, skew, kurtosis = sharpe_moments(active)
     return {
-        "active_log_growth": float(growth.sum()),
-        "interval": _interval_of_sum(growth, CONFIDENCE, seed),
         "sharpe": sharpe,
-        "psr": probabilistic_sharpe(sharpe, bars, skew, kurtosis),
-        "dsr": deflated_sharpe(sharpe, bars, counted, spread, skew, kurtosis),
+        "psr": probabilistic_sharpe(sharpe, len(active), skew, kurtosis),
+        "dsr": deflated_sharpe(sharpe, len(active), counted, spread, skew, kurtosis),
         "min_track_record_bars": min_track_record_length(sharpe, skew, kurtosis),
     }
 
 
-def _before_costs(timing: Timing, seed: int) -> dict[str, Any]:
-    """The timing, by the matched exposure that leaves more of it."""
-    way = max(range(timing.gross.shape[1]), key=lambda column: sharpe_moments(timing.gross[:, column])[0])
-    gross = timing.gross[:, way]
-    return {"timing": float(gross.sum()), "timing_interval": _interval_of_sum(gross, HARM_CONFIDENCE, seed)}
+def _resampled_sums(series: np.ndarray, seed: int) -> np.ndarray:
+    """(T, n) -> (DRAWS, n), in blocks as long as the column with the longest memory needs."""
+    memory = max(block_length(column) for column in series.T)
+    return resampled_means(series, memory, DRAWS, seed) * len(series)
 
 
-def _interval_of_sum(values: np.ndarray, confidence: float, seed: int) -> Interval:
-    """By the stationary bootstrap."""
-    sums = resampled_means(values[:, None], block_length(values), DRAWS, seed)[:, 0] * len(values)
-    low, high = np.quantile(sums, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return float(low), float(high)
+def _interval(values: np.ndarray, sums: np.ndarray, confidence: float) -> Interval:
+    """Of a sum: of the stationary bootstrap and the normal law, the lower low and the higher high.
+
+    The bootstrap sees what bars have to do with each other, and the normal law does not; but of a series that is 0 except for a
+    few bars the bootstrap makes too narrow an interval.
+    """
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(sums, [tail, 1 - tail])
+    total, reach = float(values.sum()), NORMAL.inv_cdf(1 - tail) * float(values.std()) * math.sqrt(len(values))
+    return min(float(low), total - reach), max(float(high), total + reach)
 
 
 def _missing(numbers: dict[str, Any], optimistic: bool) -> list[str]:

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from scipy.stats import trim_mean
 
-from evaluation.bootstrap import resampled_means
+from evaluation import block_length, iqm, resampled_means
 
 
 def autoregression(bars: int, memory: float, seed: int) -> np.ndarray:
@@ -63,3 +64,54 @@ def test_blocks_have_the_length_that_was_asked_for():
     np.testing.assert_allclose(counts.sum(axis=1), rows)
     neighbours = np.corrcoef(counts[:, :-1].ravel(), counts[:, 1:].ravel())[0, 1]
     assert neighbours == pytest.approx(1 - 1 / 8, abs=0.03)
+
+
+@pytest.mark.parametrize("memory", [0.3, 0.6, 0.9])
+def test_the_block_is_the_one_that_theory_has_for_an_autoregression(memory):
+    """With G = 2 c f / (1 - f)^2 and D = 2 (c (1 + f) / (1 - f))^2 it is (2 f / (1 - f^2))^(2/3) n^(1/3)."""
+    bars = 20_000
+    found = [block_length(autoregression(bars, memory, seed)) for seed in range(10)]
+    assert np.mean(found) == pytest.approx((2 * memory / (1 - memory**2)) ** (2 / 3) * bars ** (1 / 3), rel=0.2)
+
+
+def test_noise_needs_no_blocks_and_a_trend_long_ones_but_never_more_than_a_third():
+    noise = [block_length(np.random.default_rng(seed).normal(size=3_000)) for seed in range(20)]
+    assert np.median(noise) < 4
+    assert block_length(np.arange(900.0)) > 40
+    assert block_length(np.sin(np.arange(30) / 30 * 4 * np.pi)) == 10
+    assert block_length(np.tile([1.0, -1.0], 500)) >= 1
+
+
+@pytest.mark.parametrize("values", [[], [1.0], [0.0] * 9, [0.1] * 100, [0.0] * 100])
+def test_a_series_without_a_variance_has_a_block_of_one(values):
+    assert block_length(np.array(values)) == 1
+
+
+def test_the_automatic_block_gives_an_autoregression_its_standard_error():
+    truth = 1 / (1 - 0.8) / np.sqrt(4_000)
+    errors = []
+    for seed in range(10):
+        values = autoregression(4_000, 0.8, seed)
+        errors.append(resampled_means(values[:, None], block_length(values), 500, seed).std())
+    assert np.mean(errors) == pytest.approx(truth, rel=0.15)
+
+
+@pytest.mark.parametrize("seeds", [1, 2, 3, 4, 5, 8, 11])
+def test_the_interquartile_mean_is_the_mean_of_the_middle_half(seeds):
+    values = np.random.default_rng(seeds).normal(size=seeds) ** 3
+    assert iqm(values)[0] == pytest.approx(trim_mean(values, 0.25))
+    assert iqm(np.array([0.0, 1.0, 2.0, 1_000.0]))[0] == 1.5
+
+
+def test_the_interval_over_seeds_holds_the_truth_and_one_seed_has_none_to_speak_of():
+    held = 0
+    for seed in range(200):
+        _, low, high = iqm(np.random.default_rng(seed).normal(5.0, 1.0, 20), draws=500, seed=seed)
+        held += low <= 5 <= high
+    assert 0.87 <= held / 200 <= 0.99
+    assert iqm(np.array([3.0])) == (3, 3, 3)
+
+
+def test_seeds_are_drawn_within_their_task():
+    """Two tasks of very different levels, without a spread in each: drawn together they would vary."""
+    assert iqm(np.array([[0.0, 100.0]] * 6)) == (50, 50, 50)

@@ -1,3 +1,4 @@
+import empyrical
 import numpy as np
 import pandas as pd
 import pytest
@@ -5,7 +6,7 @@ from helpers import FREE, make_candles, no_features
 
 from agents import BuyAndHold, SignalStrategy
 from envs import BUY, HOLD, SELL, EnvSettings
-from evaluation import Episode, format_figure, metrics, play
+from evaluation import FIGURES, Episode, format_figure, metrics, play, round_trips
 
 
 def episode_of(returns, bars_per_year=252.0):
@@ -58,3 +59,93 @@ def test_buy_and_hold_is_the_price_less_one_buy():
     candles = make_candles([100, 120, 90, 150])
     figures = metrics(play(candles, no_features(candles), EnvSettings(), BuyAndHold()))
     assert figures["total_return"] == pytest.approx(150 / 100 / 1.001 / 1.0003 - 1)
+
+
+def test_every_figure_is_in_its_place():
+    figures = metrics(episode_of(MIXED))
+    assert list(figures) == list(FIGURES)
+    assert all(isinstance(format_figure(name, value), str) for name, value in figures.items())
+    assert format_figure("trades", 1_234.5) == "1,234"  # the bounds of intervals are no whole numbers
+
+
+def test_the_ratios_are_those_of_empyrical():
+    returns = np.random.default_rng(0).normal(0.001, 0.02, 700)
+    figures = metrics(episode_of(returns, bars_per_year=8766.0))
+    theirs = {
+        "volatility": empyrical.annual_volatility,
+        "sharpe": empyrical.sharpe_ratio,
+        "sortino": empyrical.sortino_ratio,
+        "calmar": empyrical.calmar_ratio,
+        "omega": empyrical.omega_ratio,
+    }
+    for name, function in theirs.items():
+        assert figures[name] == pytest.approx(function(returns, annualization=8766.0), rel=1e-9), name
+
+
+@pytest.mark.parametrize(
+    ("worth", "bars"),
+    [
+        ([100, 101, 102], 0),
+        ([100, 100, 100], 0),
+        ([100, 90, 100, 110], 2),  # back at the peak
+        ([100, 90, 95, 110, 109], 3),
+        ([100, 110, 90, 95, 100, 99], 4),  # to the end
+        ([100, 99], 1),
+        ([100, 99, 100, 90, 90, 90], 3),  # from the last time at the peak
+    ],
+)
+def test_the_longest_drawdown_runs_from_a_peak_until_it_is_back_or_to_the_end(worth, bars):
+    assert metrics(episode_of(np.diff(worth) / np.array(worth[:-1], float)))["drawdown_bars"] == bars
+
+
+def test_turnover_is_what_was_traded_in_a_year_over_the_mean_net_worth():
+    candles = make_candles([100, 100, 200, 200, 100])
+    episode = play(candles, no_features(candles), EnvSettings(**FREE), SignalStrategy(np.array([BUY, HOLD, SELL, HOLD, HOLD])))
+    mean = (10_000 + 10_000 + 20_000 + 20_000 + 20_000) / 5
+    assert metrics(episode)["turnover"] == pytest.approx((10_000 + 20_000) / mean * candles.bars_per_year / 4)
+
+
+def trades_of(*fills):
+    """(side, coin, price), an hour apart, at a fee of 1 %."""
+    times = pd.date_range("2020", periods=len(fills), freq="h", tz="UTC")
+    frame = pd.DataFrame(fills, columns=["side", "coin", "price"]).assign(time=times, reason="order")
+    frame["value"] = frame["coin"] * frame["price"]
+    frame["fee"] = frame["value"] * 0.01
+    return Episode(pd.DataFrame(), frame, 8766.0)
+
+
+def test_a_round_trip_is_held_against_the_average_cost():
+    trips = round_trips(trades_of(("buy", 1, 100), ("buy", 1, 200), ("sell", 0.5, 180), ("sell", 1.5, 120)))
+    cost = 150 * 1.01
+    np.testing.assert_allclose(trips["return"], [180 * 0.99 / cost - 1, 120 * 0.99 / cost - 1])
+    np.testing.assert_allclose(trips["coin"], [0.5, 1.5])
+    assert list(trips["entry"].dt.hour) == [0, 0]
+    assert list(trips["exit"].dt.hour) == [2, 3]
+
+
+def test_a_short_gains_as_the_price_falls_and_a_turn_closes_one_side_and_opens_the_other():
+    trips = round_trips(trades_of(("sell", 1, 100), ("buy", 3, 80), ("sell", 2, 90)))
+    np.testing.assert_allclose(trips["return"], [1 - 80 * 1.01 / (100 * 0.99), 90 * 0.99 / (80 * 1.01) - 1])
+    np.testing.assert_allclose(trips["coin"], [-1, 2])
+    assert list(trips["entry"].dt.hour) == [0, 1]
+
+
+def test_what_rounding_leaves_of_a_position_is_no_position():
+    trips = round_trips(trades_of(("buy", 0.1, 100), ("buy", 0.2, 100), ("sell", 0.3, 110), ("buy", 1, 200), ("sell", 1, 100)))
+    assert list(trips["entry"].dt.hour) == [0, 3]
+
+
+def test_a_trip_wins_only_after_its_costs():
+    wins = trades_of(("buy", 1, 100), ("sell", 1, 103), ("buy", 1, 100), ("sell", 1, 101))
+    table = pd.DataFrame({"close": 100.0, "net_worth": 100.0, "position": 0.0, "fees": 0.0}, index=wins.trades["time"])
+    assert metrics(Episode(table, wins.trades, 8766.0))["win_rate"] == 0.5
+    assert metrics(episode_of(MIXED))["win_rate"] is None
+
+
+def test_the_net_worth_grows_by_what_the_round_trips_say():
+    """Each whole trip of all the cash multiplies the net worth by 1 + its return."""
+    candles = make_candles([100, 100, 130, 120, 150, 140, 140, 160])
+    sides = SignalStrategy(np.array([BUY, HOLD, SELL, BUY, HOLD, SELL, HOLD]))
+    episode = play(candles, no_features(candles), EnvSettings(min_trade=0), sides)
+    grown = (1 + round_trips(episode)["return"]).prod()
+    assert episode.table["net_worth"].iloc[-1] == pytest.approx(10_000 * grown, rel=1e-12)

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from envs import BitcoinTradingEnv, EnvSettings
+from evaluation import Episode
 from market import Candles
 
 FREE = {"fee_bps": 0.0, "half_spread_bps": 0.0, "slippage_bps": 0.0, "min_trade": 0.0}
@@ -67,3 +68,23 @@ def record(env: BitcoinTradingEnv, actions: list[Any]) -> list[Step]:
         if steps[-1].terminated or steps[-1].truncated:
             break
     return steps
+
+
+def episodes_of(share: np.ndarray, moves: np.ndarray) -> tuple[Episode, Episode]:
+    """Without a kernel or a cost: the episode that held these shares of its net worth, a fill a bar, and buy and hold's."""
+    close = np.cumprod(np.append(1, 1 + moves))
+    index = pd.date_range("2020", periods=len(close), freq="h", tz="UTC")
+    trades = pd.DataFrame({"time": index[1:], "side": "buy", "coin": 1.0, "price": 1.0, "value": 1.0, "fee": 0.0})
+
+    def episode(share: np.ndarray) -> Episode:
+        worth = np.cumprod(np.append(1, 1 + share * moves))
+        position = np.append(0, share * (1 + moves) / (1 + share * moves))
+        table = pd.DataFrame({"close": close, "net_worth": worth, "position": position, "fees": 0.0}, index=index)
+        return Episode(table, trades, 8766.0)
+
+    return episode(share.astype(float)), episode(np.ones(len(moves)))
+
+
+def against_the_price(moves: np.ndarray) -> np.ndarray:
+    """Shares of the net worth, decided before each move: less the higher the price."""
+    return np.clip(0.5 - np.log(np.cumprod(np.append(1, 1 + moves))[:-1]), 0, 1)
