@@ -12,6 +12,7 @@ from evaluation.metrics import FIGURES, metrics, round_trips
 Interval = tuple[float, float]
 
 LEVEL = 0.95
+N_FIGURES = len(FIGURES)
 BARS = np.dtype(
     [
         ("change", np.float64),  # simple return of the net worth
@@ -39,7 +40,8 @@ def intervals(episode: Episode, draws: int = 2_000, seed: int = 0) -> dict[str, 
     bars = _bars_of(episode)
     memory = max(block_length(series) for series in (bars["change"], bars["change"] ** 2, bars["exposure"]))
     start = float(episode.table["net_worth"].iloc[0])
-    drawn = _resampled_figures(bars, 1 / memory, draws, episode.bars_per_year, start, np.random.default_rng(seed))
+    stays = math.log1p(-1 / memory) if memory > 1 else 0.0
+    drawn = _resampled_figures(bars, stays, draws, episode.bars_per_year, start, np.random.default_rng(seed))
     own = metrics(episode)
     return {name: None if own[name] is None else _interval(drawn[:, column]) for column, name in enumerate(FIGURES)}
 
@@ -76,18 +78,24 @@ def _at(episode: Episode, times, amounts: np.ndarray | None = None) -> np.ndarra
 
 @njit(cache=True)
 def _resampled_figures(
-    bars: np.ndarray, jump: float, draws: int, bars_per_year: float, start: float, rng: np.random.Generator
+    bars: np.ndarray, stays: float, draws: int, bars_per_year: float, start: float, rng: np.random.Generator
 ) -> np.ndarray:
-    """float64 (draws, len(FIGURES)), NaN or inf where a figure is undefined: each draw is a range as long as the episode."""
+    """float64 (draws, N_FIGURES), NaN or inf where a figure is undefined: each draw is a range as long as the episode.
+
+    Args:
+        stays: log of the chance that a block goes on for another bar; 0 stands for none, blocks of one bar.
+    """
     rows = len(bars)
-    out = np.empty((draws, 14))
+    out = np.empty((draws, N_FIGURES))
     path = np.empty(rows, np.int64)
     for draw in range(draws):
-        place = -1
-        for row in range(rows):
-            begins = row == 0 or rng.random() < jump
-            place = int(rng.random() * rows) if begins else (place + 1) % rows
-            path[row] = place
+        row = 0
+        while row < rows:
+            place = int(rng.random() * rows)
+            length = 1 + int(min(math.log(1.0 - rng.random()) / stays, rows)) if stays < 0.0 else 1  # geometric
+            for step in range(min(length, rows - row)):
+                path[row] = (place + step) % rows
+                row += 1
         _figures(bars, path, bars_per_year, start, out[draw])
     return out
 
@@ -97,7 +105,7 @@ def _figures(bars: np.ndarray, path: np.ndarray, bars_per_year: float, start: fl
     """The figures, in the order of `FIGURES`, of the bars in the order of `path`. A debt stays what it is, as an episode ends."""
     n = len(path)
     total = squares = downs = ups = losses = exposure = fills = closes = wins = 0.0
-    worth, peak, deepest = start, start, 0.0
+    worth, peak, lowest, deepest = start, start, start, 0.0
     worths, value, fees = start, 0.0, 0.0
     peak_at, longest = 0, 0
     for row in range(n):
@@ -122,7 +130,10 @@ def _figures(bars: np.ndarray, path: np.ndarray, bars_per_year: float, start: fl
         if worth >= peak:
             longest = max(longest, row + 1 - peak_at) if row + 1 - peak_at > 1 else longest
             peak, peak_at = worth, row + 1
-        deepest = min(deepest, worth / peak - 1.0)
+            lowest = worth
+        elif worth < lowest:
+            lowest = worth
+            deepest = min(deepest, worth / peak - 1.0)
     mean = total / n
     variance = max(squares - n * mean * mean, 0.0) / (n - 1)
     spread = math.sqrt(variance) if variance > 1e-12 * squares / n else 0.0  # below lies rounding, not spread

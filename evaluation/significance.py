@@ -112,12 +112,16 @@ def probability_of_overfitting(returns: np.ndarray, blocks: int = 16) -> float |
     chosen = np.zeros((math.comb(blocks, blocks // 2), blocks))
     for row, half in enumerate(combinations(range(blocks), blocks // 2)):
         chosen[row, half] = 1.0
-    inside, outside = (_sharpes(halves, cut) for halves in (chosen, 1 - chosen))
-    best = inside.argmax(axis=1)[:, None]
-    theirs = np.take_along_axis(outside, best, axis=1)
-    below, equal = (outside < theirs).sum(axis=1), (outside == theirs).sum(axis=1)
+    return float(np.concatenate([_overfits(part, cut) for part in np.array_split(chosen, len(chosen) // 1_000 + 1)]).mean())
+
+
+def _overfits(chosen: np.ndarray, cut: np.ndarray) -> np.ndarray:
+    """(C, blocks) choices of half of the blocks, (blocks, bars, N) -> bool (C,): logit(omega) <= 0."""
+    inside, outside = _sharpes(chosen, cut), _sharpes(1 - chosen, cut)
+    best = np.take_along_axis(outside, inside.argmax(axis=1)[:, None], axis=1)
+    below, equal = (outside < best).sum(axis=1), (outside == best).sum(axis=1)
     rank = below + (equal + 1) / 2
-    return float((rank / (trials + 1) <= 0.5).mean())
+    return rank / (cut.shape[2] + 1) <= 0.5
 
 
 def _spread(sharpe: float, skew: float, kurtosis: float) -> float:
