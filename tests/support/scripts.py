@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from optuna import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from evaluation import find_study
@@ -20,6 +21,7 @@ market: {bars: 1500}
 features: {indicators: [rsi, ema_8]}
 agent: {n_envs: 4, n_steps: 16, n_epochs: 1, lstm_size: 8}
 """
+OPEN: dict[tuple[str, str], Study] = {}
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,11 @@ def process_of(trial: FrozenTrial) -> int:
 
 
 def studied(storage: str, name: str) -> Studied:
-    study = find_study(storage, name)
-    return Studied(study.trials if study else [])
+    """Opened once, looked at anew each time; no trials while there is no study."""
+    study = OPEN.get((storage, name)) or find_study(storage, name)
+    if study:
+        OPEN[storage, name] = study
+    return Studied(study.get_trials() if study else [])
 
 
 def start(place: Path, name: str, *arguments: str) -> subprocess.Popen[str]:
@@ -56,10 +61,10 @@ def start(place: Path, name: str, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def wait_for(condition: Callable[[], Any], seconds: float = 120.0) -> Any:
+def wait_for(condition: Callable[[], Any], seconds: float = 240.0) -> Any:
     """The condition's value, once there is one."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
         assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.2)
+        time.sleep(0.3)
     return value

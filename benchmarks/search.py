@@ -1,0 +1,246 @@
+"""Trials an hour by workers, and what a trial, a heartbeat and a suggestion cost: the figures of docs/scaling.md.
+
+    python -m benchmarks.search            all of it, about 10 minutes
+    python -m benchmarks.search workers    or storage, ceiling, sampler
+
+`workers` runs optimize.py with 1 and 2 workers in turn, so that a slow phase of the machine hits both. `storage` counts what a
+real trial sends to a database and gets from it: statements by SQLAlchemy's events, bytes by a proxy in between. `ceiling` lets
+processes make empty trials as fast as the database bears. PostgreSQL is one of its own, on this machine; without it, SQLite
+alone.
+"""
+
+import multiprocessing
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import optuna
+import sqlalchemy
+from rich.console import Console
+from rich.table import Table
+
+from agents import AgentSettings, TrialSettings
+from evaluation import Objective, SearchSettings, find_study, open_study, run_study
+from evaluation.samplers import SeededByTrial
+from evaluation.storage import open_storage, retry_killed
+from features import FeatureSettings
+from market import simulate, split
+from tests.support.postgres import programs, running_postgres
+
+CONSOLE = Console(soft_wrap=True, highlight=False)
+ROOT = Path(__file__).parents[1]
+FORK = multiprocessing.get_context("fork")
+ROUNDS, TRIALS = 2, 8
+SEARCH = ["--search.sampler", "random", "--search.pruner", "none", "--search.dimensions", "learning_rate"]
+SIZE = ["--search.steps", "24576", "--market.bars", "8000"]  # several seconds a trial
+CROWDS = (1, 2, 4, 8, 16)
+HISTORIES = (100, 1_000, 10_000)
+
+
+def main() -> None:
+    """The parts that were asked for."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    for name in sys.argv[1:] or PARTS:
+        PARTS[name]()
+
+
+def workers() -> None:
+    """Trials an hour, from the beginning of the first to the end of the last: as long searches have them."""
+    best: dict[int, float] = {}
+    for _ in range(ROUNDS):
+        for count in (1, 2):
+            with tempfile.TemporaryDirectory() as place:
+                command = [sys.executable, ROOT / "optimize.py", *SEARCH, *SIZE, "--trials", str(TRIALS), "--workers", str(count)]
+                subprocess.run(command, cwd=place, check=True, capture_output=True)
+                study = find_study(f"sqlite:///{place}/studies/coindojo.db", "default-sortino")
+                assert study
+                best[count] = max(best.get(count, 0.0), _an_hour(study))
+    CONSOLE.print(f"trials an hour: 1 worker {best[1]:,.0f}, 2 workers {best[2]:,.0f}: {best[2] / best[1]:.2f} times")
+
+
+def storage() -> None:
+    """Statements and bytes of a real trial of 10 parameters, 4 looks, and of a heartbeat; and of reading another's trial."""
+    table = Table(title="a trial of 4 looks on 1 window, the 20 before it made elsewhere")
+    for heading in ("database", "what", "transactions", "statements", "bytes sent", "bytes received", "bytes stored"):
+        table.add_column(heading, justify="left" if heading in ("database", "what") else "right")
+    for database, open_it in _databases():
+        with open_it() as (url, size, wire):
+            for what, counted in _traffic(url, size, wire).items():
+                table.add_row(database, what, *(f"{value:,.0f}" if value is not None else "" for value in counted))
+    CONSOLE.print(table)
+
+
+def ceiling() -> None:
+    """Empty trials a second: 10 parameters, 4 looks, nothing trained."""
+    table = Table(title="empty trials a second, by processes that make them")
+    table.add_column("database")
+    for crowd in CROWDS:
+        table.add_column(f"{crowd}", justify="right")
+    for database, open_it in _databases():
+        with open_it() as (url, _, _):
+            table.add_row(database, *(f"{_rush(url, crowd):,.1f}" for crowd in CROWDS))
+    CONSOLE.print(table)
+
+
+def sampler() -> None:
+    """Milliseconds that TPE takes to propose 10 parameters, by the trials that it has seen."""
+    search, found = SearchSettings(), []
+    for history in HISTORIES:
+        study = optuna.create_study(sampler=SeededByTrial(search))
+        trials = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+        trials.optimize(_empty, n_trials=100)
+        for number in range(history):
+            study.add_trial(trials.trials[number % 100])
+        began = time.perf_counter()
+        study.optimize(_empty, n_trials=5)
+        found.append(f"{history:,} trials {200 * (time.perf_counter() - began):,.0f} ms")
+    CONSOLE.print(f"a suggestion of TPE: {', '.join(found)}")
+
+
+PARTS: dict[str, Callable[[], None]] = {"workers": workers, "storage": storage, "ceiling": ceiling, "sampler": sampler}
+
+
+def _an_hour(study: optuna.Study) -> float:
+    spans = [(trial.datetime_start, trial.datetime_complete) for trial in study.trials]
+    seconds = (max(end for _, end in spans if end) - min(begin for begin, _ in spans if begin)).total_seconds()
+    return 3600 * len(spans) / seconds
+
+
+Opened = tuple[str, Callable[[], int], list[int]]
+
+
+def _databases() -> Iterator[tuple[str, Callable[[], object]]]:
+    yield "SQLite", _sqlite
+    if programs():
+        yield "PostgreSQL", _postgres
+
+
+@contextmanager
+def _sqlite() -> Iterator[Opened]:
+    with tempfile.TemporaryDirectory() as place:
+        file = Path(place) / "a.db"
+        yield f"sqlite:///{file}", lambda: sum(path.stat().st_size for path in file.parent.iterdir()), []
+
+
+@contextmanager
+def _postgres() -> Iterator[Opened]:
+    """Behind a proxy that counts the bytes sent and received."""
+    with running_postgres() as url:
+        server = sqlalchemy.make_url(url)
+        engine = sqlalchemy.create_engine(url)
+        wire = [0, 0]
+        with _counting(int(server.port or 0), wire) as port, engine.connect() as connection:
+            size = sqlalchemy.text("SELECT pg_database_size(current_database())")
+            yield server.set(port=port).render_as_string(), lambda: int(connection.execute(size).scalar_one()), wire
+
+
+@contextmanager
+def _counting(port: int, wire: list[int]) -> Iterator[int]:
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def pump(source: socket.socket, sink: socket.socket, place: int) -> None:
+        while chunk := source.recv(1 << 16):
+            wire[place] += len(chunk)
+            sink.sendall(chunk)
+        sink.close()
+
+    def accept() -> None:
+        while True:
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                return
+            server = socket.create_connection(("127.0.0.1", port))
+            for way in ((client, server, 0), (server, client, 1)):
+                threading.Thread(target=pump, args=way, daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    yield listener.getsockname()[1]
+    listener.close()
+
+
+def _traffic(url: str, size: Callable[[], int], wire: list[int]) -> dict[str, list[float | None]]:
+    """What is counted, of one each."""
+    parts = split(simulate("bitcoin", bars=1_500, seed=0))
+    base = TrialSettings(
+        features=FeatureSettings(indicators=("rsi",)), agent=AgentSettings(n_envs=8, n_steps=64, n_epochs=1, lstm_size=16)
+    )
+    search = SearchSettings(trials=20, steps=2_048, validations=4, pruner="none", storage=url, heartbeat_seconds=3_600)
+    study = open_study(search, "traffic", {}, base)
+    run_study(study, Objective(parts, base, search))
+    counts = _Counts(study, size, wire)
+    more = search.model_copy(update={"trials": 30})
+    found = {"a trial": counts.of(lambda: run_study(study, Objective(parts, base, more)), 10)}
+    beaten = study.trials[-1]._trial_id
+    backend = study._storage._backend  # type: ignore[attr-defined]
+    found["a heartbeat"] = counts.of(lambda: [backend.record_heartbeat(beaten) for _ in range(100)], 100)
+    found["a look for killed workers"] = counts.of(lambda: [retry_killed(study) for _ in range(20)], 20)
+    reader = optuna.load_study(study_name="traffic", storage=open_storage(url))
+    found["reading another's trial"] = _Counts(reader, size, wire).of(reader.get_trials, 30)
+    return found
+
+
+class _Counts:
+    """Of one study's connections."""
+
+    def __init__(self, study: optuna.Study, size: Callable[[], int], wire: list[int]) -> None:
+        self._size, self._wire, self._events = size, wire, [0, 0]
+        engine = study._storage._backend.engine  # type: ignore[attr-defined]
+        sqlalchemy.event.listen(engine, "begin", lambda connection: self._add(0))
+        sqlalchemy.event.listen(engine, "before_cursor_execute", lambda *_: self._add(1))
+
+    def _add(self, place: int) -> None:
+        self._events[place] += 1
+
+    def of(self, act: Callable[[], object], times: int) -> list[float | None]:
+        before = [*self._events, *(self._wire or (0, 0)), self._size()]
+        act()
+        time.sleep(0.2)  # the proxy's threads finish
+        after = [*self._events, *(self._wire or (0, 0)), self._size()]
+        found: list[float | None] = [(late - early) / times for early, late in zip(before, after, strict=True)]
+        return found if self._wire else [*found[:2], None, None, found[4]]
+
+
+def _rush(url: str, crowd: int, seconds: float = 6.0) -> float:
+    name = f"rush-{crowd}"
+    optuna.create_study(study_name=name, storage=open_storage(url))
+    ready, counted = FORK.Barrier(crowd), FORK.Queue()
+    processes = [FORK.Process(target=_make_empty_trials, args=(url, name, seconds, ready, counted)) for _ in range(crowd)]
+    for process in processes:
+        process.start()
+    rates = [counted.get(timeout=120) for _ in processes]
+    for process in processes:
+        process.join()
+    return sum(rates)
+
+
+def _make_empty_trials(url, name, seconds, ready, counted) -> None:  # type: ignore[no-untyped-def]
+    search = SearchSettings(sampler="random")
+    study = optuna.load_study(study_name=name, storage=open_storage(url), sampler=SeededByTrial(search))
+    ready.wait()
+    began, made = time.monotonic(), 0
+    while time.monotonic() - began < seconds:
+        retry_killed(study)
+        study.optimize(_empty, n_trials=1)
+        made += 1
+    counted.put(made / (time.monotonic() - began))
+
+
+def _empty(trial: optuna.Trial) -> float:
+    drawn = [trial.suggest_float(f"x{number}", 0.0, 1.0) for number in range(10)]
+    trial.set_user_attr("settings", {"x": drawn})
+    for look in range(4):
+        trial.report(drawn[0], look)
+        trial.should_prune()
+        trial.set_user_attr("folds", drawn[: look + 1])
+    return drawn[0]
+
+
+if __name__ == "__main__":
+    main()
