@@ -135,9 +135,34 @@ def test_a_claim_must_hold_both_ways_of_matching_the_exposure():
         assert judge(*pair, trials=0, openings=1).verdict == NO_EDGE
 
 
-def sure_of(pair, way):
+def test_so_must_harm():
+    bars = 2_000
+    falling = np.random.default_rng(1).normal(-0.002, 0.01, bars)
+    late = episodes_of(np.arange(bars) > bars / 2, falling)
+    noise = [np.random.default_rng(seed).normal(0, 0.01, bars) for seed in range(60)]
+    along = [episodes_of(1 - against_the_price(moves), moves) for moves in noise]
+    apart = [pair for pair in along if sure_of(pair, 0, -2.7) and not sure_of(pair, 1, -2.0)]
+    assert len(apart) >= 2
+    assert sure_of(late, 1, -2.7)
+    for pair in [late, *apart]:
+        assert judge(*pair, trials=0, openings=1).verdict == NO_EDGE
+
+
+def test_six_gains_one_of_them_outsized_are_no_edge():
+    """The bootstrap alone thinks them sure, since none of the bars it can draw has lost."""
+    share, moves = np.zeros(2_000), np.zeros(2_000)
+    share[100:1_900:300] = 1
+    moves[100:1_900:300] = [0.01, 0.012, 0.07, 0.009, 0.011, 0.01]
+    verdict = judge(*episodes_of(share, moves), trials=0, openings=1)
+    assert verdict.dsr > 0.95
+    assert verdict.active_log_growth > 0.1
+    assert verdict.verdict == NO_EDGE
+
+
+def sure_of(pair, way, t=1.96):
+    """Whether one way of matching alone goes beyond t."""
     sharpe, *_ = sharpe_moments(timing_of(*pair).active[:, way])
-    return sharpe * np.sqrt(len(pair[0].table) - 1) > 1.96
+    return np.sign(t) * sharpe * np.sqrt(len(pair[0].table) - 1) > abs(t)
 
 
 @pytest.fixture(scope="module")
