@@ -162,7 +162,7 @@ def _missing(numbers: dict[str, Any], optimistic: bool) -> list[str]:
         found.append("the interval does not lie above 1")
     if numbers["dsr"] < CONFIDENCE:
         found.append(
-            f"the deflated Sharpe ratio, {numbers['dsr']:.3f} with {numbers['trials_counted'] or 1:,} counted, "
+            f"the deflated Sharpe ratio, {numbers['dsr']:.3f} with {_count(numbers['trials_counted'] or 1, 'trial')} counted, "
             f"falls short of {CONFIDENCE}"
         )
     if numbers["overfitting"] is not None and not numbers["overfitting"] < MAX_OVERFITTING:
@@ -186,7 +186,7 @@ def _what_decided(verdict: str, numbers: dict[str, Any], missing: list[str]) -> 
     )
     if missing:
         return f"{made}, but {_listed(missing)}."
-    return f"{made}, and the deflated Sharpe ratio is {numbers['dsr']:.3f} with {numbers['trials_counted']:,} counted."
+    return f"{made}, and the deflated Sharpe ratio is {numbers['dsr']:.3f} with {_count(numbers['trials_counted'], 'trial')} counted."
 
 
 def _beside(numbers: dict[str, Any], trials: int | None) -> str:
