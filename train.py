@@ -45,8 +45,8 @@ def main() -> int:
         origin: dict[str, Any] = {"study": None}
         words = ["agent settings: as configured"]
         if not options.no_study:
-            chosen = options.study, options.trial
-            experiment, origin, words = take_trial(experiment, parts.data_sha256, options.config, overrides, *chosen)
+            asked = overrides, options.study, options.trial
+            experiment, origin, words = take_trial(experiment, parts.data_sha256, options.config, *asked)
         origin |= searched_before(experiment.search.storage, parts.data_sha256)
         console.print("\n".join(words))
         with console.status("fitting the features"):  # refused before a folder is made
@@ -97,14 +97,15 @@ def train_seeds(folders: list[Path], console: Console) -> int:
 
 def train(folder: Path, console: Console) -> None:
     """Train with a progress bar and a log, from the newest checkpoint on; what is on disk is always the run so far."""
-    record = TrainingRecord(folder)
-    if record.finished:
+    if (record := TrainingRecord(folder)).finished:
         return console.print(f"nothing to do: it is trained; {record.in_words}")
     experiment = load_experiment(folder / "config.yaml")
     candles, settings = load_candles(experiment.market), experiment.train
     parts, began, first = settings.of(split(candles, experiment.split)), time.monotonic(), 0
     if experiment.env.optimistic:
         console.print(OPTIMISTIC)
+    if settings.range != "train":
+        console.print("it is trained on validation, too: the figure there says nothing of bars to come")
     console.print(f"data: {candles.source}; train {len(parts.train):,} bars, validation {len(parts.validation):,} bars")
     console.print(FeaturePipeline(experiment.features, CACHE).fit(parts.train.candles).in_words)
     columns = [TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,.0f} of {task.total:,.0f} steps"),

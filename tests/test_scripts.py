@@ -64,9 +64,7 @@ def test_train_takes_the_best_trial_and_writes_the_run_folder(place):
     trial = study.trials[origin["trial"]]
     assert (origin["study"], origin["trials"]) == ("small-sortino", 2)
     assert "after a search of 2 trials" in (place / "backtest.out").read_text()
-    agent = load_experiment(run / "config.yaml").agent.model_dump(mode="json")
-    assert agent.pop("head_layers") == trial.user_attrs["agent"].pop("head_layers")
-    assert agent == pytest.approx(trial.user_attrs["agent"])
+    assert load_experiment(run / "config.yaml").trial_settings.model_dump(mode="json") == trial.user_attrs["settings"]
     assert (run / "command.txt").read_text().startswith("python ")
     assert (run / "train.log").read_text().count("log growth on validation") == len(
         json.loads((run / "training.json").read_text())["validation"]
@@ -74,6 +72,26 @@ def test_train_takes_the_best_trial_and_writes_the_run_folder(place):
     assert {path.name for path in (run / "agent").iterdir()} == {
         "agent.safetensors", "features.json", "features.safetensors",
     }  # fmt: skip
+
+
+def test_a_trial_of_a_study_is_trained_on_train_and_validation_with_three_seeds(place):
+    study = find_study(f"sqlite:///{place}/studies/coindojo.db", "small-sortino")
+    asked = ["--study", "small-sortino", "--trial", "1", "--env.reward", "omega"]  # the study's name, not the reward, names it
+    run = script(place, "train", *SMALL, *QUICK_TRAINING, *asked)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "trial 1 of study small-sortino" in run.stdout
+    folder = place / run.stdout.split("run folder: ")[1].splitlines()[0]
+    assert [path.name for path in sorted(folder.iterdir())] == ["seed-0", "seed-1", "seed-2"]
+    for own in folder.iterdir():
+        experiment = load_experiment(own / "config.yaml")
+        assert experiment.agent.model_dump(mode="json") == study.trials[1].user_attrs["settings"]["agent"]
+        assert (experiment.train.range, experiment.env.reward) == ("train+validation", "omega")
+        looks = json.loads((own / "training.json").read_text())["validation"]
+        assert len(looks) == 1  # at the end: nothing is chosen on bars that were trained on
+    assert run.stdout.count("it is trained on validation, too") == 3
+    assert "train 1,200 bars" in run.stdout  # all bars before the purge
+    judged = script(place, "backtest", "--run", str(folder.relative_to(place)), "--no-bootstrap")
+    assert judged.returncode == 0, judged.stdout + judged.stderr
 
 
 def test_train_without_a_study_says_so_and_the_command_line_wins_over_one_that_is_there(place):
