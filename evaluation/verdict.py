@@ -186,7 +186,8 @@ def _what_decided(verdict: str, numbers: dict[str, Any], missing: list[str]) -> 
     )
     if missing:
         return f"{made}, but {_listed(missing)}."
-    return f"{made}, and the deflated Sharpe ratio is {numbers['dsr']:.3f} with {_count(numbers['trials_counted'], 'trial')} counted."
+    counted = _count(numbers["trials_counted"], "trial")
+    return f"{made}, and the deflated Sharpe ratio is {numbers['dsr']:.3f} with {counted} counted."
 
 
 def _beside(numbers: dict[str, Any], trials: int | None) -> str:
