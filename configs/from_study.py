@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import optuna
+from optuna.study import StudyDirection
 
 from configs.experiment import Experiment, Overrides, load_experiment
 from evaluation import StudyError, best_trial, find_study, finished_trials, settings_of
@@ -25,7 +27,8 @@ def take_trial(
 
     Args:
         config, overrides: what `experiment` was read from; what the command line says wins over the study.
-        study: name of the study; None takes the experiment's own, if it is there and was searched on these data.
+        study: name of the study, whose trial also says how long to train, since where nothing is left to choose on no look can;
+            None takes the experiment's own, if it is there and was searched on these data.
         number: of the trial; None takes the best.
 
     Returns:
@@ -57,6 +60,9 @@ def take_trial(
     groups = tuple(f"{group}." for group in settings)
     given = sorted(key for key in overrides if key.startswith(groups))
     words += [f"  from the command line instead: {', '.join(given)}"] if given else []
+    if study is not None and "train.steps" not in overrides and (steps := _best_steps(found, trial)):
+        words.append(f"  train.steps: {steps:,}, where the trial did best")
+        settings["train.steps"] = steps
     taken = load_experiment(config, {**settings, **overrides})
     return taken, {"study": name, "trial": trial.number}, words
 
@@ -68,6 +74,13 @@ def _numbered(study: optuna.Study, number: int) -> optuna.trial.FrozenTrial:
             f"`--trial` must be one that study {study.study_name} has settings of, but got {number}; it has {_shown(trials)}"
         )
     return trials[number]
+
+
+def _best_steps(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> int:
+    """The steps after which the trial's trainings did best, their median; 0 if it did not keep them."""
+    best = max if study.direction == StudyDirection.MAXIMIZE else min
+    curves = [fold["curve"] for fold in trial.user_attrs.get("folds", ()) if fold["curve"]]
+    return round(median(int(best(curve, key=lambda step: curve[step])) for curve in curves)) if curves else 0
 
 
 def _shown(numbers: Iterable[int], most: int = 12) -> str:

@@ -70,5 +70,11 @@ def differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> l
         if isinstance(before, dict) and isinstance(after, dict):
             found += differences(before, after, f"{prefix}{name}.")
         elif json.dumps(before) != json.dumps(after):
-            found.append(f"{prefix}{name}: {before} -> {after}")
+            found.append(f"{prefix}{name}: {_in_words(before, after)}")
     return found
+
+
+def _in_words(before: Any, after: Any) -> str:
+    """Numbers in four digits, if these tell them apart."""
+    short = [f"{value:.4g}" if isinstance(value, float) else str(value) for value in (before, after)]
+    return " -> ".join(short if short[0] != short[1] else (repr(before), repr(after)))

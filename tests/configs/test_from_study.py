@@ -9,6 +9,8 @@ from evaluation import StudyError, open_study, searched_before
 from market import differences
 
 DATA = "d" * 64
+CURVES = {"100": 0.1, "200": 0.5}, {"100": 0.9, "200": 0.5}, {"300": 0.9, "400": 0.2}
+pytestmark = pytest.mark.filterwarnings("ignore:Heartbeat of storage")
 
 
 @pytest.fixture
@@ -35,6 +37,7 @@ def study(experiment):
         trial = study.ask()
         settings = suggest(trial, experiment.trial_settings, experiment.search.searched)
         trial.set_user_attr("settings", settings.model_dump(mode="json"))
+        trial.set_user_attr("folds", [{"curve": curve} for curve in CURVES] if value == 0.1 else [])
         study.tell(trial, value, state=None if value is not None else optuna.trial.TrialState.PRUNED)
     return study
 
@@ -51,6 +54,16 @@ def test_the_settings_are_taken_whole_from_the_best_trial(experiment, config, st
     assert origin == {"study": "mine-sortino", "trial": best.number}
     assert f"trial {best.number} of study mine-sortino, best of 3, validation +0.500" in words[0]
     assert "env.action_scheme: orders -> targets" in words[1]
+
+
+def test_a_study_that_was_asked_for_also_says_how_long_to_train(experiment, config, study):
+    """At the median of the looks at which the trial's trainings did best."""
+    chosen = {"study": "mine-sortino", "number": study.trials[-2].number}
+    taken, _, words = take(experiment, config, **chosen)
+    assert taken.train.steps == 200
+    assert words[-1] == "  train.steps: 200, where the trial did best"
+    assert take(experiment, config, {"train.steps": 7}, **chosen)[0].train.steps == 7
+    assert take(experiment, config, number=chosen["number"])[0].train.steps == experiment.train.steps
 
 
 def test_any_trial_can_be_asked_for_by_its_number(experiment, config, study):
