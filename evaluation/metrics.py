@@ -11,6 +11,9 @@ from evaluation.episode import Episode
 
 Metrics = dict[str, float | int | None]
 
+LONGEST = 9
+"""characters of a figure in a table"""
+
 # key -> (heading, format); the order of the table.
 FIGURES: dict[str, tuple[str, str]] = {
     "total_return": ("total return", "+.1%"),
@@ -119,7 +122,14 @@ def growth_error(episode: Episode, blocks: int = 20) -> float:
 
 def format_figure(name: str, value: float | int | None) -> str:
     """As the tables show it; `-` where the figure is undefined."""
-    return "-" if value is None else format(value, FIGURES[name][1])
+    return "-" if value is None else no_wider(name, format(value, FIGURES[name][1]), value)
+
+
+def no_wider(name: str, words: str, value: float | int) -> str:
+    """As a power of ten what would widen a whole column, such as perfect foresight's Calmar ratio."""
+    if len(words) <= LONGEST:
+        return words
+    return f"{100 * value:+.1e}%" if FIGURES[name][1].endswith("%") else f"{value:.1e}"
 
 
 def _number(value: float | int | None) -> float | int | None:

@@ -79,7 +79,8 @@ def judge(
     """Hold an agent's timing against what luck brings.
 
     Evidence of an edge needs the deflated Sharpe ratio of the active return at 0.95 or more, the 95 % interval of the active log
-    growth above 0, a probability of overfitting below 1/2 where it is known, 12 fills or more, and prices that can be had.
+    growth above 0, 12 fills or more, and prices that can be had. A probability of overfitting of 1/2 or more is said beside it and
+    decides nothing: that the best of many good trials is no better than the others does not make it bad.
     Evidence of harm needs the 99 % interval of the timing before costs below 0, and 12 fills: what costs alone have taken,
     anyone who trades as much would have lost.
 
@@ -165,8 +166,6 @@ def _missing(numbers: dict[str, Any], optimistic: bool) -> list[str]:
             f"the deflated Sharpe ratio, {numbers['dsr']:.3f} with {_count(numbers['trials_counted'] or 1, 'trial')} counted, "
             f"falls short of {CONFIDENCE}"
         )
-    if numbers["overfitting"] is not None and not numbers["overfitting"] < MAX_OVERFITTING:
-        found.append(f"the probability of overfitting, {numbers['overfitting']:.2f}, is not below {MAX_OVERFITTING}")
     return found
 
 
@@ -193,9 +192,13 @@ def _what_decided(verdict: str, numbers: dict[str, Any], missing: list[str]) -> 
 def _beside(numbers: dict[str, Any], trials: int | None) -> str:
     searched = "an unknown number of trials" if trials is None else _count(trials, "trial")
     taken = max(-math.expm1(-numbers["costs"]), 0.0)
+    overfitting = numbers["overfitting"]
+    luck = (
+        f" whose choice was luck (probability of overfitting {overfitting:.2f})" if (overfitting or 0) >= MAX_OVERFITTING else ""
+    )
     return (
         f"Costs took {taken:.1%} of the net worth over {_count(numbers['fills'], 'fill')}, as of anyone who trades as much; the "
-        f"test range has been opened {_count(numbers['openings'], 'time')}, after a search of {searched}."
+        f"test range has been opened {_count(numbers['openings'], 'time')}, after a search of {searched}{luck}."
     )
 
 

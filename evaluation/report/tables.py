@@ -6,12 +6,9 @@ import numpy as np
 import pandas as pd
 
 from evaluation.backtest import AGENT
-from evaluation.metrics import FIGURES, format_figure
+from evaluation.metrics import FIGURES, format_figure, no_wider
 from evaluation.outcome import Outcome
 from evaluation.returns import return_in_words, strong_return
-
-LONGEST = 9
-"""characters of a figure"""
 
 
 def figures_rows(outcome: Outcome) -> str:
@@ -39,23 +36,16 @@ def _seeds_row(outcome: Outcome) -> str:
 
 def _cell(key: str, value: float | int | None, interval: tuple[float, ...] | None) -> str:
     between = f"<small>{_bound(key, interval[0])}<br>{_bound(key, interval[1])}</small>" if interval else ""
-    return f"<td>{_short(key, format_figure(key, value), value)}{between}</td>"
+    return f"<td>{format_figure(key, value)}{between}</td>"
 
 
 def _bound(key: str, value: float) -> str:
     """As the figure, with fewer digits where it is large."""
     kind = FIGURES[key][1]
     if kind.endswith("%"):
-        return _short(key, f"{value:{'+' * ('+' in kind)}z,.{0 if abs(value) >= 1 else 1}%}", value)
+        return no_wider(key, f"{value:{'+' * ('+' in kind)}z,.{0 if abs(value) >= 1 else 1}%}", value)
     words = format_figure(key, value) if abs(value) < 10 else f"{value:,.{0 if abs(value) >= 100 else 1}f}"
-    return _short(key, words, value)
-
-
-def _short(key: str, words: str, value: float | int | None) -> str:
-    """As a power of ten what would widen the whole column, such as perfect foresight's Calmar ratio."""
-    if value is None or len(words) <= LONGEST:
-        return words
-    return f"{100 * value:+.1e}%" if FIGURES[key][1].endswith("%") else f"{value:.1e}"
+    return no_wider(key, words, value)
 
 
 def monthly_rows(outcome: Outcome) -> str:

@@ -177,7 +177,6 @@ def test_an_edge_falls_with_each_thing_that_it_needs(skilled):
     assert judge(agent, hold, trials=30, openings=2, overfitting=0.1).verdict == EDGE
     few = replace(agent, trades=agent.trades.iloc[:11])
     for reason, verdict in {
-        "overfitting, 0.50, is not below 0.5": judge(agent, hold, trials=30, openings=2, overfitting=0.5),
         "how many trials were searched before is unknown": judge(agent, hold, trials=None, openings=1),
         "a price that was known when they were decided": judge(replace(agent, optimistic=True), hold, trials=0, openings=1),
         "fewer than 12 fills": judge(few, hold, trials=0, openings=1),
@@ -185,6 +184,14 @@ def test_an_edge_falls_with_each_thing_that_it_needs(skilled):
     }.items():
         assert verdict.verdict == NO_EDGE
         assert reason in verdict.reasons[0]
+
+
+def test_a_choice_by_luck_is_said_and_decides_nothing(skilled):
+    """Where every trial has the edge, the best of them is no better than the rest."""
+    lucky, chosen = (judge(*skilled, trials=30, openings=2, overfitting=overfitting) for overfitting in (0.7, 0.3))
+    assert (lucky.verdict, chosen.verdict) == (EDGE, EDGE)
+    assert "30 trials whose choice was luck (probability of overfitting 0.70)." in lucky.reasons[1]
+    assert "luck" not in chosen.reasons[1]
 
 
 def test_each_opening_is_a_trial(skilled):
