@@ -57,13 +57,12 @@ def take_trial(
     settings = settings_of(trial).model_dump(mode="json")
     changed = differences({group: here[group] for group in settings}, settings)
     words += [f"  from the trial: {'; '.join(changed)}"] if changed else []
-    groups = tuple(f"{group}." for group in settings)
-    given = sorted(key for key in overrides if key.startswith(groups))
-    words += [f"  from the command line instead: {', '.join(given)}"] if given else []
     if study is not None and "train.steps" not in overrides and (steps := _best_steps(found, trial)):
         words.append(f"  train.steps: {steps:,}, where the trial did best")
         settings["train.steps"] = steps
     taken = load_experiment(config, {**settings, **overrides})
+    given = differences(settings_of(trial).model_dump(mode="json"), taken.trial_settings.model_dump(mode="json"))
+    words += [f"  from the command line instead: {'; '.join(given)}"] if given else []
     return taken, {"study": name, "trial": trial.number}, words
 
 

@@ -79,8 +79,8 @@ def judge(
     """Hold an agent's timing against what luck brings.
 
     Evidence of an edge needs the deflated Sharpe ratio of the active return at 0.95 or more, the 95 % interval of the active log
-    growth above 0, 12 fills or more, and prices that can be had. A probability of overfitting of 1/2 or more is said beside it and
-    decides nothing: that the best of many good trials is no better than the others does not make it bad.
+    growth above 0, 12 fills or more, and prices that can be had. A probability of overfitting of 1/2 or more is said beside it
+    and decides nothing: that the best of many good trials is no better than the others does not make it bad.
     Evidence of harm needs the 99 % interval of the timing before costs below 0, and 12 fills: what costs alone have taken,
     anyone who trades as much would have lost.
 

@@ -81,7 +81,11 @@ def test_a_trial_that_is_not_there_is_refused_with_those_that_are(experiment, co
 def test_the_command_line_wins_over_the_trial_and_says_so(experiment, config, study):
     taken, _, words = take(experiment, config, {"agent.learning_rate": 0.00123, "env.reward_window": 7})
     assert (taken.agent.learning_rate, taken.env.reward_window, taken.env.action_scheme) == (0.00123, 7, "targets")
-    assert words[-1] == "  from the command line instead: agent.learning_rate, env.reward_window"
+    assert words[-1] == "  from the command line instead: agent.learning_rate: 0.002 -> 0.00123; env.reward_window: 100 -> 7"
+
+
+def test_what_the_command_line_repeats_is_not_said(experiment, config, study):
+    assert "command line" not in "".join(take(experiment, config, {"env.reward": "sortino"})[2])
 
 
 def test_without_a_study_the_configured_settings_are_taken_unless_one_was_asked_for(experiment, config):
