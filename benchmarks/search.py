@@ -11,13 +11,15 @@ alone.
 
 import multiprocessing
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 
 import optuna
@@ -25,7 +27,7 @@ import sqlalchemy
 from rich.console import Console
 from rich.table import Table
 
-from agents import AgentSettings, TrialSettings
+from agents import AgentSettings, TrialSettings, suggest
 from evaluation import Objective, SearchSettings, find_study, open_study, run_study
 from evaluation.samplers import SeededByTrial
 from evaluation.storage import open_storage, retry_killed
@@ -33,13 +35,14 @@ from features import FeatureSettings
 from market import simulate, split
 from tests.support.postgres import programs, running_postgres
 
-CONSOLE = Console(soft_wrap=True, highlight=False)
+CONSOLE = Console(soft_wrap=True, highlight=False, width=120)
 ROOT = Path(__file__).parents[1]
 FORK = multiprocessing.get_context("fork")
-ROUNDS, TRIALS = 2, 8
+ROUNDS, TRIALS = 2, 12
 SEARCH = ["--search.sampler", "random", "--search.pruner", "none", "--search.dimensions", "learning_rate"]
-SIZE = ["--search.steps", "24576", "--market.bars", "8000"]  # several seconds a trial
+SIZE = ["--search.steps", "49152", "--market.bars", "8000"]  # several seconds a trial
 CROWDS = (1, 2, 4, 8, 16)
+OTHERS = 50
 HISTORIES = (100, 1_000, 10_000)
 
 
@@ -51,7 +54,7 @@ def main() -> None:
 
 
 def workers() -> None:
-    """Trials an hour, from the beginning of the first to the end of the last: as long searches have them."""
+    """Trials an hour of a long search."""
     best: dict[int, float] = {}
     for _ in range(ROUNDS):
         for count in (1, 2):
@@ -107,9 +110,11 @@ PARTS: dict[str, Callable[[], None]] = {"workers": workers, "storage": storage, 
 
 
 def _an_hour(study: optuna.Study) -> float:
-    spans = [(trial.datetime_start, trial.datetime_complete) for trial in study.trials]
-    seconds = (max(end for _, end in spans if end) - min(begin for begin, _ in spans if begin)).total_seconds()
-    return 3600 * len(spans) / seconds
+    """The workers' rates together, each from the end of its first trial, in which it warms up, to that of its last."""
+    ends: dict[str, list[datetime]] = {}
+    for trial in study.trials:
+        ends.setdefault(trial.user_attrs["worker"], []).append(trial.datetime_complete or datetime.now())
+    return sum(3600 * (len(own) - 1) / (max(own) - min(own)).total_seconds() for own in ends.values())
 
 
 Opened = tuple[str, Callable[[], int], list[int]]
@@ -125,7 +130,9 @@ def _databases() -> Iterator[tuple[str, Callable[[], object]]]:
 def _sqlite() -> Iterator[Opened]:
     with tempfile.TemporaryDirectory() as place:
         file = Path(place) / "a.db"
-        yield f"sqlite:///{file}", lambda: sum(path.stat().st_size for path in file.parent.iterdir()), []
+        with closing(sqlite3.connect(file)) as connection:
+            pages = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
+            yield f"sqlite:///{file}", lambda: int(connection.execute(pages).fetchone()[0]), []
 
 
 @contextmanager
@@ -145,9 +152,10 @@ def _counting(port: int, wire: list[int]) -> Iterator[int]:
     listener = socket.create_server(("127.0.0.1", 0))
 
     def pump(source: socket.socket, sink: socket.socket, place: int) -> None:
-        while chunk := source.recv(1 << 16):
-            wire[place] += len(chunk)
-            sink.sendall(chunk)
+        with suppress(OSError):  # the other way has closed both
+            while chunk := source.recv(1 << 16):
+                wire[place] += len(chunk)
+                sink.sendall(chunk)
         sink.close()
 
     def accept() -> None:
@@ -181,8 +189,19 @@ def _traffic(url: str, size: Callable[[], int], wire: list[int]) -> dict[str, li
     backend = study._storage._backend  # type: ignore[attr-defined]
     found["a heartbeat"] = counts.of(lambda: [backend.record_heartbeat(beaten) for _ in range(100)], 100)
     found["a look for killed workers"] = counts.of(lambda: [retry_killed(study) for _ in range(20)], 20)
+    for _ in range(OTHERS):
+        other = study.ask()
+        other.set_user_attr("settings", suggest(other, base, search.searched).model_dump(mode="json"))
+    retry_killed(study)  # which gives each of them its first heartbeat
+    objective = Objective(parts, base, search)
+
+    def one_more() -> None:
+        retry_killed(study)
+        study.optimize(objective, n_trials=1)
+
+    found[f"a trial while {OTHERS} others run"] = counts.of(lambda: [one_more() for _ in range(5)], 5)
     reader = optuna.load_study(study_name="traffic", storage=open_storage(url))
-    found["reading another's trial"] = _Counts(reader, size, wire).of(reader.get_trials, 30)
+    found["reading another's trial"] = _Counts(reader, size, wire).of(reader.get_trials, 35 + OTHERS)
     return found
 
 
