@@ -37,6 +37,7 @@ bench: $(SETUP) ## the benchmarks
 	$(BIN)/python -m benchmarks.features
 	$(BIN)/python -m benchmarks.agents
 	$(BIN)/python -m benchmarks.forecasters
+	$(BIN)/python -m benchmarks.search
 	$(BIN)/python -m benchmarks.backtest
 
 dashboard: $(SETUP) ## open the studies in a browser
