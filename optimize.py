@@ -30,6 +30,7 @@ from evaluation import (
     Objective,
     StudyError,
     describe_best,
+    describe_study,
     describe_trial,
     draw_study,
     find_study,
@@ -39,9 +40,7 @@ from evaluation import (
     run_on_dask,
     run_study,
     run_workers,
-    running_trials,
     share_of_cores,
-    shown,
     stay_on,
 )  # fmt: skip
 from features import CACHE, FeaturePipeline
@@ -70,9 +69,7 @@ def main() -> int:
 def search(experiment: Experiment, options: argparse.Namespace) -> int:
     """Make trials here, in processes or on a cluster, until there are enough."""
     if options.dask and experiment.search.storage.startswith("sqlite"):
-        raise StudyError(
-            "`--dask` needs a database that all machines reach; give --storage postgresql+psycopg://USER@HOST/DATABASE"
-        )
+        raise StudyError("`--dask` needs a database that all machines reach; give --storage postgresql+psycopg://USER@HOST/DB")
     study, objective = opened(experiment, CONSOLE.print)
     before, wanted, ended = finished_trials(study), experiment.search.trials, newly_ended(study)
     workers = min(options.workers or 1, max(wanted - before, 1))
@@ -100,15 +97,12 @@ def search(experiment: Experiment, options: argparse.Namespace) -> int:
 
 def opened(experiment: Experiment, say: Callable[[str], None] = lambda line: None) -> tuple[optuna.Study, Objective]:
     """The study and what its trials are judged by; bad data and settings are refused before a study is made."""
-    settings, name = experiment.search, experiment.study_name
-    candles = load_candles(experiment.market)
+    settings, candles = experiment.search, load_candles(experiment.market)
     parts = split(candles, experiment.split)
     features = FeaturePipeline(experiment.features, CACHE).fit(parts.train.candles)
     objective = Objective(parts, experiment.trial_settings, settings, CACHE)
-    study = open_study(settings, name, experiment.identity(parts.data_sha256), experiment.trial_settings)
-    say(f"study {name} in {shown(settings.storage)}: {finished_trials(study)} of {settings.trials} trials finished")
-    if running := running_trials(study):
-        say(f"{running} running elsewhere, or left by killed workers: then tried again")
+    study = open_study(settings, experiment.study_name, experiment.identity(parts.data_sha256), experiment.trial_settings)
+    say(describe_study(study, settings))
     if experiment.env.optimistic:
         say(OPTIMISTIC)
     say(f"data: {candles.source}; train {len(parts.train):,} bars, validation {len(parts.validation):,} bars")
@@ -120,12 +114,11 @@ def make_trials(study: optuna.Study, objective: Objective) -> None:
     """In this process, under a progress bar."""
     with Progress(console=CONSOLE, transient=True, disable=not CONSOLE.is_terminal) as progress:
         task = progress.add_task("trial", total=objective.steps)
-        run_study(
-            study,
-            objective,
-            lambda trial: CONSOLE.print(describe_trial(trial, study)),
-            lambda step: progress.update(task, completed=step),
-        )
+
+        def tell(trial: optuna.trial.FrozenTrial) -> None:
+            CONSOLE.print(describe_trial(trial, study))
+
+        run_study(study, objective, tell, lambda step: progress.update(task, completed=step))
 
 
 def be_worker(experiment: Experiment, worker: int, workers: int) -> int:
@@ -147,12 +140,10 @@ def report(experiment: Experiment) -> int:
     """Draw the study, and say what is best in it."""
     study = find_study(experiment.search.storage, experiment.study_name)
     if study is None:
-        where = shown(experiment.search.storage)
         raise StudyError(
-            f"a report needs a study, but {where} holds no {experiment.study_name}; search first, or give another --name"
+            f"a report needs a study, but there is no {experiment.study_name} yet; search first, or give another --name"
         )
-    for path in draw_study(study, Path("studies") / experiment.study_name):
-        CONSOLE.print(f"wrote {path}")
+    CONSOLE.print("\n".join(f"wrote {path}" for path in draw_study(study, Path("studies") / experiment.study_name)))
     CONSOLE.print(describe_best(study, experiment.trial_settings))
     return 0
 

@@ -54,7 +54,7 @@ from evaluation.study import (
     trials_on,
 )
 from evaluation.study_report import draw_study
-from evaluation.study_words import describe_best, describe_trial, newly_ended
+from evaluation.study_words import describe_best, describe_study, describe_trial, newly_ended
 from evaluation.timing import Timing, timing_of
 from evaluation.trained_run import TrainedRun
 from evaluation.training import Trained, TrainingDiverged, Validation, train_agent
@@ -64,15 +64,15 @@ from evaluation.walk_forward import WalkForward, walk_forward
 from evaluation.workers import run_on_dask, run_workers, share_of_cores, stay_on
 
 __all__ = [
-    "AGENT", "BUY_AND_HOLD", "FIGURES", "ORACLES", "WALK_FORWARD", "AuditReport", "BestPolicy", "Contest", "Episode",
-    "Finding", "Foresight", "Metrics", "Objective", "OraclePolicy", "Outcome", "PerfectForesight", "RunError",
-    "SearchSettings", "StudyError", "SwitchingPolicy", "TestLedger", "Timing", "TrainSettings", "Trained", "TrainedRun",
-    "TrainingDiverged", "TrainingRecord", "Validation", "Verdict", "WalkForward", "as_json", "backtest", "best_policy",
-    "best_trial", "block_length", "conclude", "deflated_sharpe", "describe_best", "describe_trial", "direction_of",
+    "AGENT", "BUY_AND_HOLD", "FIGURES", "ORACLES", "WALK_FORWARD", "AuditReport", "BestPolicy", "Contest", "Episode", "Finding",
+    "Foresight", "Metrics", "Objective", "OraclePolicy", "Outcome", "PerfectForesight", "RunError", "SearchSettings",
+    "StudyError", "SwitchingPolicy", "TestLedger", "Timing", "TrainSettings", "Trained", "TrainedRun", "TrainingDiverged",
+    "TrainingRecord", "Validation", "Verdict", "WalkForward", "as_json", "backtest", "best_policy", "best_trial",
+    "block_length", "conclude", "deflated_sharpe", "describe_best", "describe_study", "describe_trial", "direction_of",
     "draw_figures", "draw_study", "expected_max_sharpe", "figure_of", "figures_table", "find_study", "finished_trials",
-    "forecasts", "format_figure", "growth_error", "growths", "hash_of", "hidden_regimes_policy", "in_words", "intervals",
-    "iqm", "judge", "leak_audit", "log_growth", "metrics", "min_track_record_length", "monthly_returns", "new_run",
-    "newest_run", "newly_ended", "open_study", "ou_policy", "perfect_foresight", "play", "play_on", "probabilistic_sharpe",
+    "forecasts", "format_figure", "growth_error", "growths", "hash_of", "hidden_regimes_policy", "in_words", "intervals", "iqm",
+    "judge", "leak_audit", "log_growth", "metrics", "min_track_record_length", "monthly_returns", "new_run", "newest_run",
+    "newly_ended", "open_study", "ou_policy", "perfect_foresight", "play", "play_on", "probabilistic_sharpe",
     "probability_of_overfitting", "random_like", "regime_beliefs", "regimes_gain", "require_data_of", "resampled_means",
     "round_trips", "run_on_dask", "run_side_by_side", "run_study", "run_workers", "running_trials", "searched_before",
     "seeds_of", "settings_of", "share_in_words", "share_of_cores", "sharpe_moments", "shown", "sine_gain",

@@ -6,7 +6,9 @@ import optuna
 from optuna.trial import FrozenTrial
 
 from agents import TrialSettings
-from evaluation.study import best_trial, settings_of
+from evaluation.settings import SearchSettings
+from evaluation.storage import shown
+from evaluation.study import best_trial, finished_trials, running_trials, settings_of
 from market import differences
 
 
@@ -18,6 +20,14 @@ def describe_trial(trial: FrozenTrial, study: optuna.Study) -> str:
     again = f"  trial {trial.user_attrs['retry_of']} again" if "retry_of" in trial.user_attrs else ""
     seconds = trial.duration.total_seconds() if trial.duration else 0.0
     return f"trial {trial.number:3d}  {trial.state.name.lower():8s}  {value}  {seconds:.0f} s{mark}{again}"
+
+
+def describe_study(study: optuna.Study, search: SearchSettings) -> str:
+    """Where it stands."""
+    running = running_trials(study)
+    return f"study {study.study_name} in {shown(search.storage)}: {finished_trials(study)} of {search.trials} trials finished" + (
+        f"; {running} running elsewhere, or left by killed workers, and then tried again" if running else ""
+    )
 
 
 def describe_best(study: optuna.Study, base: TrialSettings) -> str:

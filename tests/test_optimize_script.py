@@ -163,7 +163,7 @@ def answers(url):
         (["--dask", "tcp://127.0.0.1:1"], "needs a database that all machines reach"),
         (["--storage", "mysql://me@host/none"], "`storage` must be a SQLite file"),
         (["--storage", "postgresql+psycopg://me:secret@127.0.0.1:1/none"], "must be a database that can be reached"),
-        (["report"], f"holds no {STUDY}"),
+        (["report"], f"there is no {STUDY} yet"),
     ],
 )
 def test_a_mistake_is_one_line_and_leaves_no_study_behind(place, arguments, message):
