@@ -140,9 +140,7 @@ def report(experiment: Experiment) -> int:
     """Draw the study, and say what is best in it."""
     study = find_study(experiment.search.storage, experiment.study_name)
     if study is None:
-        raise StudyError(
-            f"a report needs a study, but there is no {experiment.study_name} yet; search first, or give another --name"
-        )
+        raise StudyError(f"a report needs a study, but there is no {experiment.study_name} yet; search first")
     CONSOLE.print("\n".join(f"wrote {path}" for path in draw_study(study, Path("studies") / experiment.study_name)))
     CONSOLE.print(describe_best(study, experiment.trial_settings))
     return 0
