@@ -152,7 +152,7 @@ def test_a_follower_of_each_forecaster_plays_in_the_backtest(place):
     assert run.returncode == 0, run.stderr
     strategies = json.loads((place / "runs" / "small-sortino-001" / "metrics.json").read_text())["strategies"]
     followers = {f"follows {name.replace('-', ' ')}" for name in ROWS} | {"follows linear", "follows cnn"}
-    assert set(strategies) == {"agent", "buy and hold", "RSI divergence", "SMA crossover"} | followers
+    assert {name for name in strategies if name.startswith("follows")} == followers
     assert strategies["follows last value"]["trades"] == 0
     assert "follows gru leaky" in run.stdout
 
