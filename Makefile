@@ -3,6 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 SETUP := .venv/.installed
 DEMO_TRIALS ?= 10
+# The longest files first, so that both processes end at the same time.
+LONG_TESTS := $(wildcard tests/test_*.py) tests/evaluation
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-slow lint format bench dashboard clean
@@ -16,7 +18,7 @@ demo: $(SETUP) ## optimize, train, backtest and report on the built-in simulated
 	$(BIN)/python backtest.py
 
 test: lint ## ruff, mypy and pytest
-	$(BIN)/pytest -n 2 --dist loadscope -m "not slow"
+	$(BIN)/pytest -n 2 --dist loadscope --no-loadscope-reorder -m "not slow" $(LONG_TESTS) tests
 
 test-slow: $(SETUP) ## the long learning tests, and random cases that no run has drawn before
 	$(BIN)/pytest -m slow
