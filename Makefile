@@ -4,7 +4,7 @@ BIN := .venv/bin
 SETUP := .venv/.installed
 DEMO_TRIALS ?= 10
 # The longest files first, so that both processes end at the same time.
-LONG_TESTS := $(wildcard tests/test_*.py) tests/evaluation
+TESTS := $(wildcard tests/test_*.py) $(filter-out tests/support/,$(wildcard tests/*/))
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-slow lint format bench dashboard clean
@@ -18,7 +18,7 @@ demo: $(SETUP) ## optimize, train, backtest and report on the built-in simulated
 	$(BIN)/python backtest.py
 
 test: lint ## ruff, mypy and pytest
-	$(BIN)/pytest -n 2 --dist loadscope --no-loadscope-reorder -m "not slow" $(LONG_TESTS) tests
+	$(BIN)/pytest -n 2 --dist loadscope --no-loadscope-reorder -m "not slow" $(TESTS)
 
 test-slow: $(SETUP) ## the long learning tests, and random cases that no run has drawn before
 	$(BIN)/pytest -m slow
