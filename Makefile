@@ -4,7 +4,7 @@ BIN := .venv/bin
 SETUP := .venv/.installed
 DEMO_TRIALS ?= 10
 # The longest files first, so that both processes end at the same time.
-TESTS := $(wildcard tests/test_*.py) $(filter-out tests/support/,$(wildcard tests/*/))
+TESTS := $(wildcard tests/test_*.py) $(filter-out tests/support/ tests/__pycache__/,$(wildcard tests/*/))
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-slow lint format bench dashboard clean
