@@ -139,6 +139,9 @@ class Objective:
 def _returns_of(episodes: list[Episode], seeds: int) -> dict[str, Any]:
     """Sharpe of a bar, and log growths of 128 stretches, of the windows' returns in a row, averaged over seeds."""
     growths = [np.diff(np.log(np.maximum(episode.table["net_worth"].to_numpy(), 1e-9))) for episode in episodes]
+    for first in range(0, len(growths), seeds):  # a window's seeds; who ended in debt stays where he was
+        bars = max(map(len, growths[first : first + seeds]))
+        growths[first : first + seeds] = [np.pad(each, (0, bars - len(each))) for each in growths[first : first + seeds]]
     of_seed = [np.concatenate(growths[seed::seeds]) for seed in range(seeds)]
     returns = np.mean(of_seed, axis=0)
     spread = float(returns.std(ddof=1))

@@ -77,7 +77,7 @@ def walk_forward(
     for window, split in enumerate(splits):
         on_window(window, split)
         trained = train_agent(
-            split, features=features, env=env, agent=agent, steps=train.steps, validations=train.validations,
+            train.of(split), features=features, env=env, agent=agent, steps=train.steps, validations=train.looks,
             seed=train.seed, patience=train.patience, caution=train.caution, cache=cache,
         )  # fmt: skip
         members.append((trained.agent, trained.features.transform(test.candles).since(test.start).values))

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import optuna
@@ -158,3 +159,13 @@ def test_features_are_fitted_on_each_window_s_own_past(parts, monkeypatch):
     monkeypatch.setattr(FeaturePipeline, "fit", lambda self, candles: fitted.append(len(candles)) or fit(self, candles))
     judged(Objective(parts, BASE, SEARCH.model_copy(update={"seeds": 1})))
     assert fitted == [len(part.train.candles) for part in parts.walk_forward(2)]
+
+
+def test_a_seed_that_ends_in_debt_does_not_end_the_search(parts):
+    """Its episode is shorter than the other's."""
+    flat = np.zeros((len(parts.validation), 1), np.float32)
+    whole = play(parts.validation.candles, flat, BASE.env, BuyAndHold())
+    short = replace(whole, table=whole.table.iloc[:40])
+    found = objective_module._returns_of([short, whole], seeds=2)
+    half = np.log(short.table["net_worth"].iloc[-1] / 10_000)
+    assert sum(found["growths"]) == pytest.approx((half + log_growth(whole)) / 2)
