@@ -12,33 +12,21 @@ report.html, metrics.json, trades.csv, monthly.csv and the figures go into the r
 """
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from configs import Experiment, make_parser, parse, positive, restore_run, run
-from evaluation import (
-    AGENT,
-    Contest,
-    Outcome,
-    RunError,
-    TestLedger,
-    TrainedRun,
-    WalkForward,
-    as_json,
-    conclude,
-    draw_figures,
-    figures_table,
-    forecasts,
-    hash_of,
-    newest_run,
-    walk_forward,
-    write_json,
-    write_report,
-)
-from features import CACHE
-from features.forecasters import FittedForecaster
-from market import Part, Split, write_atomically
+import configs
+import evaluation
+import features
+import market
+import training
+from common import RunError, hash_of, newest_run, write_atomically, write_json
+from evaluation import backtest, forecasts
+
+if TYPE_CHECKING:
+    from agents import Agent
+    from features.forecasters import FittedForecaster
 
 ACTIONS = {"env.action_scheme", "env.targets", "env.shorts", "env.max_leverage"}
 """settings that say what an action means"""
@@ -47,61 +35,66 @@ CONSOLE = Console(soft_wrap=True, highlight=False)
 
 def main() -> int:
     """Open the test range once, play everyone, write and print what came out."""
-    parser = make_parser(__doc__ or "", sections=("env", "benchmarks"), config=False)
+    parser = configs.make_parser(__doc__ or "", sections=("env", "benchmarks"), config=False)
     parser.add_argument("--run", type=Path, default=None, help="run folder (default: the newest in runs/)")
     parser.add_argument("--forecasts", type=Path, metavar="RUN", help="run of forecast.py whose forecasters are followed")
-    parser.add_argument("--walk-forward", type=positive, metavar="N", help="train anew before each of N windows of the range")
+    parser.add_argument("--walk-forward", type=configs.positive, metavar="N", help="train again before each of N windows")
     parser.add_argument("--no-bootstrap", action="store_true", help="leave the intervals of the figures out")
-    options, overrides = parse(parser)
+    options, overrides = configs.parse(parser)
     folder = options.run or newest_run(Path("runs"))
     if changed := ACTIONS & overrides.keys():
         raise RunError(
             f"an agent trades by the actions it was trained on, so `{min(changed)}` cannot be changed; train another one"
         )
-    trained = TrainedRun.load(folder)
-    experiment, parts = restore_run(trained.place, overrides)
+    trained = evaluation.TrainedRun.load(folder)
+    experiment, parts = configs.restore_run(trained.place, overrides)
     followed = forecasters_of(options.forecasts, experiment, parts) if options.forecasts else {}
     config_sha256 = hash_of(experiment.model_dump(mode="json"))
-    ledger = TestLedger(Path("studies/test_ledger.jsonl"))
+    ledger = market.OpeningLedger(Path("studies/test_ledger.jsonl"))
     test = parts.open_test(ledger, config_sha256, f"backtest.py {folder}")
     openings = ledger.openings(parts.data_sha256)
-    contest = Contest.on(test, trained.features, experiment.env, experiment.benchmarks, trained.agents, followed)
+    contest = evaluation.Contest.on(test, trained.features, experiment.env, experiment.benchmarks, trained.agents, followed)
     walked = walk(experiment, parts, test, options.walk_forward) if options.walk_forward else None
     note = f"Costs: {experiment.env.costs_in_words}. Data: {test.candles.source}. Run: {folder.name}."
-    outcome = conclude(contest, trained, openings, not options.no_bootstrap, walked, (note,))
+    outcome = evaluation.conclude(contest, trained, openings, not options.no_bootstrap, walked, (note,))
     about = {"data_sha256": parts.data_sha256, "config_sha256": config_sha256, "overrides": overrides}
     write(folder, outcome, about | {"test_range_openings": openings, "trials_searched": trained.trials})
     return 0
 
 
-def walk(experiment: Experiment, parts: Split, test: Part, n_windows: int) -> WalkForward:
+def walk(experiment: configs.Experiment, parts: market.Split, test: market.Part, n_windows: int) -> "backtest.WalkForward":
     """Train as the run was trained, before each window."""
 
-    def told(window: int, split: Split) -> None:
+    def say(window: int, split: market.Split) -> None:
         CONSOLE.print(f"walk-forward, window {window + 1} of {n_windows}: training on {len(split.train):,} bars")
 
-    return walk_forward(
-        parts, test, features=experiment.features, env=experiment.env, agent=experiment.agent, train=experiment.train,
-        n_windows=n_windows, cache=CACHE, on_window=told,
-    )  # fmt: skip
+    def train(split: market.Split) -> "tuple[Agent, features.FittedFeatures]":
+        settings = experiment.train
+        trained = training.train_agent(
+            split, experiment.trial_settings, settings, seed=settings.seed, cache=features.CACHE
+        )  # fmt: skip
+        return trained.agent, trained.features
+
+    return backtest.walk_forward(parts, test, experiment.env, train, n_windows, say)
 
 
-def write(folder: Path, outcome: Outcome, about: dict[str, Any]) -> None:
+def write(folder: Path, outcome: "evaluation.Outcome", about: dict[str, Any]) -> None:
     """All of it into the run folder; the table, the notes and the verdict to the terminal too."""
-    write_json(folder / "metrics.json", about | as_json(outcome))
-    write_atomically(folder / "trades.csv", outcome.episodes[AGENT].trades.to_csv(index=False))
+    write_json(folder / "metrics.json", about | backtest.as_json(outcome))
+    write_atomically(folder / "trades.csv", outcome.episodes[backtest.AGENT].trades.to_csv(index=False))
     write_atomically(folder / "monthly.csv", outcome.monthly.to_csv(index_label="month"))
-    draw_figures(outcome, folder / "figures")
-    write_report(folder / "report.html", outcome)
-    CONSOLE.print(figures_table(outcome.figures, outcome.title + (" (OPTIMISTIC fills)" if outcome.optimistic else "")))
+    evaluation.draw_figures(outcome, folder / "figures")
+    evaluation.write_report(folder / "report.html", outcome)
+    title = outcome.title + (" (OPTIMISTIC fills)" if outcome.optimistic else "")
+    CONSOLE.print(evaluation.figures_table(outcome.figures, title))
     CONSOLE.print("\n".join(outcome.notes))
     CONSOLE.print(f"Verdict: {outcome.verdict.verdict}. {' '.join(outcome.verdict.reasons)}")
     CONSOLE.print(f"written: {folder}/report.html, metrics.json, trades.csv, monthly.csv, figures/")
 
 
-def forecasters_of(run: Path, experiment: Experiment, parts: Split) -> dict[str, FittedForecaster]:
+def forecasters_of(run: Path, experiment: configs.Experiment, parts: market.Split) -> "dict[str, FittedForecaster]":
     """By the name to show; they must have been trained on the train range of the same split."""
-    theirs, on = restore_run(run)
+    theirs, on = configs.restore_run(run)
     if (theirs.split, on.data_sha256) != (experiment.split, parts.data_sha256):
         raise RunError(f"forecasters to follow must not know the test range, but those of {run} have other data or another split")
     found = forecasts.trained(run)
@@ -109,4 +102,4 @@ def forecasters_of(run: Path, experiment: Experiment, parts: Split) -> dict[str,
 
 
 if __name__ == "__main__":
-    run(main)
+    configs.run(main)

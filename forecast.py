@@ -19,15 +19,16 @@ from typing import Any
 
 from rich.console import Console
 
-from configs import Experiment, Overrides, dump_experiment, load_experiment, make_parser, parse, positive, restore_run, run
-from evaluation import forecasts, hash_of, new_run, write_json
-from features.forecasters import NAMES, FittedForecaster
-from market import InputError, Split, load_candles, split, unknown
+import configs
+import market
+from common import InputError, hash_of, new_run, unknown, write_json
+from evaluation import forecasts
+from features.forecasters import NAMES
 
 CONSOLE = Console(soft_wrap=True, highlight=False)
 SECTIONS = ("name", "market", "split", "features.forecasts")
 RANGES = ("train", "validation", "test")
-Run = tuple[Path, Experiment, Split, dict[str, Any]]
+Run = tuple[Path, configs.Experiment, market.Split, dict[str, Any]]
 
 
 def main() -> int:
@@ -40,32 +41,32 @@ def main() -> int:
         raise InputError(unknown("command", words[0], COMMANDS))
     command, given = COMMANDS[words[0]]
     fresh = "run" not in given
-    parser = make_parser(__doc__ or "", SECTIONS if fresh else (), ("activation",) if fresh else (), config=fresh)
+    parser = configs.make_parser(__doc__ or "", SECTIONS if fresh else (), ("activation",) if fresh else (), config=fresh)
     parser.prog, parser.usage = f"forecast.py {words[0]}", f"python forecast.py {words[0]} [--option value ...]"
     for name in given:
         parser.add_argument(f"--{name}", metavar=name.upper(), **OPTIONS[name])
-    return command(*parse(parser, words[1:]))
+    return command(*configs.parse(parser, words[1:]))
 
 
-def train(options: Namespace, overrides: Overrides) -> int:
+def train(options: Namespace, overrides: configs.Overrides) -> int:
     """One forecaster, beside the last value on validation."""
     folder, experiment, parts, task = opened("train", options, overrides, model="lstm")
     settings = experiment.features.forecasts
     fitted = forecasts.teach(folder, task["model"], task["model"], parts, settings, CONSOLE)
-    both = {forecasts.LAST_VALUE: FittedForecaster("last_value", settings, {}), task["model"]: fitted}
+    both = {forecasts.LAST_VALUE: forecasts.last_value(settings), task["model"]: fitted}
     forecasts.report(folder, forecasts.compare(parts, parts.validation, both), "validation", {task["model"]: folder}, CONSOLE)
     CONSOLE.print(f"saved {folder}/forecaster.safetensors; next: python forecast.py plot --run {folder}")
     return 0
 
 
-def compare(options: Namespace, overrides: Overrides) -> int:
+def compare(options: Namespace, overrides: configs.Overrides) -> int:
     """All of them, each in a run folder of its own within the run's."""
     folder, experiment, parts, task = opened("compare", options, overrides, range="test")
     places = {name: folder / name.replace(" ", "-") for name in forecasts.COMPARED}
     fitted = {}
     for name, (model, changes) in forecasts.COMPARED.items():
         of_row = experiment.with_forecasts(**changes)
-        forecasts.begin(places[name], dump_experiment(of_row), parts, command="train", model=model)
+        forecasts.begin(places[name], configs.dump_experiment(of_row), parts, command="train", model=model)
         fitted[name] = forecasts.teach(places[name], model, name, parts, of_row.features.forecasts, CONSOLE)
     if not (folder / "comparison.json").exists():  # a run that is resumed does not open the test range once more
         part = forecasts.range_of(parts, task["range"], hash_of(experiment.model_dump(mode="json")), folder)
@@ -74,7 +75,7 @@ def compare(options: Namespace, overrides: Overrides) -> int:
     return 0
 
 
-def regularize(options: Namespace, overrides: Overrides) -> int:
+def regularize(options: Namespace, overrides: configs.Overrides) -> int:
     """Every penalty on each group of weights; processes share the trainings."""
     forecasts.require_network(options.model or "lstm")
     folder, experiment, parts, task = opened("regularize", options, overrides, model="lstm", repeats=5)
@@ -90,38 +91,40 @@ def regularize(options: Namespace, overrides: Overrides) -> int:
     return 0
 
 
-def plot(options: Namespace, overrides: Overrides) -> int:
+def plot(options: Namespace, overrides: configs.Overrides) -> int:
     """Forecasts of each forecaster of a run, a dot a bar."""
-    experiment, parts = restore_run(options.run)
+    experiment, parts = configs.restore_run(options.run)
     part = forecasts.range_of(parts, options.range or "validation", hash_of(experiment.model_dump(mode="json")), options.run)
     for place, fitted in forecasts.trained(options.run).items():
         CONSOLE.print(f"written: {forecasts.plot(place, fitted, part)}")
     return 0
 
 
-def windows(options: Namespace, overrides: Overrides) -> int:
+def windows(options: Namespace, overrides: configs.Overrides) -> int:
     """What the forecasters learn from, as a file for other tools: closes and what else they see, as they are in the candles."""
-    experiment = load_experiment(options.config, overrides)
-    out, parts = options.out or Path("runs") / "windows.h5", split(load_candles(experiment.market), experiment.split)
+    experiment = configs.load_experiment(options.config, overrides)
+    out = options.out or Path("runs") / "windows.h5"
+    parts = market.split(market.load_candles(experiment.market), experiment.split)
     part = forecasts.range_of(parts, options.range or "train", hash_of(experiment.model_dump(mode="json")), out)
     CONSOLE.print(f"written: {out}, {forecasts.save(out, part.own, experiment.features.forecasts):,} windows")
     return 0
 
 
-def opened(command: str, options: Namespace, overrides: Overrides, **task: Any) -> Run:
+def opened(command: str, options: Namespace, overrides: configs.Overrides, **task: Any) -> Run:
     """A new run folder, or the one to go on with; `task` holds the defaults of the options that decide the run."""
     given = {name: value for name in task if (value := getattr(options, name)) is not None}
     if options.resume is None:
-        experiment = load_experiment(options.config, overrides)
-        parts, task = split(load_candles(experiment.market), experiment.split), {"command": command, **task, **given}
+        experiment = configs.load_experiment(options.config, overrides)
+        parts = market.split(market.load_candles(experiment.market), experiment.split)
+        task = {"command": command, **task, **given}
         forecasts.require_trainable(task.get("model"), parts, experiment.features.forecasts)  # before a folder is made
         folder = new_run(Path("runs"), f"{experiment.name}-forecast-{command}")
-        forecasts.begin(folder, dump_experiment(experiment), parts, **task)
+        forecasts.begin(folder, configs.dump_experiment(experiment), parts, **task)
     elif changed := [*overrides, *given]:
         raise InputError(f"a run goes on with its own settings, so `{changed[0]}` cannot be given with --resume; leave it out")
     else:
         folder, task = options.resume, forecasts.read_task(options.resume, command)
-        experiment, parts = restore_run(folder)
+        experiment, parts = configs.restore_run(folder)
     if not getattr(options, "share", None):
         CONSOLE.print(f"run folder: {folder} (a killed run goes on with: python forecast.py {command} --resume {folder})")
     return folder, experiment, parts, task
@@ -131,8 +134,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "model": {"choices": NAMES, "help": "the forecaster (default: lstm)"},
     "resume": {"type": Path, "help": "go on with this run folder instead of beginning a new one"},
     "range": {"choices": RANGES, "help": "bars to look at (default: test for compare, validation for plot, train for windows)"},
-    "repeats": {"type": positive, "help": "trainings of each penalty, each from a seed of its own (default: 5)"},
-    "processes": {"type": positive, "help": "trainings at a time (default: one a core)"},
+    "repeats": {"type": configs.positive, "help": "trainings of each penalty, each from a seed of its own (default: 5)"},
+    "processes": {"type": configs.positive, "help": "trainings at a time (default: one a core)"},
     "share": {"help": SUPPRESS},
     "run": {"type": Path, "required": True, "help": "run folder whose forecasters are drawn"},
     "out": {"type": Path, "help": "HDF5 file to write (default: runs/windows.h5)"},
@@ -146,4 +149,4 @@ COMMANDS = {
 }
 
 if __name__ == "__main__":
-    run(main)
+    configs.run(main)

@@ -19,32 +19,20 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import optuna
 from rich.console import Console
 from rich.progress import Progress
 
-from configs import Experiment, load_experiment, make_parser, parse, positive, run
-from envs import OPTIMISTIC
-from evaluation import (
-    Objective,
-    StudyError,
-    describe_best,
-    describe_study,
-    describe_trial,
-    draw_study,
-    find_study,
-    finished_trials,
-    newly_ended,
-    open_study,
-    run_on_dask,
-    run_study,
-    run_workers,
-    share_of_cores,
-    stay_on,
-)  # fmt: skip
-from features import CACHE, FeaturePipeline
-from market import load_candles, split
+import configs
+import envs
+import features
+import market
+import search
+
+if TYPE_CHECKING:
+    from optuna import Study
+    from optuna.trial import FrozenTrial
 
 CONSOLE = Console(soft_wrap=True, highlight=False)
 
@@ -52,78 +40,80 @@ CONSOLE = Console(soft_wrap=True, highlight=False)
 def main() -> int:
     """Parse the command line, open or resume the study, let the workers make trials, say what came out."""
     words = sys.argv[1:]
-    parser = make_parser(__doc__ or "", shortcuts=("reward", "trials", "storage"))
-    parser.add_argument("--workers", type=positive, metavar="N", help="processes here, or with --dask tasks there (default: 1)")
+    parser = configs.make_parser(__doc__ or "", shortcuts=("reward", "trials", "storage"))
+    parser.add_argument("--workers", type=configs.positive, metavar="N", help="processes, or tasks with --dask (default: 1)")
     parser.add_argument("--dask", metavar="ADDRESS", help="scheduler of a running Dask cluster, such as tcp://scheduler:8786")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
-    options, overrides = parse(parser, words[1:] if words[:1] == ["report"] else words)
-    experiment = load_experiment(options.config, overrides)
+    options, overrides = configs.parse(parser, words[1:] if words[:1] == ["report"] else words)
+    experiment = configs.load_experiment(options.config, overrides)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as a cluster stops what it wants back: like Ctrl-C
     if words[:1] == ["report"]:
         return report(experiment)
     if options.worker:
         return be_worker(experiment, *map(int, options.worker.split("/")))
-    return search(experiment, options)
+    return run_search(experiment, options)
 
 
-def search(experiment: Experiment, options: argparse.Namespace) -> int:
+def run_search(experiment: configs.Experiment, options: argparse.Namespace) -> int:
     """Make trials here, in processes or on a cluster, until there are enough."""
     if options.dask and experiment.search.storage.startswith("sqlite"):
-        raise StudyError("`--dask` needs a database that all machines reach; give --storage postgresql+psycopg://USER@HOST/DB")
+        raise search.StudyError(
+            "`--dask` needs a database that all machines reach; give --storage postgresql+psycopg://USER@HOST/DB"
+        )
     study, objective = opened(experiment, CONSOLE.print)
-    before, wanted, ended = finished_trials(study), experiment.search.trials, newly_ended(study)
+    before, wanted, ended = search.finished_trials(study), experiment.search.trials, search.newly_ended(study)
     workers = min(options.workers or 1, max(wanted - before, 1))
 
     def tell() -> None:
         for trial in ended():
-            CONSOLE.print(describe_trial(trial, study))
+            CONSOLE.print(search.describe_trial(trial, study))
 
     try:
         if before >= wanted:
             CONSOLE.print(f"nothing to do; give a larger --trials to go on (now {wanted})")
         elif options.dask:
-            run_on_dask(options.dask, partial(work, experiment), options.workers, tell)
+            search.run_on_dask(options.dask, partial(work, experiment), options.workers, tell)
         elif workers > 1:
-            run_workers([sys.executable, __file__, *sys.argv[1:]], workers, CONSOLE.print)
+            search.run_workers([sys.executable, __file__, *sys.argv[1:]], workers, CONSOLE.print)
         else:
             make_trials(study, objective)
     except KeyboardInterrupt:
         CONSOLE.print("interrupted; the same command goes on from here")
         return 130
     finally:
-        CONSOLE.print(describe_best(study, experiment.trial_settings))
-    return 0 if finished_trials(study) >= wanted else 1
+        CONSOLE.print(search.describe_best(study, experiment.trial_settings))
+    return 0 if search.finished_trials(study) >= wanted else 1
 
 
-def opened(experiment: Experiment, say: Callable[[str], None] = lambda line: None) -> tuple[optuna.Study, Objective]:
+def opened(experiment: configs.Experiment, say: Callable[[str], None] = lambda line: None) -> "tuple[Study, search.Objective]":
     """The study and what its trials are judged by; bad data and settings are refused before a study is made."""
-    settings, candles = experiment.search, load_candles(experiment.market)
-    parts = split(candles, experiment.split)
-    features = FeaturePipeline(experiment.features, CACHE).fit(parts.train.candles)
-    objective = Objective(parts, experiment.trial_settings, settings, CACHE)
-    study = open_study(settings, experiment.study_name, experiment.identity(parts.data_sha256), experiment.trial_settings)
-    say(describe_study(study, settings))
+    settings, candles = experiment.search, market.load_candles(experiment.market)
+    parts = market.split(candles, experiment.split)
+    fitted = features.FeaturePipeline(experiment.features, features.CACHE).fit(parts.train.candles)
+    objective = search.Objective(parts, experiment.trial_settings, experiment.train, settings, features.CACHE)
+    study = search.open_study(settings, experiment.study_name, experiment.identity(parts.data_sha256), experiment.trial_settings)
+    say(search.describe_study(study, settings))
     if experiment.env.optimistic:
-        say(OPTIMISTIC)
+        say(envs.OPTIMISTIC)
     say(f"data: {candles.source}; train {len(parts.train):,} bars, validation {len(parts.validation):,} bars")
-    say(features.in_words)
+    say(fitted.in_words)
     return study, objective
 
 
-def make_trials(study: optuna.Study, objective: Objective) -> None:
+def make_trials(study: "Study", objective: "search.Objective") -> None:
     """In this process, under a progress bar."""
     with Progress(console=CONSOLE, transient=True, disable=not CONSOLE.is_terminal) as progress:
         task = progress.add_task("trial", total=objective.steps)
 
-        def tell(trial: optuna.trial.FrozenTrial) -> None:
-            CONSOLE.print(describe_trial(trial, study))
+        def tell(trial: "FrozenTrial") -> None:
+            CONSOLE.print(search.describe_trial(trial, study))
 
-        run_study(study, objective, tell, lambda step: progress.update(task, completed=step))
+        search.run_study(study, objective, tell, lambda step: progress.update(task, completed=step))
 
 
-def be_worker(experiment: Experiment, worker: int, workers: int) -> int:
+def be_worker(experiment: configs.Experiment, worker: int, workers: int) -> int:
     """One process of several: its lines are passed on by the one that began it."""
-    stay_on(share_of_cores(worker, workers))
+    search.stay_on(search.share_of_cores(worker, workers))
     try:
         make_trials(*opened(experiment))
     except KeyboardInterrupt:
@@ -131,20 +121,20 @@ def be_worker(experiment: Experiment, worker: int, workers: int) -> int:
     return 0
 
 
-def work(experiment: Experiment, on_progress: Callable[[int], None]) -> None:
+def work(experiment: configs.Experiment, on_step: Callable[[int], None]) -> None:
     """One task of a Dask cluster."""
-    run_study(*opened(experiment), on_progress=on_progress)
+    search.run_study(*opened(experiment), on_step=on_step)
 
 
-def report(experiment: Experiment) -> int:
+def report(experiment: configs.Experiment) -> int:
     """Draw the study, and say what is best in it."""
-    study = find_study(experiment.search.storage, experiment.study_name)
+    study = search.find_study(experiment.search.storage, experiment.study_name)
     if study is None:
-        raise StudyError(f"a report needs a study, but there is no {experiment.study_name} yet; search first")
-    CONSOLE.print("\n".join(f"wrote {path}" for path in draw_study(study, Path("studies") / experiment.study_name)))
-    CONSOLE.print(describe_best(study, experiment.trial_settings))
+        raise search.StudyError(f"a report needs a study, but there is no {experiment.study_name} yet; search first")
+    CONSOLE.print("\n".join(f"wrote {path}" for path in search.draw_study(study, Path("studies") / experiment.study_name)))
+    CONSOLE.print(search.describe_best(study, experiment.trial_settings))
     return 0
 
 
 if __name__ == "__main__":
-    run(main)
+    configs.run(main)

@@ -14,9 +14,10 @@ from pathlib import Path
 import yaml
 from rich.console import Console
 
-from agents.learned import LearnedAgent
-from agents.zips import FOREIGN, export_zip, import_zip
-from market import CommandParser, exit_code
+from agents.algorithms import ALGORITHMS
+from agents.learned_agent import LearnedAgent
+from agents.sb3_zip import export_zip, import_zip
+from common import CommandParser, exit_code
 
 CONSOLE = Console(soft_wrap=True, highlight=False)
 
@@ -60,7 +61,7 @@ def _parser() -> CommandParser:
     bring = commands.add_parser("import-zip", help="read a model of Stable-Baselines3 or its contrib; CAN RUN CODE")
     bring.add_argument("zip", type=Path)
     bring.add_argument("agent", type=Path, help="folder to write")
-    bring.add_argument("--algorithm", choices=FOREIGN, default="recurrent_ppo", help="what saved it (default: %(default)s)")
+    bring.add_argument("--algorithm", choices=ALGORITHMS, default="recurrent_ppo", help="what saved it (default: %(default)s)")
     bring.set_defaults(run=_import)
     give = commands.add_parser("export-zip", help="write such a model")
     give.add_argument("agent", type=Path, help="folder with an agent.safetensors")

@@ -11,8 +11,7 @@ import torch
 from sb3_contrib.common.recurrent.type_aliases import RNNStates
 from stable_baselines3.common.vec_env import VecNormalize
 
-from features import SealError, Tensors, read_sealed, write_sealed
-from market import InputError, differences
+from common import InputError, SealError, Tensors, differences, read_sealed, write_sealed
 
 KIND = "checkpoint"
 KEPT = 3

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-from agents.learned import LearnedAgent
-from market import InputError
+from agents.learned_agent import LearnedAgent
+from common import InputError
 
 
 class EnsembleAgent:

@@ -13,8 +13,8 @@ from sb3_contrib.common.recurrent.policies import (
 from stable_baselines3.common.distributions import Distribution
 from torch import nn
 
+from common import InputError
 from envs import ACCOUNT_COLUMNS, N_ORDERS
-from market import InputError
 
 States = tuple[torch.Tensor, torch.Tensor]
 """hidden and cell state, each (layers, sequences, size)"""

@@ -10,12 +10,13 @@ from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
 from sb3_contrib.common.recurrent.type_aliases import RecurrentRolloutBufferSamples, RNNStates
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.type_aliases import GymEnv, Schedule
 from stable_baselines3.common.utils import explained_variance, obs_as_tensor
 from stable_baselines3.common.vec_env import VecEnv
 
 from agents.recurrent_policy import CnnLstmPolicy, MlpLstmPolicy, MultiInputLstmPolicy
-from agents.sequences import SequenceRolloutBuffer
-from market import InputError
+from agents.sequence_buffer import SequenceRolloutBuffer
+from common import InputError
 
 SEQUENCE_LENGTH = 16
 MINIBATCHES = ("sequences", "slices")
@@ -58,10 +59,33 @@ class RecurrentPPO(sb3_contrib.RecurrentPPO):
 
     def __init__(
         self,
-        *args: Any,
+        policy: str | type[RecurrentActorCriticPolicy],
+        env: GymEnv | str,
+        learning_rate: float | Schedule = 3e-4,
+        n_steps: int = 128,
+        batch_size: int | None = 128,
+        n_epochs: int = 10,
+        gamma: float = 0.99,
+        gae_lambda: float = 0.95,
+        clip_range: float | Schedule = 0.2,
+        clip_range_vf: float | Schedule | None = None,
+        normalize_advantage: bool = True,
+        ent_coef: float = 0.0,
+        vf_coef: float = 0.5,
+        max_grad_norm: float = 0.5,
+        use_sde: bool = False,
+        sde_sample_freq: int = -1,
+        target_kl: float | None = None,
+        stats_window_size: int = 100,
+        tensorboard_log: str | None = None,
+        policy_kwargs: dict[str, Any] | None = None,
+        verbose: int = 0,
+        seed: int | None = None,
+        device: torch.device | str = "auto",
+        _init_setup_model: bool = True,
+        *,
         minibatches: Literal["sequences", "slices"] = "sequences",
         sequence_length: int = SEQUENCE_LENGTH,
-        **kwargs: Any,
     ) -> None:
         if minibatches not in MINIBATCHES:
             raise InputError(f"`minibatches` must be one of {', '.join(MINIBATCHES)}, but got {minibatches!r}; choose one")
@@ -69,7 +93,11 @@ class RecurrentPPO(sb3_contrib.RecurrentPPO):
             raise InputError(f"`sequence_length >= 1` must hold, but got {sequence_length}; raise it")
         self.minibatches = minibatches
         self.sequence_length = sequence_length
-        super().__init__(*args, **kwargs)
+        super().__init__(
+            policy, env, learning_rate, n_steps, batch_size, n_epochs, gamma, gae_lambda, clip_range, clip_range_vf,
+            normalize_advantage, ent_coef, vf_coef, max_grad_norm, use_sde, sde_sample_freq, target_kl, stats_window_size,
+            tensorboard_log, policy_kwargs, verbose, seed, device, _init_setup_model,
+        )  # fmt: skip
 
     def _setup_model(self) -> None:
         super()._setup_model()

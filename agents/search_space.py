@@ -1,15 +1,18 @@
 """The search space: what a search may vary, on which scales. Pure: a trial and the configured settings in, settings out."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from optuna.trial import BaseTrial
 from pydantic import ValidationError
 
+from agents.algorithms import ALGORITHMS
 from agents.settings import AgentSettings
+from common import InputError, Settings, put_setting
 from envs import REWARDS, EnvSettings
 from features import FeatureSettings
-from market import InputError, Settings
+
+if TYPE_CHECKING:
+    from optuna.trial import BaseTrial
 
 SCHEMES = ("orders", "targets", "continuous")
 
@@ -22,8 +25,9 @@ class TrialSettings(Settings):
     agent: AgentSettings = AgentSettings()
 
 
-Draw = Callable[[BaseTrial, str, Any], Any]
+Draw = Callable[["BaseTrial", str, Any], Any]
 Values = dict[str, Any]
+Write = Callable[[Any, TrialSettings], Values]
 
 
 class Dimension(NamedTuple):
@@ -39,7 +43,7 @@ class Dimension(NamedTuple):
     parameter: str
     read: Callable[[TrialSettings], Any]
     draw: Draw
-    write: Callable[[Any, TrialSettings], Values]
+    write: Write
 
 
 def _real(low: float, high: float, log: bool = True) -> Draw:
@@ -51,15 +55,26 @@ def _whole(low: int, high: int) -> Draw:
 
 
 def _one_of(*values: Any) -> Draw:
-    def draw(trial: BaseTrial, name: str, start: Any) -> Any:
+    def draw(trial: "BaseTrial", name: str, start: Any) -> Any:
         return trial.suggest_categorical(name, [*values, *([] if start in values else [start])])
 
     return draw
 
 
-def _setting(group: str, name: str, draw: Draw) -> Dimension:
-    """A setting that is searched as it is."""
-    return Dimension(name, lambda base: getattr(getattr(base, group), name), draw, lambda value, _: {f"{group}.{name}": value})
+def _env(name: str, draw: Draw) -> Dimension:
+    """A setting of the environment that is searched as it is."""
+    return Dimension(name, lambda base: getattr(base.env, name), draw, lambda value, _: {f"env.{name}": value})
+
+
+def _agent(name: str, draw: Draw, read: Callable[[TrialSettings], Any] | None = None, write: Write | None = None) -> Dimension:
+    """A setting of the agent, unless its algorithm ignores it; searched as it is, unless `read` and `write` say otherwise."""
+
+    def read_if_used(base: TrialSettings) -> Any:
+        if name in ALGORITHMS[base.agent.algorithm].ignores:
+            return None
+        return read(base) if read else getattr(base.agent, name)
+
+    return Dimension(name, read_if_used, draw, write or (lambda value, _: {f"agent.{name}": value}))
 
 
 def _sarimax(name: str, draw: Draw) -> Dimension:
@@ -102,23 +117,21 @@ def _mask(scheme: str, settings: TrialSettings) -> Values:
 
 
 DIMENSIONS: dict[str, Dimension] = {
-    "n_steps": Dimension("n_steps", lambda base: base.agent.n_steps, _one_of(32, 64, 128, 256), _steps),
-    "n_epochs": _setting("agent", "n_epochs", _whole(2, 16)),
-    "learning_rate": _setting("agent", "learning_rate", _real(1e-4, 5e-3)),
+    "n_steps": _agent("n_steps", _one_of(32, 64, 128, 256), write=_steps),
+    "n_epochs": _agent("n_epochs", _whole(2, 16)),
+    "learning_rate": _agent("learning_rate", _real(1e-4, 5e-3)),
     # 1 / (1 - gamma), the bars that a discount looks ahead: .98 to .99 is as wide a step as .9 to .95.
     "gamma": Dimension("horizon_bars", _horizon, _real(10.0, 500.0), lambda bars, _: {"agent.gamma": 1 - 1 / bars}),
-    "gae_lambda": _setting("agent", "gae_lambda", _real(0.8, 1.0, log=False)),
-    "clip_range": _setting("agent", "clip_range", _real(0.1, 0.4, log=False)),
+    "gae_lambda": _agent("gae_lambda", _real(0.8, 1.0, log=False)),
+    "clip_range": _agent("clip_range", _real(0.1, 0.4, log=False)),
     # A log scale has no 0: a configured 0 is searched from 1e-8.
-    "ent_coef": Dimension(
-        "ent_coef", lambda base: max(base.agent.ent_coef, 1e-8), _real(1e-6, 3e-2), lambda value, _: {"agent.ent_coef": value}
-    ),
-    "lstm_size": _setting("agent", "lstm_size", _one_of(16, 32, 64)),
-    "lstm_layers": _setting("agent", "lstm_layers", _one_of(1, 2)),
-    "sequence_length": _setting("agent", "sequence_length", _one_of(8, 16, 32, 64)),
-    "n_minibatches": Dimension("n_minibatches", lambda base: base.agent.n_minibatches, _one_of(1, 2, 4, 8), _minibatches),
-    "reward": _setting("env", "reward", _one_of(*REWARDS)),
-    "reward_window": _setting("env", "reward_window", _whole(16, 256)),
+    "ent_coef": _agent("ent_coef", _real(1e-6, 3e-2), read=lambda base: max(base.agent.ent_coef, 1e-8)),
+    "lstm_size": _agent("lstm_size", _one_of(16, 32, 64)),
+    "lstm_layers": _agent("lstm_layers", _one_of(1, 2)),
+    "sequence_length": _agent("sequence_length", _one_of(8, 16, 32, 64)),
+    "n_minibatches": _agent("n_minibatches", _one_of(1, 2, 4, 8), write=_minibatches),
+    "reward": _env("reward", _one_of(*REWARDS)),
+    "reward_window": _env("reward_window", _whole(16, 256)),
     "action_scheme": Dimension("action_scheme", lambda base: base.env.action_scheme, _one_of(*SCHEMES), _mask),
     "forecast_len": _sarimax("forecast_len", _whole(1, 24)),
     "confidence_interval": _sarimax("confidence_interval", _real(0.7, 0.99, log=False)),
@@ -135,7 +148,7 @@ DEFAULT_DIMENSIONS = ("n_steps", "gamma", "learning_rate", "ent_coef", "clip_ran
 """what is searched by default"""
 
 
-def suggest(trial: BaseTrial, base: TrialSettings, dimensions: Iterable[str]) -> TrialSettings:
+def suggest(trial: "BaseTrial", base: TrialSettings, dimensions: Iterable[str]) -> TrialSettings:
     """The configured settings with the searched ones replaced by the trial's suggestions.
 
     Raises:
@@ -165,11 +178,7 @@ def known_good(base: TrialSettings, dimensions: Iterable[str]) -> list[Values]:
 def _with(settings: TrialSettings, values: Mapping[str, Any]) -> TrialSettings:
     tree = settings.model_dump()
     for name, value in values.items():
-        *groups, last = name.split(".")
-        branch = tree
-        for group in groups:
-            branch = branch[group]
-        branch[last] = value
+        put_setting(tree, name, value)
     try:
         return TrialSettings.model_validate(tree)
     except ValidationError as error:

@@ -4,13 +4,14 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from market import Settings
+from agents.algorithms import ALGORITHMS
+from common import Settings, unknown
 
 
 class AgentSettings(Settings):
     """The learning algorithm and its hyperparameters; what an algorithm has no use for, it ignores."""
 
-    algorithm: Literal["recurrent_ppo", "ppo", "a2c", "qr_dqn"] = "recurrent_ppo"
+    algorithm: str = "recurrent_ppo"
     """recurrent_ppo; or, without a memory (see features.window), ppo, a2c or qr_dqn of Stable-Baselines3 and its contrib"""
     n_envs: int = Field(64, ge=1)
     """environments stepped side by side"""
@@ -53,6 +54,13 @@ class AgentSettings(Settings):
     threads: int = Field(1, ge=0)
     """of torch: 1 keeps the order of sums; 0 measures at the start whether all cores are faster, which a resumed run keeps"""
 
+    @field_validator("algorithm")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in ALGORITHMS:
+            raise ValueError(unknown("algorithm", name, ALGORITHMS))
+        return name
+
     @field_validator("head_layers", mode="before")
     @classmethod
     def _by_commas(cls, sizes: Any) -> Any:
@@ -73,7 +81,7 @@ class AgentSettings(Settings):
                 f"`n_minibatches` must divide n_envs * n_steps = {self.n_envs} * {self.n_steps}, "
                 f"but got {self.n_minibatches}; a power of 2 usually does"
             )
-        if self.mask_orders and self.algorithm != "recurrent_ppo":
+        if self.mask_orders and "mask_orders" in ALGORITHMS[self.algorithm].ignores:
             raise ValueError(f"`mask_orders` is for recurrent_ppo, but the algorithm is {self.algorithm}; set it to false")
         if self.batch_size < 2:
             raise ValueError(

@@ -1,13 +1,16 @@
 """The benchmark strategies, behind the same `predict` as the learned agent. Each plays whole-range evaluation episodes."""
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 from ta.momentum import rsi
 
+from agents.settings import StrategySettings
+from common import InputError
 from envs import BUY, HOLD, SELL
-from market import Candles, InputError
+from market import Candles
 
 
 class Agent(Protocol):
@@ -150,6 +153,18 @@ class ForecastFollower(SignalStrategy):
         held = told[start:].ffill().fillna(0.0).to_numpy()
         change = np.diff(held, prepend=0.0)
         super().__init__(np.select([change > 0, change < 0], [BUY, SELL], HOLD).astype(np.int64))
+
+
+STRATEGIES: dict[str, Callable[[Candles, int, StrategySettings], SignalStrategy]] = {
+    "RSI divergence": lambda candles, start, settings: RsiDivergence(
+        candles, start, settings.rsi_bars, settings.rsi_lookback_bars
+    ),
+    "SMA crossover": lambda candles, start, settings: SmaCrossover(
+        candles, start, settings.sma_short_bars, settings.sma_long_bars
+    ),
+}
+"""The rules that every backtest plays, by the name that it shows: made of the candles, the first bar that is traded on, and the
+settings. A new one is a class and an entry here."""
 
 
 def _check_turnover(decisions: int, trades: int, bars_held: int) -> None:

@@ -24,7 +24,9 @@ from agents import AgentSettings, LearnedAgent, RecurrentPPO
 from benchmarks.features import best_of
 from configs import load_experiment
 from envs import BitcoinTradingVecEnv, EnvSettings
-from evaluation import OraclePolicy, best_policy, log_growth, play
+from evaluation import play
+from evaluation.oracles import OraclePolicy, best_policy
+from evaluation.statistics import log_growth
 from features import FeatureMatrix, FeaturePipeline
 from market import Candles, simulate, split
 

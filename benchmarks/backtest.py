@@ -24,21 +24,10 @@ from agents import Agent, BuyAndHold, LearnedAgent, SignalStrategy, build_learne
 from benchmarks.features import best_of
 from configs import load_experiment
 from envs import BUY, HOLD, SELL, BitcoinTradingEnv, BitcoinTradingVecEnv, EnvSettings
-from evaluation import (
-    AGENT,
-    BUY_AND_HOLD,
-    Contest,
-    Episode,
-    TrainedRun,
-    conclude,
-    draw_figures,
-    intervals,
-    judge,
-    metrics,
-    monthly_returns,
-    play,
-    write_report,
-)
+from evaluation import Episode, play
+from evaluation.backtest import AGENT, BUY_AND_HOLD, Contest, TrainedRun, conclude, monthly_returns
+from evaluation.report import draw_figures, write_report
+from evaluation.statistics import intervals, judge, metrics
 from features import FeatureMatrix, FeaturePipeline, FittedFeatures
 from market import Candles, Part, load_candles, simulate, split
 

@@ -6,7 +6,6 @@ Simulated figures are medians over the seeds, as long as the file; the bands in 
 """
 
 import argparse
-import io
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +17,8 @@ from rich.console import Console
 from rich.table import Table
 from scipy.stats import kurtosis
 
-from market import Candles, read_candles, simulate, write_atomically
+from common import write_png
+from market import Candles, read_candles, simulate
 
 REAL, SIMULATED = "#222222", "#1769aa"
 LAGS = np.unique(np.geomspace(1, 500, 40).astype(int))
@@ -117,9 +117,7 @@ def draw(real: Candles, simulated: list[Candles], path: Path) -> None:
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(True, color="#ececec", linewidth=0.6)
         axes.set_axisbelow(True)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    write_atomically(path, buffer.getvalue())
+    write_png(figure, path)
 
 
 def compare(axes: Axes, x: np.ndarray, real: np.ndarray, simulated: list[np.ndarray]) -> None:

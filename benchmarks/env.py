@@ -29,7 +29,7 @@ from benchmarks import env_profile
 from benchmarks.peers.clock import play, rate
 from benchmarks.peers.host import PEERS, Peer, PeerError
 from envs import ACCOUNT_COLUMNS, REWARDS, BitcoinTradingEnv, BitcoinTradingVecEnv, BitcoinTradingVectorEnv, EnvSettings
-from envs.trading import Trading
+from envs.accounts import Trading
 from market import Candles, simulate
 
 FEATURES = 64

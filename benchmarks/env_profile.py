@@ -9,7 +9,7 @@ import numpy as np
 from rich.table import Table
 
 from envs import BitcoinTradingVecEnv, kernel
-from envs.scoring import scorer
+from envs.reward_loops import scorer
 
 STEPS = 4_000
 SECTIONS = ("the rest, in Python", "a step, its share of ends included")  # a line follows these

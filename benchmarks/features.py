@@ -24,7 +24,7 @@ from rich.table import Table
 from statsmodels.tsa.statespace.sarimax import SARIMAX
 
 from features import FeaturePipeline, FeatureSettings, sarimax
-from features.families import Family, families_of
+from features.column_families import Family, families_of
 from features.sarimax import SarimaxSettings
 from market import Candles, read_candles, simulate
 

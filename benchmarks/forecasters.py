@@ -13,8 +13,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from features.forecasters import ForecastSettings, Watch, fit_forecaster
-from features.forecasters import training as training_module
+from features.forecasters import ForecastSettings, Watch, fit_forecaster, training as training_module
 from market import simulate
 
 TRAIN_BARS = 2_320  # 2,049 windows

@@ -28,12 +28,13 @@ from rich.console import Console
 from rich.table import Table
 
 from agents import AgentSettings, TrialSettings, suggest
-from evaluation import Objective, SearchSettings, find_study, open_study, run_study
-from evaluation.samplers import SeededByTrial
-from evaluation.storage import open_storage, retry_killed
 from features import FeatureSettings
 from market import simulate, split
+from search import Objective, SearchSettings, find_study, open_study, run_study
+from search.samplers import SeededByTrial
+from search.storage import open_storage, retry_killed
 from tests.support.postgres import programs, running_postgres
+from training import TrainSettings
 
 CONSOLE = Console(soft_wrap=True, highlight=False, width=120)
 ROOT = Path(__file__).parents[1]
@@ -181,10 +182,10 @@ def _traffic(url: str, size: Callable[[], int], wire: list[int]) -> dict[str, li
     )
     search = SearchSettings(trials=20, steps=2_048, validations=4, pruner="none", storage=url, heartbeat_seconds=3_600)
     study = open_study(search, "traffic", {}, base)
-    run_study(study, Objective(parts, base, search))
+    run_study(study, Objective(parts, base, TrainSettings(), search))
     counts = _Counts(study, size, wire)
     more = search.model_copy(update={"trials": 30})
-    found = {"a trial": counts.of(lambda: run_study(study, Objective(parts, base, more)), 10)}
+    found = {"a trial": counts.of(lambda: run_study(study, Objective(parts, base, TrainSettings(), more)), 10)}
     beaten = study.trials[-1]._trial_id
     backend = study._storage._backend  # type: ignore[attr-defined]
     found["a heartbeat"] = counts.of(lambda: [backend.record_heartbeat(beaten) for _ in range(100)], 100)
@@ -193,7 +194,7 @@ def _traffic(url: str, size: Callable[[], int], wire: list[int]) -> dict[str, li
         other = study.ask()
         other.set_user_attr("settings", suggest(other, base, search.searched).model_dump(mode="json"))
     retry_killed(study)  # which gives each of them its first heartbeat
-    objective = Objective(parts, base, search)
+    objective = Objective(parts, base, TrainSettings(), search)
 
     def one_more() -> None:
         retry_killed(study)

@@ -9,8 +9,8 @@ from typing import Any, NoReturn
 import yaml
 from pydantic.fields import FieldInfo
 
+from common import exit_code
 from configs.experiment import Experiment, Overrides, nearest, setting_fields
-from market import exit_code
 
 SHORTCUTS = {
     "activation": "features.forecasts.activation",

@@ -10,10 +10,12 @@ from pydantic import Field, ValidationError
 from pydantic.fields import FieldInfo
 
 from agents import AgentSettings, StrategySettings, TrialSettings
+from common import InputError, Settings, put_setting
 from envs import EnvSettings
-from evaluation import SearchSettings, TrainSettings
 from features import FeatureSettings
-from market import InputError, MarketSettings, Settings, SplitSettings
+from market import MarketSettings, SplitSettings
+from search import SearchSettings
+from training import TrainSettings
 
 Overrides = dict[str, Any]
 """values by dotted name, such as `{"env.fee_bps": 5}`"""
@@ -57,7 +59,8 @@ class Experiment(Settings):
         dump = self.model_dump(mode="json", include={"split", "features", "env"})
         compared = {"steps", "validations", "seed", "folds", "seeds", "objective", "dimensions", "any_reward"}
         budget = self.search.model_dump(mode="json", include=compared)
-        return {"data_sha256": data_sha256, **dump, "search": budget}
+        kept = self.train.model_dump(mode="json", include={"patience", "caution"})
+        return {"data_sha256": data_sha256, **dump, "search": budget, "train": kept}
 
     def training_identity(self, data_sha256: str) -> dict[str, Any]:
         """What decides the weights of a training to the bit, as JSON values."""
@@ -83,7 +86,7 @@ def load_experiment(path: Path | None = None, overrides: Overrides | None = None
     """
     tree = _read_yaml(path) if path else {}
     for name, value in (overrides or {}).items():
-        _put(tree, name.split("."), value)
+        put_setting(tree, name, value)
     try:
         return Experiment.model_validate(tree)
     except ValidationError as error:
@@ -115,14 +118,6 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     if tree is not None and not isinstance(tree, dict):
         raise SettingError(f"{path} must hold settings by name, such as `env: {{fee_bps: 5}}`, but holds a {type(tree).__name__}")
     return tree or {}
-
-
-def _put(tree: dict[str, Any], keys: list[str], value: Any) -> None:
-    for key in keys[:-1]:
-        if not isinstance(tree.get(key), dict):
-            tree[key] = {}
-        tree = tree[key]
-    tree[keys[-1]] = value
 
 
 def _one_line(error: ValidationError, path: Path | None, overrides: Overrides) -> str:

@@ -6,11 +6,10 @@ from statistics import median
 from typing import Any
 
 import optuna
-from optuna.study import StudyDirection
 
+from common import differences
 from configs.experiment import Experiment, Overrides, load_experiment
-from evaluation import StudyError, best_trial, find_study, finished_trials, settings_of
-from market import differences
+from search import StudyError, best_trial, find_study, finished_trials, settings_of
 
 Taken = tuple[Experiment, dict[str, Any], list[str]]
 
@@ -57,7 +56,7 @@ def take_trial(
     settings = settings_of(trial).model_dump(mode="json")
     changed = differences({group: here[group] for group in settings}, settings)
     words += [f"  from the trial: {'; '.join(changed)}"] if changed else []
-    if study is not None and "train.steps" not in overrides and (steps := _best_steps(found, trial)):
+    if study is not None and "train.steps" not in overrides and (steps := _best_steps(trial)):
         words.append(f"  train.steps: {steps:,}, where the trial did best")
         settings["train.steps"] = steps
     taken = load_experiment(config, {**settings, **overrides})
@@ -75,11 +74,10 @@ def _numbered(study: optuna.Study, number: int) -> optuna.trial.FrozenTrial:
     return trials[number]
 
 
-def _best_steps(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> int:
-    """The steps after which the trial's trainings did best, their median; 0 if it did not keep them."""
-    best = max if study.direction == StudyDirection.MAXIMIZE else min
-    curves = [fold["curve"] for fold in trial.user_attrs.get("folds", ()) if fold["curve"]]
-    return round(median(int(best(curve, key=lambda step: curve[step])) for curve in curves)) if curves else 0
+def _best_steps(trial: optuna.trial.FrozenTrial) -> int:
+    """The steps after which the trial's trainings kept their agents, their median; 0 if the trial does not say."""
+    kept = [step for fold in trial.user_attrs.get("folds", ()) if (step := fold.get("kept_step"))]
+    return round(median(kept)) if kept else 0
 
 
 def _shown(numbers: Iterable[int], most: int = 12) -> str:

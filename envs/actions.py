@@ -7,9 +7,9 @@ import numpy as np
 from gymnasium import spaces
 from numba import njit
 
+from common import InputError
 from envs import kernel
 from envs.settings import EnvSettings
-from market import InputError
 
 
 class Actions:

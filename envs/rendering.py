@@ -17,11 +17,12 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 from matplotlib.transforms import ScaledTranslation
 
+from common import InputError
+from envs.accounts import DAY, Trading
 from envs.kernel import BUY, HOLD, N_ORDERS
-from envs.series import Dataset, Rows, Series
+from envs.market_arrays import Dataset, Rows, Series
 from envs.settings import EnvSettings
-from envs.trading import DAY, Trading
-from market import Candles, InputError
+from market import Candles
 
 AGENT = "agent"
 BUY_AND_HOLD = "buy and hold"

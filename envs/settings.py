@@ -4,8 +4,8 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from common import Settings, unknown
 from envs.rewards import REWARDS
-from market import Settings, unknown
 
 OPTIMISTIC = "OPTIMISTIC: orders filled at a price that was known when they were decided (fill: same_close); nobody can trade so."
 

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 
 from agents import Agent, SignalStrategy
+from common import InputError
 from envs import EnvSettings, Replay
 from features import FeatureMatrix
-from market import Candles, InputError
+from market import Candles
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,14 +1,6 @@
-"""Causal features: computed from candles known at the bar's close, estimated on train alone. Imports `market`."""
+"""Causal features: computed from candles known at the bar's close, estimated on train alone. Imports `market` and below."""
 
-from features.cache import CACHE
-from features.families import FAMILIES, Family, warmup_bars
-from features.indicators import INDICATORS, Indicator
-from features.matrix import FeatureMatrix
-from features.pipeline import FeaturePipeline, FittedFeatures
-from features.sealed import SealError, Tensors, read_sealed, write_sealed
-from features.settings import FeatureSettings
+from lazy_loader import attach_stub
 
-__all__ = [
-    "CACHE", "FAMILIES", "INDICATORS", "Family", "FeatureMatrix", "FeaturePipeline", "FeatureSettings", "FittedFeatures",
-    "Indicator", "SealError", "Tensors", "read_sealed", "warmup_bars", "write_sealed",
-]  # fmt: skip
+# The names stand in __init__.pyi; each is loaded when it is first used.
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

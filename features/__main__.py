@@ -15,12 +15,16 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from features.correlation import Choice, draw_heatmap
+from common import CommandParser, InputError, exit_code
+from features.correlation import Choice
+from features.correlation_heatmap import draw_heatmap
+from features.fitted import FittedFeatures
 from features.fractional import fractional_differences, warmup
 from features.indicators import INDICATORS
-from features.pipeline import FeaturePipeline, FittedFeatures, choose_indicators
+from features.log_differences import log_differences
+from features.pipeline import FeaturePipeline, choose_indicators
 from features.settings import FeatureSettings
-from features.stationarity import (
+from features.stationarity_tests import (
     KPSS_RANGE,
     TESTED_BARS,
     Stationarity,
@@ -29,8 +33,7 @@ from features.stationarity import (
     p_in_words,
     smallest_order,
 )
-from features.stationary import log_differences
-from market import Candles, CommandParser, InputError, SplitSettings, bar_name, exit_code, read_candles, simulate, split
+from market import Candles, SplitSettings, bar_name, read_candles, simulate, split
 
 CONSOLE = Console(soft_wrap=True, highlight=False)
 MOST_BARS = 50_000

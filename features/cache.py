@@ -11,10 +11,11 @@ from typing import TypeVar
 
 import numpy as np
 
-from features.families import families_of
+from common import InputError
+from features.column_families import families_of
 from features.indicators import INDICATORS
 from features.settings import FeatureSettings
-from market import Candles, InputError
+from market import Candles
 
 CACHE = Path("cache")
 """where the scripts keep theirs"""

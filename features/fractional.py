@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 from numba import njit
 
-from features.stationary import HELD_BARS, log_differences
-from market import Candles, InputError
+from common import InputError
+from features.log_differences import HELD_BARS, log_differences
+from market import Candles
 
 SMALLEST_THRESHOLD = 1e-6
 """a window of at most 36,000 bars"""

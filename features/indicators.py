@@ -12,7 +12,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from features import technical as ti
+from common import InputError
+from features import indicator_formulas as ti
 from features.rolling import (
     change,
     ema,
@@ -26,7 +27,6 @@ from features.rolling import (
     shift,
     wilder,
 )
-from market import InputError
 
 VOLUME_BARS = 24  # whose mean volume is the level that a volume is compared with
 CHANGE_BARS = 24  # over which on-balance volume and the negative volume index are differenced

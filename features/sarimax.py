@@ -1,61 +1,25 @@
-"""SARIMAX forecasts of the log return: their mean and interval for each of the next bars, from a model estimated on the past."""
+"""SARIMAX forecasts of the log return: their mean and interval for each of the next bars, from a model estimated on the past.
+
+statsmodels takes a second to import, so the functions that need it import it.
+"""
 
 import functools
 import warnings
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from pydantic import Field, field_validator, model_validator
-from scipy.stats import norm
-from statsmodels.tsa.arima.estimators.innovations import innovations_mle
-from statsmodels.tsa.statespace.sarimax import SARIMAX
+from scipy.special import ndtri
 
 from features.kalman import StateSpace, forecast_all
-from market import Candles, Settings
+from features.settings import SarimaxSettings
+from market import Candles
 
 PERCENT = 100.0  # returns are modelled in per cent: numbers near 1 suit an optimiser
 
 FLAT = 1e-5  # slope of the mean log likelihood that counts as its top, as for statsmodels' own search
 INNOVATIONS, STATE_SPACE, WHITE_NOISE = 0, 1, 2
 """how the parameters were found"""
-
-
-class SarimaxSettings(Settings):
-    """A SARIMAX model of the log returns of the close, and what of its forecasts the agent sees."""
-
-    forecast_len: int = Field(1, ge=0)
-    """bars ahead that are forecast: three columns each, the mean and both ends of the interval; 0 leaves them out"""
-    confidence_interval: float = Field(0.95, gt=0, lt=1)
-    """probability that the interval holds the return, if the model is right"""
-    order: tuple[int, int, int] = (1, 0, 1)
-    """autoregressive lags, differences, moving-average lags"""
-    seasonal_order: tuple[int, int, int, int] = (0, 0, 0, 0)
-    """the same at multiples of a season, and the season's length in bars"""
-    refit_bars: int = Field(0, ge=0)
-    """estimate anew every so many bars, on the `fit_bars` before; 0 estimates once, on train"""
-    fit_bars: int = Field(4_320, ge=100)
-    """bars that a walk-forward estimate sees, all of them past"""
-
-    @field_validator("order", "seasonal_order", mode="before")
-    @classmethod
-    def _by_commas(cls, lags: Any) -> Any:
-        """On a command line `1,0,1` is easier to write than a list."""
-        return lags.split(",") if isinstance(lags, str) else lags
-
-    @model_validator(mode="after")
-    def _is_a_model(self) -> "SarimaxSettings":
-        (p, d, q), (sp, sd, sq, season) = self.order, self.seasonal_order
-        if min(p, d, q, sp, sd, sq, season) < 0 or d + sd > 2:
-            raise ValueError(f"lags are 0 or more and differences 2 at most, but got {self.order} and {self.seasonal_order}")
-        if sp + sd + sq and (season < 2 or season <= max(p if sp else 0, q if sq else 0)):
-            raise ValueError(
-                f"a season must exceed the plain lags and 1 bar, but got {season} beside {self.order}; 24 is a day of hours"
-            )
-        if not sp + sd + sq and season:
-            raise ValueError(f"a season of {season} bars needs a seasonal lag or difference, but got {self.seasonal_order}")
-        return self
 
 
 Estimates = dict[str, np.ndarray]
@@ -160,6 +124,8 @@ def _estimate(content: bytes, order: tuple[int, int, int], seasonal_order: tuple
 
 
 def _by_innovations(returns: np.ndarray, order: tuple, seasonal_order: tuple) -> np.ndarray | None:
+    from statsmodels.tsa.arima.estimators.innovations import innovations_mle
+
     with warnings.catch_warnings(action="ignore"):  # start values that it replaces by itself
         try:
             found, details = innovations_mle(returns, order=order, seasonal_order=seasonal_order, demean=False)
@@ -171,6 +137,8 @@ def _by_innovations(returns: np.ndarray, order: tuple, seasonal_order: tuple) ->
 
 
 def _by_state_space(returns: np.ndarray, order: tuple, seasonal_order: tuple) -> np.ndarray | None:
+    from statsmodels.tsa.statespace.sarimax import SARIMAX
+
     with warnings.catch_warnings(action="ignore"):  # what it would warn of is what is asked below
         try:
             result = SARIMAX(returns, order=order, seasonal_order=seasonal_order).fit(disp=0, cov_type="none")
@@ -188,13 +156,15 @@ def _forecast(returns: np.ndarray, settings: SarimaxSettings, estimates: Estimat
     else:
         model = _state_space(tuple(params), settings.order, settings.seasonal_order)
         mean, deviation = forecast_all(model, returns, settings.forecast_len)
-    reach = norm.ppf(0.5 + settings.confidence_interval / 2) * deviation
+    reach = ndtri(0.5 + settings.confidence_interval / 2) * deviation
     stacked = np.stack([mean, mean - reach, mean + reach], axis=2)  # (n, horizon, what)
     return stacked.reshape(len(returns), 3 * settings.forecast_len) / PERCENT
 
 
 def _state_space(params: tuple[float, ...], order: tuple, seasonal_order: tuple) -> StateSpace:
     """The matrices that statsmodels gives the model; they do not depend on the data, so a few zeros stand for it."""
+    from statsmodels.tsa.statespace.sarimax import SARIMAX
+
     lags = 1 + sum(order) + seasonal_order[3] * sum(seasonal_order[:3])
     with warnings.catch_warnings(action="ignore"):
         result = SARIMAX(np.zeros(lags + 10), order=order, seasonal_order=seasonal_order).filter(np.array(params))

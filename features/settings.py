@@ -2,12 +2,47 @@
 
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
-from features.forecasters.settings import ForecastSettings
+from common import Settings, unknown
+from features.forecasters import ForecastSettings
 from features.indicators import INDICATORS
-from features.sarimax import SarimaxSettings
-from market import Settings, unknown
+
+
+class SarimaxSettings(Settings):
+    """A SARIMAX model of the log returns of the close, and what of its forecasts the agent sees."""
+
+    forecast_len: int = Field(1, ge=0)
+    """bars ahead that are forecast: three columns each, the mean and both ends of the interval; 0 leaves them out"""
+    confidence_interval: float = Field(0.95, gt=0, lt=1)
+    """probability that the interval holds the return, if the model is right"""
+    order: tuple[int, int, int] = (1, 0, 1)
+    """autoregressive lags, differences, moving-average lags"""
+    seasonal_order: tuple[int, int, int, int] = (0, 0, 0, 0)
+    """the same at multiples of a season, and the season's length in bars"""
+    refit_bars: int = Field(0, ge=0)
+    """estimate anew every so many bars, on the `fit_bars` before; 0 estimates once, on train"""
+    fit_bars: int = Field(4_320, ge=100)
+    """bars that a walk-forward estimate sees, all of them past"""
+
+    @field_validator("order", "seasonal_order", mode="before")
+    @classmethod
+    def _by_commas(cls, lags: Any) -> Any:
+        """On a command line `1,0,1` is easier to write than a list."""
+        return lags.split(",") if isinstance(lags, str) else lags
+
+    @model_validator(mode="after")
+    def _is_a_model(self) -> "SarimaxSettings":
+        (p, d, q), (sp, sd, sq, season) = self.order, self.seasonal_order
+        if min(p, d, q, sp, sd, sq, season) < 0 or d + sd > 2:
+            raise ValueError(f"lags are 0 or more and differences 2 at most, but got {self.order} and {self.seasonal_order}")
+        if sp + sd + sq and (season < 2 or season <= max(p if sp else 0, q if sq else 0)):
+            raise ValueError(
+                f"a season must exceed the plain lags and 1 bar, but got {season} beside {self.order}; 24 is a day of hours"
+            )
+        if not sp + sd + sq and season:
+            raise ValueError(f"a season of {season} bars needs a seasonal lag or difference, but got {self.seasonal_order}")
+        return self
 
 
 class FeatureSettings(Settings):

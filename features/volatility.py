@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from market import Candles, InputError
+from common import InputError
+from market import Candles
 
 FLAT = 1e-5
 """lowest volatility a bar: a tenth of a basis point, far below any cost, stands for a market that doesn't move"""

@@ -1,30 +1,6 @@
-"""Candles: read, check, simulate, split. Imports nothing of ours."""
+"""Candles: read, check, resample, simulate, split, and the ledger that opens the test range. Imports `common`."""
 
-from market.candles import CandleError, Candles, bar_name
-from market.command_line import CommandParser, exit_code
-from market.errors import InputError, unknown
-from market.files import write_atomically
-from market.folds import Fold, backtest_paths, combinatorial_purged, walk_forward
-from market.parquet import write_parquet
-from market.read import read_candles
-from market.resample import resample
-from market.settings import MarketSettings, Settings, SplitSettings, differences
-from market.simulate import MARKETS, simulate
-from market.simulated import SimulatedCandles
-from market.split import LockedTestRange, Part, Split, split
-from market.write import write_candles
+from lazy_loader import attach_stub
 
-__all__ = [
-    "MARKETS", "CandleError", "Candles", "CommandParser", "Fold", "InputError", "LockedTestRange", "MarketSettings", "Part",
-    "Settings", "SimulatedCandles", "Split", "SplitSettings", "backtest_paths", "bar_name", "combinatorial_purged",
-    "differences", "exit_code", "load_candles", "read_candles", "resample", "simulate", "split", "unknown", "walk_forward",
-    "write_atomically", "write_candles", "write_parquet",
-]  # fmt: skip
-
-
-def load_candles(settings: MarketSettings) -> Candles:
-    """The candles that the settings ask for: the file's, or simulated ones."""
-    if settings.file is not None:
-        return read_candles(settings.file, settings.repair)
-    params = {"edge": settings.edge} if settings.simulate == "bitcoin" else {}
-    return simulate(settings.simulate, settings.bars, settings.seed, **params)
+# The names stand in __init__.pyi; each is loaded when it is first used.
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

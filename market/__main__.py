@@ -14,16 +14,15 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
+from common import CommandParser, InputError, exit_code
 from market.candles import Candles, bar_name
 from market.checks import JUMP_DEVIATIONS, Problem, Report, check
-from market.command_line import CommandParser, exit_code
 from market.download import download, progress_bar
-from market.errors import InputError
 from market.layouts import read_raw
 from market.read import read_and_repair, read_candles
 from market.repair import MAX_FILLED_BARS
-from market.resample import parse_bar, resample
-from market.simulate import simulate
+from market.resampling import parse_bar, resample
+from market.simulation.markets import simulate
 from market.write import write_candles
 
 CONSOLE = Console(soft_wrap=True, highlight=False)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from market.errors import InputError
+from common import InputError
 
 COLUMNS = ("open", "high", "low", "close", "volume", "quote_volume")
 YEAR = pd.Timedelta(days=365.25)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from market.candles import COLUMNS, CandleError, bar_name
-from market.layouts import Raw
+from market.raw_table import Raw
 
 PRICES = ("open", "high", "low", "close")
 JUMP_DEVIATIONS = 60.0

@@ -19,11 +19,11 @@ import pyarrow.parquet as pq
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from common import InputError
 from market.candles import COLUMNS
-from market.errors import InputError
+from market.download_journal import VALUES, Partial
 from market.exchange import Bars, DownloadError, Exchange, readable
 from market.parquet import read_parquet_meta, write_parquet
-from market.partial import VALUES, Partial
 
 OVERLAP_BARS = 2
 """each page asks again for the last bars of the one before: the pages must agree there"""

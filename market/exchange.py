@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
-from market.errors import InputError, unknown
+from common import InputError, unknown
 
 Answer = TypeVar("Answer")
 Bars = dict[int, tuple[float, ...]]

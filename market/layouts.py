@@ -1,83 +1,38 @@
 """Reads the bytes of any known candle file into one raw table. Nothing is judged or mended here: see `checks` and `repair`.
 
-The layout is found by looking at the content, never at the file's name.
+The layout is found by looking at the content, never at the file's name. A new one is an entry of `LAYOUTS` and its reader.
 """
 
 import gzip
 import io
 import json
 import zlib
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
-from pyarrow import compute as pc
 from pyarrow import csv, parquet
 
-from market.candles import COLUMNS, CandleError
-from market.times import parse_times
+from market.candles import CandleError
+from market.raw_table import NO_NUMBER, Raw, from_table
 
-KNOWN = (
-    "CryptoDataDownload CSV (Date or Unix, Symbol, Open, High, Low, Close, Volume BTC, Volume USD, or VolumeFrom, VolumeTo), "
-    "Kaggle CSV (Timestamp, ..., Volume_(BTC)), Binance kline CSV, any CSV or Parquet with time, open, high, low, close, volume, "
-    "Poloniex returnChartData JSON; each also gzipped"
-)
 BINANCE = ["open_time", "open", "high", "low", "close", "volume", "close_time", "quote_volume", "count", "taker", "taker_q", "x"]
-ALIASES = {
-    "time": ("time", "timestamp", "date", "datetime", "open time", "date time", "candle time"),
-    "unix": ("unix", "unix timestamp", "unix time", "epoch"),
-    "symbol": ("symbol", "pair", "ticker"),
-    "open": ("open", "o", "open price"),
-    "high": ("high", "h", "high price"),
-    "low": ("low", "l", "low price"),
-    "close": ("close", "c", "close price"),
-    "volume": ("volume", "vol", "v", "volumefrom", "volume from", "base volume", "volume base"),
-    "quote_volume": ("volumeto", "volume to", "quote volume", "quotevolume", "quote asset volume", "volume currency", "turnover"),
-    "filled": ("filled",),
-}
-NAMES = {alias: name for name, aliases in ALIASES.items() for alias in aliases}
-QUOTES = (
-    "usd", "usdt", "usdc", "busd", "tusd", "fdusd", "dai", "eur", "gbp", "jpy", "krw", "aud", "cad", "chf", "try", "brl", "inr",
-    "rub", "uah", "zar", "mxn", "sgd", "hkd", "nzd", "pln", "sek",
-)  # fmt: skip
-COINS = (
-    "btc", "xbt", "eth", "ltc", "xrp", "bch", "sol", "ada", "doge", "dot", "link", "xlm", "xmr", "etc", "dash", "zec", "eos",
-    "trx", "bnb", "avax",
-)  # fmt: skip
-NO_NUMBER = ("", "nan", "na", "null", "none", "n/a")
 
 
-@dataclass
-class Raw:
-    """A candle file as it is.
+class Layout(NamedTuple):
+    """One way in which people keep candles.
 
     Args:
-        frame: float64 `COLUMNS`, NaN where a cell is empty or unreadable; `quote_volume` is NaN throughout if there is none.
-        time: datetime64[ns], UTC, NaT where unreadable; the order is the file's.
-        place: what a row is called: `line` (CSV), `row` (Parquet) or `element` (JSON), counted from 1.
-        numbers: int64 (T,) the line, row or element of each bar.
-        unreadable: cells that are no time or no number: row of the frame -> (column, text).
-        filled: bool (T,), bars that an earlier repair filled in.
-        source: what the file says of its origin (our own Parquet does).
-        notes: what the reader derived, in words.
+        name: for people, in the message that lists what is known.
+        recognise: whether a file's content is of this layout; the first of `LAYOUTS` that says so reads it.
+        read: the content, as it is.
     """
 
-    path: Path
-    layout: str
-    frame: pd.DataFrame
-    time: np.ndarray
-    place: str
-    numbers: np.ndarray
-    symbol: str
-    filled: np.ndarray
-    source: str = ""
-    unreadable: dict[int, tuple[str, str]] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-
-    def __len__(self) -> int:
-        return len(self.time)
+    name: str
+    recognise: Callable[[bytes], bool]
+    read: Callable[[Path, bytes], Raw]
 
 
 def read_raw(path: Path) -> Raw:
@@ -90,28 +45,36 @@ def read_raw(path: Path) -> Raw:
     if not path.is_file():
         raise FileNotFoundError(f"there is no candle file {path}; check the path, or leave it out for the simulated market")
     try:
-        return _from_content(path, path.read_bytes())
+        content = _unpacked(path, path.read_bytes())
+        return next(layout for layout in LAYOUTS if layout.recognise(content)).read(path, content)
     except (CandleError, OSError):
         raise
     except Exception as error:  # a foreign file can be wrong in ways that no list holds; its name and one line serve the user
         raise CandleError(f"{path} cannot be read ({_first_line(error)}); {_known()}") from error
 
 
-def _from_content(path: Path, content: bytes) -> Raw:
-    if content[:2] == b"\x1f\x8b":
-        try:
-            content = gzip.decompress(content)
-        except (OSError, EOFError, zlib.error) as error:
-            raise CandleError(f"{path} is damaged gzip ({error}); fetch it again") from None
-    if content[:4] == b"PAR1":
-        try:
-            return _from_table(path, "Parquet", parquet.read_table(io.BytesIO(content)), "row", None)
-        except (pa.ArrowException, OSError) as error:
-            raise CandleError(f"{path} is damaged Parquet ({_first_line(error)}); fetch it again") from None
-    start = content[:1024].lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
-    if start in (b"[", b"{"):
-        return _from_json(path, content)
-    return _from_csv(path, content)
+def _unpacked(path: Path, content: bytes) -> bytes:
+    if content[:2] != b"\x1f\x8b":
+        return content
+    try:
+        return gzip.decompress(content)
+    except (OSError, EOFError, zlib.error) as error:
+        raise CandleError(f"{path} is damaged gzip ({error}); fetch it again") from None
+
+
+def _is_parquet(content: bytes) -> bool:
+    return content[:4] == b"PAR1"
+
+
+def _read_parquet(path: Path, content: bytes) -> Raw:
+    try:
+        return from_table(path, "Parquet", parquet.read_table(io.BytesIO(content)), "row", _known())
+    except (pa.ArrowException, OSError) as error:
+        raise CandleError(f"{path} is damaged Parquet ({_first_line(error)}); fetch it again") from None
+
+
+def _is_json(content: bytes) -> bool:
+    return content[:1024].lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"[", b"{")
 
 
 def _from_json(path: Path, content: bytes) -> Raw:
@@ -135,32 +98,43 @@ def _from_json(path: Path, content: bytes) -> Raw:
         table = pa.table(columns)
     except pa.ArrowException:
         table = pa.table({name: [None if v is None else str(v) for v in values] for name, values in columns.items()})
-    return _from_table(path, "Poloniex JSON", table, "element", None)
+    return from_table(path, "Poloniex JSON", table, "element", _known())
 
 
-def _from_csv(path: Path, content: bytes) -> Raw:
-    text = content[:8192].removeprefix(b"\xef\xbb\xbf").decode("utf-8", errors="replace")
-    if "\0" in text or text[:-1].count("\ufffd") > len(text) // 20:
-        raise CandleError(f"{path} is no text and no Parquet file; {_known()}")
-    head = text.splitlines()
-    skipped, delimiter = _header_line(path, head)
-    cells = [cell.strip().strip('"') for cell in head[skipped].split(delimiter)]
-    headless = len(cells) in (11, 12) and all(_is_number(cell) for cell in cells)
-    names = BINANCE[: len(cells)] if headless else _unique(cells)
+def _is_binance(content: bytes) -> bool:
+    """Klines have no header: the first line is all numbers."""
+    head = content[:8192].removeprefix(b"\xef\xbb\xbf").decode("utf-8", errors="replace").splitlines()
+    found = _first_row(head)
+    return found is not None and len(found.cells) in (11, 12) and all(_is_number(cell) for cell in found.cells)
+
+
+def _read_binance(path: Path, content: bytes) -> Raw:
+    row = _require_row(path, content)
+    return _from_csv(path, content, "Binance CSV", BINANCE[: len(row.cells)], row.skipped, row.delimiter)
+
+
+def _read_csv(path: Path, content: bytes) -> Raw:
+    """With a header."""
+    row = _require_row(path, content)
+    return _from_csv(path, content, "CSV", _unique(row.cells), row.skipped + 1, row.delimiter)
+
+
+def _from_csv(path: Path, content: bytes, layout: str, names: list[str], skip: int, delimiter: str) -> Raw:
+    """The rows behind the first `skip` lines."""
     table, problems = None, ""
     for as_text in (False, True):  # text is slower, but every odd cell can then be named
         try:
-            table = _read_csv(content, names, skipped if headless else skipped + 1, delimiter, as_text)
+            table = _arrow_table(content, names, skip, delimiter, as_text)
             break
         except pa.ArrowInvalid as error:
             problems = _first_line(error)
-    numbers = _line_numbers(content, skipped if headless else skipped + 1)
+    numbers = _line_numbers(content, skip)
     if table is None or len(numbers) != len(table):
         raise CandleError(_ragged_line(path, content, numbers, len(names), delimiter, problems))
-    return _from_table(path, "Binance CSV" if headless else "CSV", table, "line", numbers)
+    return from_table(path, layout, table, "line", _known(), numbers)
 
 
-def _read_csv(content: bytes, names: list[str], skip: int, delimiter: str, as_text: bool) -> pa.Table:
+def _arrow_table(content: bytes, names: list[str], skip: int, delimiter: str, as_text: bool) -> pa.Table:
     return csv.read_csv(
         pa.BufferReader(content),
         read_options=csv.ReadOptions(column_names=names, skip_rows=skip, block_size=8 << 20),
@@ -173,14 +147,32 @@ def _read_csv(content: bytes, names: list[str], skip: int, delimiter: str, as_te
     )
 
 
-def _header_line(path: Path, head: list[str]) -> tuple[int, str]:
-    """How many lines stand before the header (a banner is a line without a delimiter), and the delimiter."""
+class _Row(NamedTuple):
+    """The first line with cells: a banner is a line without a delimiter."""
+
+    skipped: int  # lines before it
+    delimiter: str
+    cells: list[str]
+
+
+def _first_row(head: list[str]) -> _Row | None:
     for number, line in enumerate(head[:3]):
         for delimiter in (",", ";", "\t", "|"):
             if line.count(delimiter) >= 4:
-                return number, delimiter
-    seen = [cell.strip()[:30] for cell in (head or [""])[0].split(",")][:20]
-    raise CandleError(f"{path} has the columns {seen}; {_known()}")
+                return _Row(number, delimiter, [cell.strip().strip('"') for cell in line.split(delimiter)])
+    return None
+
+
+def _require_row(path: Path, content: bytes) -> _Row:
+    text = content[:8192].removeprefix(b"\xef\xbb\xbf").decode("utf-8", errors="replace")
+    if "\0" in text or text[:-1].count("\ufffd") > len(text) // 20:
+        raise CandleError(f"{path} is no text and no Parquet file; {_known()}")
+    head = text.splitlines()
+    row = _first_row(head)
+    if row is None:
+        seen = [cell.strip()[:30] for cell in (head or [""])[0].split(",")][:20]
+        raise CandleError(f"{path} has the columns {seen}; {_known()}")
+    return row
 
 
 def _line_numbers(content: bytes, skip: int) -> np.ndarray:
@@ -206,99 +198,6 @@ def _ragged_line(path: Path, content: bytes, numbers: np.ndarray, width: int, de
     return f"{path} cannot be read as a table ({problems or 'quoted cells span lines'}); {_known()}"
 
 
-def _from_table(path: Path, layout: str, table: pa.Table, place: str, numbers: np.ndarray | None) -> Raw:
-    """Name the columns, then turn each into numbers or times."""
-    names = _named(path, table.column_names)
-    numbers = np.arange(1, len(table) + 1) if numbers is None else numbers
-    lacking = {"open", "high", "low", "close", "volume"} - names.keys()
-    if lacking or not {"time", "unix"} & names.keys():
-        raise CandleError(f"{path} has the columns {table.column_names}; {_known()}")
-    if len(table) < 2:
-        raise CandleError(f"candles need at least 2 bars, but {path} has {len(table)}; give a longer file")
-    raw = Raw(
-        path, layout, pd.DataFrame(), np.empty(0), place,
-        numbers, _symbol(path, table, names, place, numbers), np.zeros(len(table), bool),
-    )  # fmt: skip
-    raw.source = (table.schema.metadata or {}).get(b"source", b"").decode(errors="replace")
-    values = np.full((len(table), len(COLUMNS)), np.nan, order="F")  # pandas takes such an array as it is
-    for k, name in enumerate(COLUMNS):
-        if name in names:
-            values[:, k], odd = _numbers(table.column(names[name]))
-            raw.unreadable |= {row: (name, text) for row, text in odd.items()}
-    raw.frame = pd.DataFrame(values, columns=list(COLUMNS), copy=False)
-    if "filled" in names:
-        raw.filled = _flags(path, table.column(names["filled"]))
-    raw.time, odd = _times(table, names)
-    raw.unreadable |= {row: ("time", text) for row, text in odd.items()}
-    return raw
-
-
-def _times(table: pa.Table, names: dict[str, str]) -> tuple[np.ndarray, dict[int, str]]:
-    """Times of the date column, or of the Unix column where there is no date; where both are, they must agree."""
-    chosen = names.get("time", names.get("unix", ""))
-    times, odd = parse_times(table.column(chosen))
-    if "time" in names and "unix" in names:
-        other, _ = parse_times(table.column(names["unix"]))
-        differ = np.flatnonzero((times != other) & ~np.isnat(times) & ~np.isnat(other))
-        for row in differ:
-            odd[int(row)] = f"{pd.Timestamp(times[row])}, but its Unix time says {pd.Timestamp(other[row])}"
-        times[differ] = np.datetime64("NaT")
-    return times, odd
-
-
-def _numbers(column: pa.ChunkedArray) -> tuple[np.ndarray, dict[int, str]]:
-    """float64 values, NaN for empty cells; and the text of the cells that are neither empty nor a number."""
-    if pa.types.is_floating(column.type) or pa.types.is_integer(column.type) or pa.types.is_null(column.type):
-        return column.cast(pa.float64()).to_numpy(), {}
-    text = column.cast(pa.string()).to_pandas().astype(object).where(lambda cells: cells.notna(), "")
-    values = pd.to_numeric(text, errors="coerce").to_numpy(np.float64)
-    missing = np.flatnonzero(np.isnan(values))
-    odd = {int(row): str(text.iloc[row]) for row in missing if str(text.iloc[row]).strip().lower() not in NO_NUMBER}
-    return values, odd
-
-
-def _named(path: Path, columns: list[str]) -> dict[str, str]:
-    """Our name -> the file's name. `Volume BTC` is a base volume and `Volume USD` a quote volume, by the currency's name; a
-    `Volume MA` is neither."""
-    found: dict[str, list[str]] = {}
-    for column in columns:
-        key = " ".join("".join(c if c.isalnum() else " " for c in column.lower()).split())
-        name, currency = NAMES.get(key), key.removeprefix("volume ")
-        if name is None and currency != key and currency in (*QUOTES, *COINS):
-            name = "quote_volume" if currency in QUOTES else "volume"
-        if name:
-            found.setdefault(name, []).append(column)
-    for name in COLUMNS:
-        if len(found.get(name, [])) > 1:
-            raise CandleError(f"one column must be the {name}, but {path} has {found[name]}; rename or drop all but one")
-    return {name: claims[0] for name, claims in found.items()}
-
-
-def _flags(path: Path, column: pa.ChunkedArray) -> np.ndarray:
-    """bool (T,) of a `filled` column."""
-    words = column.cast(pa.string()).to_pandas().astype(object).str.strip().str.lower()
-    wrong = words[~words.isin(["true", "false"])]
-    if len(wrong):
-        raise CandleError(f"`filled` must be true or false, but {path} has {wrong.iloc[0]!r}; drop the column")
-    return (words == "true").to_numpy(bool)
-
-
-def _symbol(path: Path, table: pa.Table, names: dict[str, str], place: str, numbers: np.ndarray) -> str:
-    """The one symbol of the file; what its Parquet metadata says, or BTC/USD, where no column does."""
-    if "symbol" in names:
-        cells = table.column(names["symbol"]).cast(pa.string()).fill_null("")
-        first = cells[0].as_py()
-        others = np.flatnonzero(pc.not_equal(cells, first).to_numpy())
-        if len(others):
-            row = int(others[0])
-            raise CandleError(
-                f"a file must hold one symbol, but {place} {numbers[row]} of {path} has {cells[row].as_py()!r} after {first!r}; "
-                "keep the rows of one"
-            )
-        return first or "BTC/USD"
-    return (table.schema.metadata or {}).get(b"symbol", b"BTC/USD").decode(errors="replace")
-
-
 def _unique(cells: list[str]) -> list[str]:
     """Arrow wants unique names; a repeated or empty one is an unknown column."""
     return [cell if cell and cells.index(cell) == i else f"column {i + 1}" for i, cell in enumerate(cells)]
@@ -312,9 +211,23 @@ def _is_number(cell: str) -> bool:
     return True
 
 
-def _known() -> str:
-    return f"the known layouts are {KNOWN}"
-
-
 def _first_line(error: Exception) -> str:
     return str(error).splitlines()[0][:160] if str(error) else type(error).__name__
+
+
+LAYOUTS = [
+    Layout("Parquet with time, open, high, low, close, volume", _is_parquet, _read_parquet),
+    Layout("Poloniex returnChartData JSON", _is_json, _from_json),
+    Layout("Binance kline CSV", _is_binance, _read_binance),
+    Layout(
+        "any CSV with a header (time, open, high, low, close, volume), such as CryptoDataDownload's (Date or Unix, Symbol, Open, "
+        "High, Low, Close, Volume BTC, Volume USD, or VolumeFrom, VolumeTo) and Kaggle's (Timestamp, ..., Volume_(BTC))",
+        lambda content: True,
+        _read_csv,
+    ),
+]
+"""in the order in which they are tried"""
+
+
+def _known() -> str:
+    return f"the known layouts are {'; '.join(layout.name for layout in LAYOUTS)}; each also gzipped"

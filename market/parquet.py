@@ -7,9 +7,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from common import InputError, write_atomically
 from market.candles import COLUMNS
-from market.errors import InputError
-from market.files import write_atomically
 
 TIME = pa.timestamp("ns", tz="UTC")
 

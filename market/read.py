@@ -7,9 +7,9 @@ import pandas as pd
 
 from market.candles import Candles
 from market.checks import check
-from market.layouts import Raw, read_raw
-from market.repair import MAX_FILLED_BARS, Change
-from market.repair import repair as mend
+from market.layouts import read_raw
+from market.raw_table import Raw
+from market.repair import MAX_FILLED_BARS, Change, repair as mend
 
 
 def read_candles(path: str | Path, repair: bool = False) -> Candles:

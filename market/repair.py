@@ -7,7 +7,7 @@ import pandas as pd
 
 from market.candles import COLUMNS, CandleError
 from market.checks import check, swapped_rows, unfinished, without_trades
-from market.layouts import Raw
+from market.raw_table import Raw
 
 MAX_FILLED_BARS = 24
 

@@ -1,21 +1,11 @@
-"""The base of every settings class, the settings of this room, and what differs between two dumps of settings."""
+"""The settings of the candles: where they come from, and how they are split."""
 
-import json
 from pathlib import Path
-from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from market.errors import unknown
-from market.simulate import MARKETS
-
-
-class Settings(BaseModel):
-    """A frozen, validated group of settings; an unknown name is an error, the attribute's docstring is its help."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False, validate_default=True
-    )
+from common import Settings, unknown
+from market.simulation.markets import MARKETS
 
 
 class MarketSettings(Settings):
@@ -60,21 +50,3 @@ class SplitSettings(Settings):
                 f"but got {self.train} + {self.validation}; lower one"
             )
         return self
-
-
-def differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:
-    """What differs between two nested JSON dicts, as `name: old -> new`."""
-    found = []
-    for name in sorted(old.keys() | new.keys()):
-        before, after = old.get(name), new.get(name)
-        if isinstance(before, dict) and isinstance(after, dict):
-            found += differences(before, after, f"{prefix}{name}.")
-        elif json.dumps(before) != json.dumps(after):
-            found.append(f"{prefix}{name}: {_in_words(before, after)}")
-    return found
-
-
-def _in_words(before: Any, after: Any) -> str:
-    """Numbers in four digits, if these tell them apart."""
-    short = [f"{value:.4g}" if isinstance(value, float) else str(value) for value in (before, after)]
-    return " -> ".join(short if short[0] != short[1] else (repr(before), repr(after)))

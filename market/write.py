@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from common import write_atomically
 from market.candles import CandleError, Candles
-from market.files import write_atomically
 from market.parquet import write_parquet
 
 

@@ -1,53 +1,151 @@
 """Imports run only downwards, and the house is what the README says."""
 
 import ast
+import importlib
 import re
+import subprocess
+import sys
 import tomllib
+from graphlib import TopologicalSorter
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
-ORDER = ["market", "features", "envs", "agents", "evaluation", "configs"]
-SCRIPTS = ["optimize", "train", "backtest", "forecast"]
-FRONT_DOORS = ["features.forecasters"]  # a room within a room
+ORDER = ["common", "market", "features", "envs", "agents", "evaluation", "training", "search", "configs"]
+PARTS = ["episode", "audit", "oracles", "statistics", "backtest", "report", "forecasts"]
+"""of `evaluation`, in the order in which they may import each other; `audit` and `oracles` are neighbours"""
+SCRIPTS = ["optimize", "train", "backtest", "forecast", "audit"]
+PACKAGES = [
+    ".".join(path.parent.relative_to(ROOT).parts) for room in ORDER for path in sorted((ROOT / room).rglob("__init__.py"))
+]
 
 
-def imported_rooms(path: Path) -> set[str]:
+def imported(path: Path) -> set[str]:
+    """Every module that a file names in an import, `from a import b` as both `a` and `a.b`."""
     names = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            names |= {alias.name.split(".")[0] for alias in node.names}
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path} imports relatively; name the room"
-            names.add((node.module or "").split(".")[0])
-    return names & {*ORDER, *SCRIPTS}
+            names |= {str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
+
+
+def imported_rooms(path: Path) -> set[str]:
+    return {name.split(".")[0] for name in imported(path)} & {*ORDER, *SCRIPTS}
+
+
+def sources(folder: str) -> list[Path]:
+    return sorted((ROOT / folder).rglob("*.py"))
+
+
+def modules_below(package: str) -> set[str]:
+    return {path.stem for path in (ROOT / package.replace(".", "/")).iterdir() if path.suffix == ".py" or path.is_dir()}
 
 
 @pytest.mark.parametrize("room", ORDER)
 def test_imports_run_only_downwards(room):
-    """The laboratory's command is a script: it reads an experiment."""
     allowed = set(ORDER[: ORDER.index(room) + 1])
-    for path in (ROOT / room).rglob("*.py"):
-        assert imported_rooms(path) <= (set(ORDER) if path == ROOT / "evaluation" / "__main__.py" else allowed), path
+    for path in sources(room):
+        assert imported_rooms(path) <= allowed, path
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_the_parts_of_evaluation_import_only_downwards(part):
+    neighbours = {"audit": {"oracles"}, "oracles": {"audit"}}.get(part, set())
+    allowed = {*PARTS[: PARTS.index(part) + 1]} - neighbours
+    paths = [ROOT / "evaluation" / "episode.py"] if part == "episode" else sources(f"evaluation/{part}")
+    for path in paths:
+        named = {name.split(".")[1] for name in imported(path) if name.startswith("evaluation.")}
+        assert named & set(PARTS) <= allowed, path
+        assert "evaluation" not in imported(path) or {f"evaluation.{other}" for other in PARTS} & imported(path), path
+
+
+def test_no_module_imports_itself_through_others():
+    """No circle between modules; what only a type checker sees does not count."""
+    graph = {}
+    for path in (path for room in ORDER for path in sources(room)):
+        name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        graph[name] = {other for other in imported_at_once(path) if other != name}
+    graph = {name: {other for other in others if other in graph} for name, others in graph.items()}
+    TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle
+
+
+def imported_at_once(path: Path) -> set[str]:
+    """The modules that importing the file imports: not those within its functions, nor below `if TYPE_CHECKING`."""
+    tree = ast.parse(path.read_text())
+    names = set()
+    for node in tree.body:
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                names.add(behind_the_door(f"{node.module}", alias.name))
+    return names
+
+
+def behind_the_door(package: str, name: str) -> str:
+    """The module that `from package import name` gets the name from."""
+    stub = ROOT / package.replace(".", "/") / "__init__.pyi"
+    if not stub.exists():
+        return package
+    for node in ast.walk(ast.parse(stub.read_text())):
+        if isinstance(node, ast.ImportFrom) and any(alias.name == name for alias in node.names):
+            return behind_the_door(f"{package}.{node.module}", name)
+    return f"{package}.{name}"  # a module
 
 
 @pytest.mark.parametrize("room", ORDER)
-def test_a_room_is_entered_through_its_front_door(room):
-    """Other rooms and the scripts import `room`, never `room.something`, which has no door of its own."""
-    outside = [path for other in ORDER if other != room for path in (ROOT / other).rglob("*.py")]
+def test_a_room_is_entered_through_a_front_door(room):
+    """Other rooms and the scripts import from packages, never from `room.module`, which has no door of its own."""
+    outside = [path for other in ORDER if other != room for path in sources(other)]
     for path in [*outside, *(ROOT / f"{script}.py" for script in SCRIPTS)]:
         entered = re.findall(rf"^\s*(?:from|import) ({room}\.[\w.]+)", path.read_text(), re.MULTILINE)
-        assert set(entered) <= set(FRONT_DOORS), path
+        assert set(entered) <= set(PACKAGES), path
+
+
+@pytest.mark.parametrize("package", [package for package in PACKAGES if package != "market.simulation"])
+def test_a_front_door_opens_and_hides_no_module(package):
+    """Each name is there; none is that of a module, which importing the module would put in the name's place."""
+    door = importlib.import_module(package)
+    assert door.__all__
+    for name in door.__all__:
+        value = getattr(door, name)
+        assert name not in modules_below(package) or isinstance(value, ModuleType), name
+
+
+def test_the_front_door_of_evaluation_names_what_a_user_imports():
+    assert len(importlib.import_module("evaluation").__all__) <= 25
 
 
 def test_the_forecasters_know_nothing_of_the_pipeline_above_them():
-    """They are a room between the candles and the columns: of `features` they take SARIMAX and the sealed files."""
-    for path in (ROOT / "features" / "forecasters").glob("*.py"):
-        imported = re.findall(r"^\s*(?:from|import) (features[\w.]*) import (.*)$", path.read_text(), re.MULTILINE)
-        outside = {(room, names) for room, names in imported if not room.startswith("features.forecasters")}
-        assert outside <= {("features", "sarimax"), ("features.sealed", "SealError, read_sealed, write_sealed"),
-                           ("features.sealed", "read_sealed, write_sealed")}, path  # fmt: skip
+    """They are a room between the candles and the columns: of `features` they take SARIMAX alone."""
+    for path in sources("features/forecasters"):
+        ours = {name for name in imported(path) if name.startswith("features.") and not name.startswith("features.forecasters")}
+        assert ours <= {"features.sarimax"}, path
+
+
+LIGHT = (
+    "import sys; {}; print(*sorted({{'torch', 'statsmodels', 'stable_baselines3', 'matplotlib', 'optuna'}} & set(sys.modules)))"
+)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import envs",
+        "from envs import BitcoinTradingEnv, BitcoinTradingVectorEnv, EnvSettings",
+        "import configs; configs.make_parser('a\\n\\nb')",
+        *(f"import {script}" for script in SCRIPTS),
+    ],
+)
+def test_what_is_not_needed_is_not_imported(code):
+    """Seconds of torch, statsmodels and Stable-Baselines3 for who only wants an environment, or the help of a script."""
+    said = subprocess.run([sys.executable, "-c", LIGHT.format(code)], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert said.split() == []
 
 
 def test_the_kernel_imports_nothing_of_ours():

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from configs import load_experiment
-from evaluation import find_study, finished_trials
+from search import find_study, finished_trials
 
 ROOT = Path(__file__).parents[1]
 SMALL = ["--config", "small.yaml"]

@@ -16,6 +16,7 @@ from evaluation.audit.futures import plain, require_room
 from evaluation.audit.report import AuditReport, Check, Tally
 from evaluation.audit.rows import Scene, aligned_rows, candles_alone, causal_features, fitted_on_train_alone, pure_transform
 from evaluation.audit.starts import drift_of_starts, lookback_enough
+from evaluation.audit.tolerances import START_TOLERANCE
 from evaluation.audit.trading import (
     AgentFactory,
     EnvFactory,
@@ -28,9 +29,6 @@ from evaluation.audit.trading import (
 )
 from features import FeaturePipeline
 from market import Candles
-
-START_TOLERANCE = 0.1
-"""scaled units that a column may differ by if the candles begin later; see `AuditReport.drift`"""
 
 PROMISES = {
     "fitted on train": "what is estimated, and every row, is the same whatever follows the train range",

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from market import Candles, InputError
+from common import InputError
+from market import Candles
 
 DEEPEST = 6
 """levels of nested objects that are searched for estimated values"""

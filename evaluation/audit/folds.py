@@ -3,11 +3,12 @@
 import numpy as np
 import pandas as pd
 
+from common import InputError
 from evaluation.audit.compare import Rows, differences, fit
 from evaluation.audit.futures import Cut
 from evaluation.audit.report import Tally
 from evaluation.audit.rows import Scene
-from market import Candles, InputError
+from market import Candles
 
 
 def has_folds(scene: Scene) -> bool:

@@ -5,7 +5,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from market import Candles, InputError
+from common import InputError
+from market import Candles
 
 LEVELS = {"another market": 1.0, "a thousandfold": 1e3, "a thousandth": 1e-3}
 """random candles at the level of the last known close, far above and far below it: what clipping hides at one shows at another"""

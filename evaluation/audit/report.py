@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 from rich.table import Table
 
-from market import InputError
+from common import InputError
 
 
 @dataclass(frozen=True)

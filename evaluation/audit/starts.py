@@ -6,12 +6,11 @@ import pandas as pd
 from evaluation.audit.compare import transform
 from evaluation.audit.report import Tally
 from evaluation.audit.rows import Scene
+from evaluation.audit.tolerances import LIVE_TOLERANCE
 
 AT_ONCE, A_DAY, A_WEEK, LONG = "at the first row", "24 bars on", "168 bars on", "1000 bars on"
 LATER = {AT_ONCE: 0, A_DAY: 24, A_WEEK: 168, LONG: 1000}
 """bars after the first row that both series have"""
-LIVE_TOLERANCE = 1e-6
-"""scaled units by which a row of the look-back alone may differ"""
 LIVE_ROWS = 24
 
 

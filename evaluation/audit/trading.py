@@ -6,13 +6,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from common import InputError
 from envs import BitcoinTradingEnv, EnvSettings
 from evaluation.audit.compare import estimated, other_estimates, unequal
 from evaluation.audit.futures import KINDS, LEVELS, REMOVED, Cut, whole_cuts
 from evaluation.audit.report import Tally
 from evaluation.audit.rows import Scene
 from features import FeatureMatrix
-from market import Candles, InputError
+from market import Candles
 
 PLAYED_BARS = 256
 """bars before the cut that an episode begins at"""

@@ -8,8 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
-from evaluation.figures import log_axis, save_figure, time_axis
+from common import write_png
 from evaluation.forecasts.scores import LAST_VALUE, Comparison
+from evaluation.report.axes import log_axis, time_axis
 from features.forecasters import Epoch
 from market import Candles
 
@@ -37,7 +38,7 @@ def draw_loss_curves(history: list[Epoch], title: str, path: Path) -> None:
     panels[1].set_xlabel("epoch")
     panels[1].xaxis.set_major_locator(MaxNLocator(integer=True))
     panels[0].set_title(title, loc="left", fontsize=12)
-    save_figure(figure, path)
+    write_png(figure, path)
 
 
 def draw_skill(comparison: Comparison, title: str, path: Path) -> None:
@@ -60,7 +61,7 @@ def draw_skill(comparison: Comparison, title: str, path: Path) -> None:
     axes.grid(True, axis="x", color="#e6e6e6", linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_title(title, loc="left", fontsize=12)
-    save_figure(figure, path)
+    write_png(figure, path)
 
 
 def draw_dots(candles: Candles, ends: np.ndarray, paths: np.ndarray, title: str, path: Path) -> None:
@@ -84,7 +85,7 @@ def draw_dots(candles: Candles, ends: np.ndarray, paths: np.ndarray, title: str,
     below.set_title(f"the last {len(shown)} paths", loc="left", fontsize=11)
     for axes in (above, below):
         axes.legend(loc="best", frameon=False)
-    save_figure(figure, path)
+    write_png(figure, path)
 
 
 def draw_boxes(errors: pd.DataFrame, reference: float, title: str, path: Path) -> None:
@@ -112,7 +113,7 @@ def draw_boxes(errors: pd.DataFrame, reference: float, title: str, path: Path) -
     figure.axes[0].legend(frameon=False)
     figure.supylabel("mean squared error, USD²")
     figure.suptitle(title, x=0.01, ha="left", fontsize=12)
-    save_figure(figure, path)
+    write_png(figure, path)
 
 
 def _dots(axes: Axes, candles: Candles, ends: np.ndarray, paths: np.ndarray, size: float) -> None:

@@ -13,12 +13,11 @@ from rich.progress import Progress
 from rich.table import Table
 from scipy.stats import ttest_ind
 
+from common import InputError, RunError, run_side_by_side, write_atomically, write_json
 from evaluation.forecasts.figures import draw_boxes
-from evaluation.forecasts.scores import price_errors
-from evaluation.processes import run_side_by_side
-from evaluation.runs import RunError, write_json
-from features.forecasters import FORECASTERS, FittedForecaster, ForecastSettings, fit_and_stop, fit_forecaster, windows_of
-from market import InputError, Split, write_atomically
+from evaluation.forecasts.scores import last_value, price_errors
+from features.forecasters import FORECASTERS, ForecastSettings, fit_and_stop, fit_forecaster, windows_of
+from market import Split
 
 GROUPS = ("kernel", "bias", "recurrent", "activity")
 WEIGHTS = (0.1, 0.01, 0.001, 0.0001)
@@ -97,12 +96,12 @@ def conclude(folder: Path, model: str, split: Split, settings: ForecastSettings,
     """Print and write the table, the box plot and the words of a run whose trainings are all done."""
     results, title = read_results(folder, jobs), f"{model}: mean squared error on validation, USD²"
     described = describe(results)
-    last_value = price_error(FittedForecaster("last_value", settings, {}).forecast(split.validation.own), split, settings)
+    reference = price_error(last_value(settings).forecast(split.validation.own), split, settings)
     write_atomically(folder / "results.csv", results.to_csv(index=False))
     write_atomically(folder / "describe.csv", described.to_csv())
-    draw_boxes(results, last_value, title, folder / "figures" / "regularization.png")
+    draw_boxes(results, reference, title, folder / "figures" / "regularization.png")
     console.print(penalties_table(described, title))
-    console.print(f"{penalties_in_words(results)} The last value's is {last_value:,.0f}.")
+    console.print(f"{penalties_in_words(results)} The last value's is {reference:,.0f}.")
     console.print(f"written: {folder}/describe.csv, results.csv, figures/regularization.png")
 
 

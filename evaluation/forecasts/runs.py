@@ -10,10 +10,9 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
+from common import RunError, describe_run, write_atomically, write_json
 from evaluation.forecasts.figures import draw_dots, draw_loss_curves, draw_skill
 from evaluation.forecasts.scores import COMPARED, Comparison, comparison_table
-from evaluation.ledger import TestLedger
-from evaluation.runs import RunError, describe_run, write_json
 from features.forecasters import (
     FORECASTERS,
     Epoch,
@@ -26,7 +25,7 @@ from features.forecasters import (
     save_windows,
     windows_of,
 )
-from market import Candles, Part, Split, write_atomically
+from market import Candles, OpeningLedger, Part, Split
 
 FORECASTER = "forecaster.safetensors"
 COLUMNS = "epoch,loss,validation_loss,best"
@@ -152,7 +151,7 @@ def begin(folder: Path, config: str, split: Split, **task: str | int) -> None:
 def range_of(split: Split, name: str, config_sha256: str, folder: Path) -> Part:
     """One of the ranges; the test range opens through the ledger, which writes down the folder that it is for."""
     if name == "test":
-        return split.open_test(TestLedger(Path("studies/test_ledger.jsonl")), config_sha256, f"forecast.py {folder}")
+        return split.open_test(OpeningLedger(Path("studies/test_ledger.jsonl")), config_sha256, f"forecast.py {folder}")
     return split.train if name == "train" else split.validation
 
 

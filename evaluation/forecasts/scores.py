@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
-from evaluation.bootstrap import resampled_means
-from evaluation.runs import RunError
-from features.forecasters import FittedForecaster, scaled_loss, windows_of
-from market import InputError, Part, Split
+from common import InputError, RunError
+from evaluation.statistics.bootstrap import resampled_means
+from features.forecasters import FittedForecaster, ForecastSettings, scaled_loss, windows_of
+from market import Part, Split
 
 LAST_VALUE = "last value"
 ACTIVATIONS = {"relu": "relu", "leaky": "leaky_relu"}
@@ -129,6 +129,11 @@ def compare(split: Split, part: Part, forecasters: dict[str, FittedForecaster], 
     columns = zip(losses, (float(error.mean()) for error in errors), *skills, directions, strict=True)
     scores = dict(zip(forecasters, (ForecastScore(*figures) for figures in columns), strict=True))
     return Comparison(scores, len(ends), float((moves > 0).mean()))
+
+
+def last_value(settings: ForecastSettings) -> FittedForecaster:
+    """The forecaster that everything is compared with: tomorrow's close is today's."""
+    return FittedForecaster("last_value", settings, {})
 
 
 def price_errors(close: np.ndarray, ends: np.ndarray, paths: np.ndarray) -> np.ndarray:

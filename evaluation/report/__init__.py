@@ -1,6 +1,6 @@
-"""The outcome of a backtest for people: a page, and a table in the terminal."""
+"""The outcome of a backtest for people: a page, figures, and a table in the terminal."""
 
-from evaluation.report.page import write_report
-from evaluation.report.table import figures_table
+from lazy_loader import attach_stub
 
-__all__ = ["figures_table", "write_report"]
+# The names stand in __init__.pyi; each is loaded when it is first used.
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from evaluation.backtest import AGENT, BUY_AND_HOLD, FORESIGHT, WALK_FORWARD
-from evaluation.outcome import Outcome
-from evaluation.palette import LOOKS, Look, looks
-from evaluation.returns import histogram
+from evaluation.backtest.names import AGENT, BUY_AND_HOLD, FORESIGHT, WALK_FORWARD
+from evaluation.backtest.outcome import Outcome
+from evaluation.report.palette import LINE_STYLES, LineStyle, line_styles
+from evaluation.report.return_histogram import histogram
 
 Figure = dict[str, Any]
 
@@ -23,7 +23,7 @@ def series(outcome: Outcome) -> dict[str, Any]:
     `time` is int32 seconds; prices, volume, net worth and position are float32, NaN where an episode had ended; a trade names
     its `bar` (int32).
     """
-    candles, styles = outcome.candles, looks(outcome.episodes, outcome.seeds)
+    candles, styles = outcome.candles, line_styles(outcome.episodes, outcome.seeds)
     index = pd.DatetimeIndex(candles.index)
     prices = {name: packed(candles[name]) for name in ("open", "high", "low", "close", "volume")}
     return {
@@ -35,7 +35,7 @@ def series(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _strategy(outcome: Outcome, name: str, style: Look) -> dict[str, Any]:
+def _strategy(outcome: Outcome, name: str, style: LineStyle) -> dict[str, Any]:
     table = outcome.episodes[name].table
     aligned = table[["net_worth", "position"]].reindex(outcome.candles.index)
     owned = name in (AGENT, WALK_FORWARD, *outcome.seeds)  # the exposure of the others would only hide the agent's
@@ -81,7 +81,7 @@ def distribution(outcome: Outcome) -> Figure:
 
 def costs(outcome: Outcome) -> Figure:
     """What was left of the start, by the multiple of the fee, on a log axis; nothing where it ended in debt."""
-    styles = looks(outcome.episodes, outcome.seeds)
+    styles = line_styles(outcome.episodes, outcome.seeds)
     data = []
     for name, row in outcome.costs.iterrows():
         style = styles[str(name)]
@@ -103,7 +103,7 @@ def _named(outcome: Outcome) -> list[dict[str, Any]]:
     place = {"x": 1, "xref": "paper", "xanchor": "right", "yref": "y", "showarrow": False}
     return [
         {"text": name, "y": math.log10(end), "yanchor": "bottom" if end == max(ends.values()) else "top",
-         "font": {"color": f"var(--{LOOKS[name].color})"}, **place}
+         "font": {"color": f"var(--{LINE_STYLES[name].color})"}, **place}
         for name, end in ends.items() if end > 0
     ]  # fmt: skip
 

@@ -9,14 +9,13 @@ from typing import Any
 
 from plotly.offline import get_plotlyjs
 
+from common import write_atomically
 from envs import OPTIMISTIC
-from evaluation import palette
-from evaluation.outcome import Outcome
-from evaluation.report import charts
+from evaluation.backtest.outcome import Outcome
+from evaluation.report import charts, palette
+from evaluation.report.return_histogram import histogram
 from evaluation.report.tables import figures_rows, monthly_rows, windows_rows
-from evaluation.returns import histogram
-from evaluation.verdict import EDGE, HARM, Verdict
-from market import write_atomically
+from evaluation.statistics.verdict import EDGE, HARM, Verdict
 
 ANNUALISED = "CAGR, volatility, the ratios and the turnover are of a year; the longest drawdown is in bars, fees are in USD."
 PRICE = (
@@ -97,17 +96,18 @@ def _verdict(verdict: Verdict) -> str:
 
 def _facts(verdict: Verdict) -> list[tuple[str, str, str]]:
     """(what, number, what stands beside it) of all that the verdict rests on."""
-    low, high = (math.expm1(bound) for bound in verdict.interval)
-    needed = "no length is enough" if verdict.min_track_record_bars is None else f"{verdict.min_track_record_bars:,.0f} needed"
+    evidence = verdict.evidence
+    low, high = (math.expm1(bound) for bound in evidence.interval)
+    needed = "no length is enough" if evidence.min_track_record_bars is None else f"{evidence.min_track_record_bars:,.0f} needed"
     facts = [
-        ("made by timing, after costs", f"{math.expm1(verdict.active_log_growth):+.1%}", f"{low:+.1%} to {high:+.1%}"),
-        ("lost to costs", f"{-math.expm1(-verdict.costs):.1%}", f"in {verdict.fills:,} fills"),
-        ("deflated Sharpe", f"{verdict.dsr:.2f}", "0.95 needed"),
-        ("trials counted", "unknown" if verdict.trials_counted is None else f"{verdict.trials_counted:,}", "openings included"),
-        ("test range opened", f"{verdict.openings:,} time{'s' if verdict.openings != 1 else ''}", ""),
-        ("bars judged", f"{verdict.bars:,}", needed),
+        ("made by timing, after costs", f"{math.expm1(evidence.active_log_growth):+.1%}", f"{low:+.1%} to {high:+.1%}"),
+        ("lost to costs", f"{-math.expm1(-evidence.costs):.1%}", f"in {evidence.fills:,} fills"),
+        ("deflated Sharpe", f"{evidence.dsr:.2f}", "0.95 needed"),
+        ("trials counted", "unknown" if evidence.trials_counted is None else f"{evidence.trials_counted:,}", "openings included"),
+        ("test range opened", f"{evidence.openings:,} time{'s' if evidence.openings != 1 else ''}", ""),
+        ("bars judged", f"{evidence.bars:,}", needed),
     ]
-    return facts + ([] if verdict.overfitting is None else [("overfitting of the search", f"{verdict.overfitting:.0%}", "")])
+    return facts + ([] if evidence.overfitting is None else [("overfitting of the search", f"{evidence.overfitting:.0%}", "")])
 
 
 def _sections(outcome: Outcome) -> str:

@@ -3,7 +3,7 @@
 from rich.console import Group
 from rich.table import Table
 
-from evaluation.metrics import FIGURES, Metrics, format_figure
+from evaluation.statistics.figures_of_merit import FIGURES, Metrics, format_figure
 
 FEW = 5
 """strategies that fit side by side"""

@@ -5,10 +5,10 @@ from html import escape
 import numpy as np
 import pandas as pd
 
-from evaluation.backtest import AGENT
-from evaluation.metrics import FIGURES, format_figure, no_wider
-from evaluation.outcome import Outcome
-from evaluation.returns import return_in_words, strong_return
+from evaluation.backtest.names import AGENT
+from evaluation.backtest.outcome import Outcome
+from evaluation.report.return_histogram import return_in_words, strong_return
+from evaluation.statistics.figures_of_merit import FIGURES, format_figure, no_wider
 
 
 def figures_rows(outcome: Outcome) -> str:

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor, nn
 
+from common import InputError
 from features.forecasters.settings import ForecastSettings
-from market import InputError
 
 CONVOLUTIONS: dict[int, list[tuple[int, int]]] = {
     2: [(20, 3), (16, 4)],

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from common import InputError, SealError, read_sealed, write_sealed
 from features import sarimax
 from features.forecasters.networks import NETWORKS, Network, build_network
 from features.forecasters.scaling import (
@@ -25,8 +26,7 @@ from features.forecasters.scaling import (
 )
 from features.forecasters.settings import ForecastSettings
 from features.forecasters.training import NetworkTraining, Watch, decisive, evaluate, torch_threads
-from features.sealed import SealError, read_sealed, write_sealed
-from market import Candles, InputError
+from market import Candles
 
 KIND = "forecaster"
 FORMAT = 1

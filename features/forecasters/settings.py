@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from market import Settings, unknown
+from common import Settings, unknown
 
 PRICES = ("open", "high", "low", "close")
 VOLUMES = ("volume", "quote_volume")

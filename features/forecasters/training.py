@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from common import InputError, differences, read_sealed, write_sealed
 from features.forecasters.networks import Network, build_network, initialise, penalty
 from features.forecasters.scaling import Estimates, Scaling, fit_scaling, inputs, raw_targets, scaled_targets, windows_of
 from features.forecasters.settings import ForecastSettings
-from features.sealed import read_sealed, write_sealed
-from market import Candles, InputError, differences
+from market import Candles
 
 KIND = "forecaster checkpoint"
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3

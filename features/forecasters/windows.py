@@ -8,7 +8,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from market import Candles, InputError
+from common import InputError
+from market import Candles
 
 BLOCK = 1_024  # windows written at a time
 

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from agents import AgentSettings, EnsembleAgent, LearnedAgent, build_learner
+from common import InputError
 from envs import BitcoinTradingVecEnv, EnvSettings
 from evaluation import play
-from market import InputError
 
 SMALL = AgentSettings(n_envs=4, n_steps=16, n_minibatches=2, n_epochs=1, lstm_size=8)
 KINDS = {

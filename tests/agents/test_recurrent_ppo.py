@@ -12,7 +12,7 @@ from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
 from agents import RecurrentPPO
-from market import InputError
+from common import InputError
 
 SMALL = {"n_steps": 24, "batch_size": 16, "n_epochs": 2, "seed": 0, "device": "cpu"}
 TINY_NET = {"lstm_hidden_size": 8, "net_arch": [8]}

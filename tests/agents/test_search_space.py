@@ -3,10 +3,10 @@ import pytest
 from optuna.trial import FixedTrial
 
 from agents import DEFAULT_DIMENSIONS, DIMENSIONS, AgentSettings, TrialSettings, known_good, suggest
+from common import InputError, differences
 from envs import REWARDS, EnvSettings
 from features import FeaturePipeline, FeatureSettings
 from features.forecasters import ForecastSettings
-from market import InputError, differences
 
 BASE = TrialSettings(
     features=FeatureSettings(indicators=("rsi",), forecasts=ForecastSettings(models=("linear",))),

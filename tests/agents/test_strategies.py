@@ -7,9 +7,9 @@ from helpers import FREE, make_candles, no_features
 from ta.momentum import rsi
 
 from agents import BuyAndHold, Flat, ForecastFollower, RandomTrader, RsiDivergence, SignalStrategy, SmaCrossover
+from common import InputError
 from envs import BUY, HOLD, SELL, BitcoinTradingVecEnv, EnvSettings
 from evaluation import play
-from market import InputError
 
 
 def test_buy_and_hold_buys_once_and_follows_the_price():

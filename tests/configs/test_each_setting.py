@@ -8,12 +8,14 @@ import torch
 from helpers import make_candles, no_features
 
 from agents import CheckpointFolder, RsiDivergence, SmaCrossover
+from common import InputError
 from configs import Experiment, load_experiment, setting_fields
 from envs import BitcoinTradingEnv
-from evaluation import Objective, open_study, run_study, train_agent
 from features import FeaturePipeline
 from features.forecasters import ForecastSettings
-from market import CandleError, InputError, load_candles, simulate, split
+from market import CandleError, load_candles, simulate, split
+from search import Objective, open_study, run_study
+from training import train_agent
 
 CANDLES = simulate("bitcoin", bars=600, seed=0)
 BASE = {
@@ -144,11 +146,7 @@ def of_env(experiment: Experiment):
 def of_agent(experiment: Experiment):
     settings, kept = experiment.train, CheckpointFolder(Path("checkpoints"), {})
     try:
-        trained = train_agent(
-            settings.of(split(CANDLES)), features=experiment.features, env=experiment.env, agent=experiment.agent,
-            steps=settings.steps, validations=settings.looks, seed=settings.seed, patience=settings.patience,
-            caution=settings.caution, checkpoints=kept, checkpoint_steps=settings.checkpoint_steps,
-        )  # fmt: skip
+        trained = train_agent(split(CANDLES), experiment.trial_settings, settings, seed=settings.seed, checkpoints=kept)
     except InputError as error:
         return str(error)
     threads = torch.get_num_threads()
@@ -160,7 +158,7 @@ def of_agent(experiment: Experiment):
 def of_search(experiment: Experiment):
     """Of two settings it is the storage that must know them: how long a killed worker is waited for, how often it is retried."""
     study = open_study(experiment.search, experiment.study_name, {}, experiment.trial_settings)
-    run_study(study, Objective(split(CANDLES, experiment.split), experiment.trial_settings, experiment.search))
+    run_study(study, Objective(split(CANDLES, experiment.split), experiment.trial_settings, experiment.train, experiment.search))
     trials = [(trial.params, trial.state.name, list(trial.intermediate_values)) for trial in study.trials]
     storage = study._storage._backend
     watched = storage.heartbeat_interval, storage._retry._max_retry

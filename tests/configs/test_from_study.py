@@ -4,12 +4,13 @@ import optuna
 import pytest
 
 from agents import suggest
+from common import differences
 from configs import load_experiment, make_parser, parse, take_trial
-from evaluation import StudyError, open_study, searched_before
-from market import differences
+from search import StudyError, open_study, searched_before
 
 DATA = "d" * 64
-CURVES = {"100": 0.1, "200": 0.5}, {"100": 0.9, "200": 0.5}, {"300": 0.9, "400": 0.2}
+KEPT = 200, 100, 300
+"""steps after which the trainings of a trial kept their agents"""
 pytestmark = pytest.mark.filterwarnings("ignore:Heartbeat of storage")
 
 
@@ -37,7 +38,7 @@ def study(experiment):
         trial = study.ask()
         settings = suggest(trial, experiment.trial_settings, experiment.search.searched)
         trial.set_user_attr("settings", settings.model_dump(mode="json"))
-        trial.set_user_attr("folds", [{"curve": curve} for curve in CURVES] if value == 0.1 else [])
+        trial.set_user_attr("folds", [{"kept_step": step} for step in KEPT] if value == 0.1 else [])
         study.tell(trial, value, state=None if value is not None else optuna.trial.TrialState.PRUNED)
     return study
 
@@ -57,7 +58,7 @@ def test_the_settings_are_taken_whole_from_the_best_trial(experiment, config, st
 
 
 def test_a_study_that_was_asked_for_also_says_how_long_to_train(experiment, config, study):
-    """At the median of the looks at which the trial's trainings did best."""
+    """As long as the median training of the trial took to the agent that it kept."""
     chosen = {"study": "mine-sortino", "number": study.trials[-2].number}
     taken, _, words = take(experiment, config, **chosen)
     assert taken.train.steps == 200

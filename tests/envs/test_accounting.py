@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers import make_candles, no_features, record
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from stories import ACTION_SCHEMES, BARS, STORIES, Case, Steps, all_steps, draw, in_one, rig, tell, through_the_kernel, wishes
 
 from envs import REWARDS, BitcoinTradingEnv, EnvSettings, kernel
-from envs.trading import FILLS, Trading
+from envs.accounts import FILLS, Trading
 from market import Candles
 
 ENV_STORIES = 200  # the same through `BitcoinTradingEnv`

@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers import make_candles, no_features
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
+from common import InputError
 from envs import BitcoinTradingEnv, BitcoinTradingVecEnv, BitcoinTradingVectorEnv, EnvSettings
 from features import FeaturePipeline
-from market import Candles, InputError, simulate
+from market import Candles, simulate
 
 LENGTHS = (40, 25, 70, 12)
 N = len(LENGTHS)

@@ -5,11 +5,10 @@ from typing import Any, NamedTuple, get_args
 import numpy as np
 import pytest
 from helpers import FREE, make_candles, no_features, record
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from envs import REWARDS, BitcoinTradingEnv, EnvSettings
-from envs.trading import FILLS, Trading
+from envs.accounts import FILLS, Trading
 from features import FeatureMatrix, FeaturePipeline
 from market import Candles, simulate
 

@@ -6,8 +6,9 @@ from gymnasium.wrappers import AddRenderObservation
 from helpers import make_candles, no_features
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+from common import InputError
 from envs import BitcoinTradingEnv, EnvSettings
-from market import Candles, InputError, simulate
+from market import Candles, simulate
 
 CANDLES = simulate("bitcoin", bars=200, seed=5)
 BARS = len(CANDLES)

@@ -4,14 +4,13 @@ import empyrical
 import numpy as np
 import pytest
 from helpers import make_candles, no_features
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
+from hypothesis import assume, given, settings, strategies as st
 from numba import njit
 
+from common import InputError
 from envs import REWARDS, BitcoinTradingEnv, BitcoinTradingVecEnv, EnvSettings, Fold, kernel, rewards
+from envs.reward_loops import PAID_BOUND, new_returns, scorer, stride_of
 from envs.rewards import DIFFERENTIAL_BOUND
-from envs.scoring import PAID_BOUND, new_returns, scorer, stride_of
-from market import InputError
 
 HOURS_PER_YEAR = 365.25 * 24
 RATIOS = ("sortino", "calmar", "omega", "sharpe")

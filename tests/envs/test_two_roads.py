@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from gymnasium.vector import AutoresetMode
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
+from common import InputError
 from envs import REWARDS, BitcoinTradingEnv, BitcoinTradingVecEnv, BitcoinTradingVectorEnv, EnvSettings, Replay, kernel
-from market import Candles, InputError
+from market import Candles
 
 N_TARGETS = 4
 

@@ -6,9 +6,10 @@ import pytest
 from helpers import make_candles, no_features
 
 from agents import BuyAndHold, Flat, RandomTrader, RsiDivergence, SignalStrategy, SmaCrossover
+from common import InputError
 from envs import BUY, HOLD, SELL, BitcoinTradingEnv, EnvSettings, Replay
 from evaluation import play, play_on
-from market import InputError, simulate
+from market import simulate
 
 STRATEGIES = {
     "buy and hold": lambda candles: BuyAndHold(),

@@ -3,10 +3,12 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
+from common import InputError
 from features import INDICATORS
-from features.correlation import apportion, draw_heatmap, keep_least_correlated, rank_correlation
+from features.correlation import apportion, keep_least_correlated, rank_correlation
+from features.correlation_heatmap import draw_heatmap
 from features.indicators import compute_indicators
-from market import InputError, read_candles, simulate
+from market import read_candles, simulate
 
 GROUPS = {name: indicator.group for name, indicator in INDICATORS.items()}
 WARM = max(indicator.warmup for indicator in INDICATORS.values())

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 from scipy.special import binom
 
+from common import InputError
 from features.fractional import _filter, filter_differences, fractional_differences, lookback, warmup, weights
-from features.stationary import HELD_BARS, log_differences
-from market import Candles, InputError, simulate
+from features.log_differences import HELD_BARS, log_differences
+from market import Candles, simulate
 
 CANDLES = simulate("bitcoin", bars=500, seed=11)
 SETTINGS = [(0.05, 1e-3), (0.4, 1e-4), (0.4, 1e-3), (0.75, 1e-4), (1.0, 1e-4)]

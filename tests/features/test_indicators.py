@@ -6,9 +6,10 @@ import pytest
 import ta
 from helpers import make_candles
 
+from common import InputError
 from features import INDICATORS, rolling
 from features.indicators import Indicator, compute_indicators
-from market import InputError, read_candles, simulate
+from market import read_candles, simulate
 
 NAMES = tuple(INDICATORS)
 PRICES = ["open", "high", "low", "close", "quote_volume"]

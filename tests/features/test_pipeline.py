@@ -5,12 +5,12 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
+from common import InputError
 from features import FAMILIES, INDICATORS, Family, FeaturePipeline, FeatureSettings, FittedFeatures, Indicator, warmup_bars
-from features.families import compute_columns
-from market import Candles, InputError, read_candles, resample, simulate, split
+from features.column_families import compute_columns
+from market import Candles, read_candles, resample, simulate, split
 
 CANDLES = simulate("bitcoin", bars=2_500, seed=11)
 TRAIN = CANDLES[:2_000]

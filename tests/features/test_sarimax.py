@@ -8,9 +8,10 @@ from helpers import make_candles
 from statsmodels.tools.sm_exceptions import ConvergenceWarning
 from statsmodels.tsa.statespace.sarimax import SARIMAX
 
+from common import InputError
 from features import FeaturePipeline, FeatureSettings, sarimax
 from features.sarimax import PERCENT, SarimaxSettings, fit_sarimax, forecasts, notes, warmup
-from market import Candles, InputError, read_candles, simulate
+from market import Candles, read_candles, simulate
 
 CANDLES = simulate("bitcoin", bars=1_600, seed=5)
 TRAIN = CANDLES[:1_000]

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 from helpers import make_candles
 
+from common import InputError
 from features.volatility import FLAT, realised_volatility, warmup
-from market import Candles, InputError, simulate
+from market import Candles, simulate
 
 CANDLES = simulate("bitcoin", bars=400, seed=11)
 WINDOWS = (6, 24, 168)

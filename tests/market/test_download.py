@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from candle_server import HOUR, PAGE, CandleServer, hourly_bars
 
-from market import InputError
+from common import InputError
 from market.download import Downloaded, download, progress_bar
 from market.parquet import read_parquet_meta, write_parquet
 

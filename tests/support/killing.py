@@ -13,14 +13,24 @@ import time
 from pathlib import Path
 
 import numpy as np
-import torch.utils.tensorboard  # noqa: F401 (else each attempt would import it)
+import torch.utils.tensorboard
 from rich.console import Console
 
+import agents.algorithms
+import agents.checkpoints
 import train
+import training.run_listener
 from configs import load_experiment
 from envs import BitcoinTradingVecEnv
-from evaluation import TrainingRecord
 from market import load_candles, split
+from training import TrainingLog
+
+MOST_ADVANCE = 1_536
+"""steps that an attempt gets on by, give or take a checkpoint"""
+
+
+LOADED = (torch.utils.tensorboard, agents.algorithms, agents.checkpoints, training.run_listener)
+"""else each attempt would import them"""
 
 
 def attempt(folder: Path, seconds: float | None, advance: bool = False) -> int | None:
@@ -42,7 +52,9 @@ def attempt(folder: Path, seconds: float | None, advance: bool = False) -> int |
     if seconds is not None:
         while advance and newest(folder) == before and os.waitpid(child, os.WNOHANG) == (0, 0):
             time.sleep(0.005)
-        time.sleep(seconds)
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and newest(folder) - before < MOST_ADVANCE:  # however fast the machine, steps are left
+            time.sleep(0.002)
         os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
     return None if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
@@ -64,11 +76,11 @@ def main() -> None:
         seconds = rng.uniform(0.02, longest)
         status = attempt(folder, seconds, advance=killed % 2 == 1)
         assert status is None, f"it was over before kill {killed + 1} of {kills}, with status {status}; give it more steps"
-        assert not TrainingRecord(folder).finished
+        assert not TrainingLog(folder).finished
         killed += 1
         print(f"kill {killed}: after {seconds:.2f} s, newest checkpoint {newest(folder):,}", flush=True)
     assert attempt(folder, None) == 0
-    print(f"finished: {TrainingRecord(folder).in_words}")
+    print(f"finished: {TrainingLog(folder).in_words}")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,10 @@ from helpers import no_features
 
 from agents import Agent, BuyAndHold, Flat, RandomTrader, RsiDivergence, SignalStrategy, SmaCrossover
 from envs import BUY, HOLD, SELL, EnvSettings
-from evaluation import Episode, Outcome, Verdict, best_policy, metrics, play
+from evaluation import Episode, play
+from evaluation.backtest import Outcome
+from evaluation.oracles import best_policy
+from evaluation.statistics import Evidence, Verdict, metrics
 from market import Candles, simulate
 
 REASONS = (
@@ -61,11 +64,12 @@ def around(row: dict[str, Any]) -> dict[str, tuple[float, float] | None]:
 
 
 def make_verdict(words: str, episode: Episode) -> Verdict:
-    return Verdict(
-        verdict=words, reasons=REASONS, active_log_growth=0.21, interval=(-0.13, 0.52), timing=0.3, timing_interval=(-0.1, 0.6),
+    evidence = Evidence(
+        active_log_growth=0.21, interval=(-0.13, 0.52), timing=0.3, timing_interval=(-0.1, 0.6),
         costs=0.13, sharpe=1.2, psr=0.83, dsr=0.41, min_track_record_bars=52_341.0, trials_counted=33, overfitting=0.23,
         openings=2, fills=len(episode.trades), bars=len(episode.table) - 1, exposure=0.5,
     )  # fmt: skip
+    return Verdict(words, REASONS, evidence)
 
 
 def growth(episode: Episode) -> float:

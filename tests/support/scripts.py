@@ -12,7 +12,7 @@ from typing import Any
 from optuna import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from evaluation import find_study
+from search import find_study
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = """

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from ledger import Bar, Ledger
 
-from envs import EnvSettings, actions, kernel, trading
-from envs.trading import FILLS
+from envs import EnvSettings, accounts as trading, actions, kernel
+from envs.accounts import FILLS
 
 STORIES = 10_000  # random settings, markets and action sequences, of BARS bars each
 BARS = 20

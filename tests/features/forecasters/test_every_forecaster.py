@@ -5,11 +5,11 @@ import pytest
 import torch
 from helpers import make_candles
 
+from common import InputError, SealError, write_sealed
 from evaluation.audit.futures import LEVELS, another_future
-from features import SealError, write_sealed
 from features.forecasters import FORECASTERS, NAMES, FittedForecaster, ForecastSettings, fit_forecaster
 from features.sarimax import SarimaxSettings, fit_sarimax, forecasts
-from market import Candles, InputError, simulate
+from market import Candles, simulate
 
 SETTINGS = ForecastSettings(past_bars=24, future_bars=3, units=4, epochs=2, conv_layers=4, batch_size=64, threads=1)
 CANDLES = simulate("bitcoin", bars=1_000, seed=8)

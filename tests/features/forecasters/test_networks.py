@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from common import InputError
 from features.forecasters import ForecastSettings
 from features.forecasters.networks import CONVOLUTIONS, build_network, drop, initialise, penalty
-from market import InputError
 
 SETTINGS = ForecastSettings(past_bars=20, future_bars=3, units=5, inputs="close,volume", dropout=0.5, conv_layers=4)
 

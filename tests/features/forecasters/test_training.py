@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from features import SealError, read_sealed
+from common import InputError, SealError, read_sealed
 from features.forecasters import Epoch, ForecastSettings, Watch, fit_forecaster
 from features.forecasters.training import NetworkTraining
-from market import Candles, InputError, simulate
+from market import Candles, simulate
 
 ROOT = Path(__file__).parents[3]
 SETTINGS = ForecastSettings(past_bars=24, future_bars=3, units=6, epochs=6, conv_layers=4, batch_size=32, threads=1)

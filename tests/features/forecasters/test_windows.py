@@ -5,12 +5,11 @@ import os
 import h5py
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from features.forecasters import ForecastSettings, sample_windows, save_windows, windows_of
-from features.forecasters import windows as windows_module
-from market import Candles, InputError, simulate, split
+from common import InputError
+from features.forecasters import ForecastSettings, sample_windows, save_windows, windows as windows_module, windows_of
+from market import Candles, simulate, split
 
 CANDLES = simulate("bitcoin", bars=600, seed=3)
 

@@ -1,0 +1,68 @@
+"""The run folder: one place for everything of a run, and no run ever written over another."""
+
+import hashlib
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+from common.atomic_files import write_atomically
+from common.errors import InputError
+
+
+class RunError(InputError):
+    """A run folder that is missing, incomplete, or holds something else than expected."""
+
+
+def new_run(root: Path, name: str) -> Path:
+    """Make `root/name-001`, or the next number that is free."""
+    number = 1
+    while True:
+        folder = root / f"{name}-{number:03d}"
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            number += 1
+        else:
+            return folder
+
+
+def describe_run(folder: Path, config: str, data_sha256: str) -> None:
+    """Write what every run folder begins with: `config.yaml`, the command line in `command.txt`, and `data.sha256`."""
+    write_atomically(folder / "config.yaml", config)
+    write_atomically(folder / "command.txt", shlex.join(["python", *sys.argv]) + "\n")
+    write_atomically(folder / "data.sha256", data_sha256 + "\n")
+
+
+def require_data_of(folder: Path, data_sha256: str) -> None:
+    """Raise `RunError` if the candles with this hash are not those of the run's training."""
+    trained_on = (folder / "data.sha256").read_text().strip()
+    if data_sha256 != trained_on:
+        raise RunError(
+            f"a run must use the data of its training, but the candles now have the hash {data_sha256[:12]} and {folder} "
+            f"was trained on {trained_on[:12]}; restore the file, or train again"
+        )
+
+
+def newest_run(root: Path) -> Path:
+    """The run whose agent, or one of whose agents, was saved last.
+
+    Raises:
+        RunError: there is none.
+    """
+    agents = [path for pattern in ("", "seed-*/") for path in root.glob(f"*/{pattern}agent/agent.safetensors")]
+    if not agents:
+        raise RunError(f"a backtest needs a trained agent, but there is none in {root}/; run `python train.py` first")
+    newest = max(agents, key=lambda path: (path.stat().st_mtime_ns, path))
+    return root / newest.relative_to(root).parts[0]
+
+
+def seeds_of(run: Path) -> list[Path]:
+    """The run folders of the single seeds of a run of several; empty for a run of one seed."""
+    return sorted(run.glob("seed-*/"), key=lambda path: (len(path.name), path.name))
+
+
+def hash_of(content: Any) -> str:
+    """sha256 of the canonical JSON of a settings dump."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()

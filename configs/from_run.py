@@ -1,0 +1,19 @@
+"""Takes up a run folder again: its own settings, on its own data."""
+
+from pathlib import Path
+
+from common import require_data_of
+from configs.experiment import Experiment, Overrides, load_experiment
+from market import Split, load_candles, split
+
+
+def restore_run(folder: Path, overrides: Overrides | None = None) -> tuple[Experiment, Split]:
+    """What the run was begun with, but for the overrides.
+
+    Raises:
+        InputError: no run folder, or data that have changed since.
+    """
+    experiment = load_experiment(folder / "config.yaml", overrides)
+    parts = split(load_candles(experiment.market), experiment.split)
+    require_data_of(folder, parts.data_sha256)
+    return experiment, parts

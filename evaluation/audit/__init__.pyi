@@ -1,0 +1,4 @@
+from .audit import leak_audit as leak_audit
+from .futures import KINDS as KINDS, another_future as another_future, require_room as require_room
+from .report import AuditReport as AuditReport, Check as Check, Finding as Finding
+from .tolerances import START_TOLERANCE as START_TOLERANCE

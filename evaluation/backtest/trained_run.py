@@ -1,0 +1,91 @@
+"""`TrainedRun`: what a backtest needs of a run folder, whether it holds one seed or several."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agents import Agent, EnsembleAgent, LearnedAgent
+from common import RunError, seeds_of
+from evaluation.backtest.names import AGENT
+from features import FittedFeatures
+
+FEATURE_FILES = ("features.json", "features.safetensors")
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedRun:
+    """The agents of a run, and what is known of how they came about.
+
+    Args:
+        place: the folder with the run's settings: its own, or that of its first seed.
+        agents: the agent under the name `AGENT`; of several seeds it is their ensemble, and each follows by its own name.
+        features: what all of them see.
+        learning: by seed, its looks at validation, as `training.json` has them; empty where there is no record.
+        trials: finished on these data before the training; None without a record.
+        sharpe_spread, overfitting: as `searched_before` gives them; None if unknown.
+    """
+
+    place: Path
+    agents: dict[str, Agent]
+    features: FittedFeatures
+    learning: dict[str, list[dict[str, Any]]]
+    trials: int | None
+    sharpe_spread: float | None
+    overfitting: float | None
+
+    @property
+    def seeds(self) -> tuple[str, ...]:
+        """The names of the single seeds; empty for a run of one."""
+        return tuple(name for name in self.agents if name != AGENT)
+
+    @classmethod
+    def load(cls, folder: Path) -> "TrainedRun":
+        """Read `agent/` and `training.json` of the folder, or of all of its seeds.
+
+        Raises:
+            RunError: no agent, a seed without one, or seeds that see different features.
+            SealError: a damaged file.
+        """
+        places = seeds_of(folder) or [folder]
+        for place in places:
+            if not (place / "agent" / "agent.safetensors").exists():
+                remedy = "run `python train.py` first" if place == folder else f"run `python train.py --resume {folder}` first"
+                raise RunError(f"a backtest needs a trained agent, but {place} holds none; {remedy}")
+        _require_one_view(places)
+        single = {place.name.replace("-", " "): LearnedAgent.load(place / "agent") for place in places}
+        agents: dict[str, Agent] = {AGENT: next(iter(single.values()))}
+        if len(places) > 1:
+            agents = {AGENT: EnsembleAgent(list(single.values())), **single}
+        names = list(single) if len(places) > 1 else [AGENT]
+        records = {name: _record(place) for name, place in zip(names, places, strict=True)}
+        origin = records[names[0]].get("origin", {})
+        return cls(
+            places[0],
+            agents,
+            FittedFeatures.load(places[0] / "agent"),
+            {name: record["validation"] for name, record in records.items() if record.get("validation")},
+            origin.get("trials"),
+            origin.get("sharpe_spread"),
+            origin.get("overfitting"),
+        )
+
+
+def _require_one_view(places: list[Path]) -> None:
+    """Seeds of a run differ in their weights alone."""
+    for place in places[1:]:
+        for name in FEATURE_FILES:
+            if (place / "agent" / name).read_bytes() != (places[0] / "agent" / name).read_bytes():
+                raise RunError(
+                    f"the seeds of a run must see the same features, but {name} of {place} and of {places[0]} differ; "
+                    "backtest them one by one"
+                )
+
+
+def _record(place: Path) -> dict[str, Any]:
+    """`training.json`, or nothing if there is none that can be read."""
+    try:
+        content = json.loads((place / "training.json").read_text())
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) and isinstance(content.get("origin"), dict) else {}

@@ -1,0 +1,31 @@
+from .regularization import (
+    conclude as conclude,
+    describe as describe,
+    jobs_of as jobs_of,
+    penalties_in_words as penalties_in_words,
+    read_results as read_results,
+    require_network as require_network,
+    run_in_processes as run_in_processes,
+    run_jobs as run_jobs,
+)
+from .runs import (
+    begin as begin,
+    plot as plot,
+    range_of as range_of,
+    read_task as read_task,
+    report as report,
+    require_trainable as require_trainable,
+    save as save,
+    teach as teach,
+    train as train,
+    trained as trained,
+)
+from .scores import (
+    COMPARED as COMPARED,
+    LAST_VALUE as LAST_VALUE,
+    Comparison as Comparison,
+    ForecastScore as ForecastScore,
+    compare as compare,
+    last_value as last_value,
+    read_comparison as read_comparison,
+)

@@ -1,0 +1,21 @@
+from .active_return import ActiveReturn as ActiveReturn, active_return_of as active_return_of
+from .bootstrap import block_length as block_length, iqm as iqm, resampled_means as resampled_means
+from .bootstrap_intervals import intervals as intervals
+from .figures_of_merit import (
+    FIGURES as FIGURES,
+    Metrics as Metrics,
+    format_figure as format_figure,
+    growth_error as growth_error,
+    log_growth as log_growth,
+    metrics as metrics,
+    round_trips as round_trips,
+)
+from .sharpe_tests import (
+    deflated_sharpe as deflated_sharpe,
+    expected_max_sharpe as expected_max_sharpe,
+    min_track_record_length as min_track_record_length,
+    probabilistic_sharpe as probabilistic_sharpe,
+    probability_of_overfitting as probability_of_overfitting,
+    sharpe_moments as sharpe_moments,
+)
+from .verdict import Evidence as Evidence, Verdict as Verdict, judge as judge

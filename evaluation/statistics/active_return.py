@@ -1,0 +1,117 @@
+"""What an agent's timing made beyond buy and hold at the same exposure, bar by bar, after its costs and before them."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from common import InputError
+from evaluation.episode import Episode
+
+RUINED = 1e-9
+"""of the net worth: what counts as left of less, or of a debt, so that a logarithm exists"""
+ROUNDING = 1e-12
+
+
+class ActiveReturn(NamedTuple):
+    """Row k is the k-th bar after the start. Two columns, for two ways to match the exposure that luck could have had, too:
+
+    0. its mean over the range, which is known only afterwards. A trader whose exposure goes against the price over weeks then
+       seems to time it, since the mean knows where the price went; one that goes with it seems to mistime it. (It is the bias of
+       a regression on a persistent regressor: Stambaugh 1999.)
+    1. its mean so far, which is known at the time, so that nothing is expected of it without skill, if the price has no drift. A
+       trader who comes in late into a rising price then seems to time it.
+
+    Each way is blind to what the other sees, so a claim must hold both ways.
+
+    Args:
+        active: float64 (T, 2), return of the net worth after costs, less the exposure times buy and hold's.
+        growth: float64 (T, 2), the same of the log returns; sums to the log growth beyond the same exposure.
+        gross: float64 (T, 2), what the decided positions would have made at the price they were decided at, without costs, less
+            the exposure times the market's return. No turnover costs it anything, and no volatility drags on it.
+        costs: log growth lost between these prices and the net worth: fees, spread, slippage, interest, funding, and delay.
+        exposure: mean of the decided positions, signed, as a share of the net worth.
+    """
+
+    active: np.ndarray
+    growth: np.ndarray
+    gross: np.ndarray
+    costs: float
+    exposure: float
+
+
+def active_return_of(agent: Episode, hold: Episode) -> ActiveReturn:
+    """Split an episode against buy and hold's over the same bars; that one may go on beyond the end of an agent in debt.
+
+    Raises:
+        InputError: other bars.
+    """
+    bars = len(agent.table)
+    if bars < 2 or not agent.table.index.equals(hold.table.index[:bars]):
+        raise InputError(
+            f"an agent is held against buy and hold over the same bars, but got {_span(agent)} and {_span(hold)}; "
+            "play both on one range"
+        )
+    market = _changes(agent.table["close"])
+    net, held = _changes(agent.table["net_worth"]), _changes(hold.table["net_worth"])[: bars - 1]
+    decided = _decided_exposure(agent, market)
+    paper = decided * market + _forced(agent)
+    matched = np.column_stack([np.full(bars - 1, decided.mean()), _mean_so_far(decided)])
+    return ActiveReturn(
+        active=_cleaned(net[:, None] - matched * held[:, None]),
+        growth=_cleaned(_log(net)[:, None] - _log(matched * held[:, None])),
+        gross=_cleaned(paper[:, None] - matched * market[:, None]),
+        costs=float((_log(paper) - _log(net)).sum()),
+        exposure=float(decided.mean()),
+    )
+
+
+def _decided_exposure(agent: Episode, market: np.ndarray) -> np.ndarray:
+    """float64 (T,): the position that each bar ends with, at the price it was decided at, the close before.
+
+    A share p of the net worth at the close is what p / (1 + m (1 - p)) has grown into while the price moved by m.
+    """
+    position = agent.table["position"].to_numpy()[1:].copy()
+    if agent.table["net_worth"].iloc[-1] <= 0:  # of a debt there is no share
+        position[-1] = agent.table["position"].iloc[-2]
+    return position / np.maximum(1 + market * (1 - position), RUINED)
+
+
+def _forced(agent: Episode) -> np.ndarray:
+    """float64 (T,): what forced fills (stops, liquidation) left of the bar's move, as a share of the net worth before it.
+
+    Nobody decided them at the close before, so theirs is the price they filled at: the move up to it is the position's.
+    """
+    trades, table = agent.trades, agent.table
+    forced = trades[trades["reason"] != "order"] if "reason" in trades else trades.iloc[:0]
+    bar = table.index.searchsorted(forced["time"])
+    before = table["close"].to_numpy()[bar - 1]
+    held = np.where(forced["side"] == "sell", 1.0, -1.0) * forced["coin"].to_numpy(np.float64)
+    moved = held * (forced["price"].to_numpy(np.float64) - before) / table["net_worth"].to_numpy()[bar - 1]
+    return np.bincount(bar, moved, len(table))[1:]
+
+
+def _mean_so_far(values: np.ndarray) -> np.ndarray:
+    """(T,): the mean of all values before each; the first has none before it, and stands for itself."""
+    before = np.cumsum(values[:-1]) / np.arange(1, len(values))
+    return np.append(values[0], before)
+
+
+def _changes(series: pd.Series) -> np.ndarray:
+    """Simple returns, float64 (T,), no lower than what leaves `RUINED`."""
+    values = series.to_numpy()
+    return np.maximum(values[1:] / values[:-1] - 1, RUINED - 1)
+
+
+def _log(returns: np.ndarray) -> np.ndarray:
+    return np.log1p(np.maximum(returns, RUINED - 1))
+
+
+def _cleaned(values: np.ndarray) -> np.ndarray:
+    """Without what rounding left of a difference of equals."""
+    return np.where(np.abs(values) <= ROUNDING, 0.0, values)
+
+
+def _span(episode: Episode) -> str:
+    index = episode.table.index
+    return f"{len(index):,} bars from {index[0]} to {index[-1]}"

@@ -1,0 +1,7 @@
+from .cache import CACHE as CACHE
+from .column_families import FAMILIES as FAMILIES, Family as Family, warmup_bars as warmup_bars
+from .fitted import FittedFeatures as FittedFeatures
+from .indicators import INDICATORS as INDICATORS, Indicator as Indicator
+from .matrix import FeatureMatrix as FeatureMatrix
+from .pipeline import FeaturePipeline as FeaturePipeline
+from .settings import FeatureSettings as FeatureSettings

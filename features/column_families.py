@@ -1,0 +1,129 @@
+"""The families of columns, in the order of the feature row. A new family is a `Family` and a line in `FAMILIES`."""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from features import calendar_columns, forecasters, fractional, log_differences, sarimax, simulated_state, volatility
+from features.indicators import INDICATORS, compute_indicators
+from features.settings import FeatureSettings
+from market import Candles
+
+Estimates = dict[str, np.ndarray]
+"""what a family estimated on train, as arrays of numbers: nothing else can be saved"""
+
+
+def _estimates_nothing(train: Candles, settings: FeatureSettings) -> Estimates:
+    return {}
+
+
+def _nothing_to_say(estimates: Estimates, settings: FeatureSettings) -> list[str]:
+    return []
+
+
+class Family(NamedTuple):
+    """Columns that belong together.
+
+    Args:
+        chosen: whether the settings ask for any of its columns.
+        warmup: bars in front that have no values.
+        compute: float64 columns (T, ...) of the candles, known when each bar closes: NaN in the warm-up, finite after it. What it
+            gives for `candles[:n]` must equal the first n rows of what it gives for all, to the bit.
+        fit: what must be estimated, from train alone.
+        memory: bars, the newest one included, that a column may depend on by definition, even if train never showed it.
+        notes: what a person should know about the estimates, such as a fit that did not converge.
+        measured: whether more bars than that may show, which is measured on train; not where `memory` is all there is.
+    """
+
+    chosen: Callable[[FeatureSettings], bool]
+    warmup: Callable[[FeatureSettings], int]
+    compute: Callable[[Candles, FeatureSettings, Estimates], pd.DataFrame]
+    fit: Callable[[Candles, FeatureSettings], Estimates] = _estimates_nothing
+    notes: Callable[[Estimates, FeatureSettings], list[str]] = _nothing_to_say
+    memory: Callable[[FeatureSettings], int] = lambda settings: 1
+    measured: bool = True
+
+
+FAMILIES: dict[str, Family] = {
+    "log_differences": Family(
+        chosen=lambda s: s.differencing in ("log", "both"),
+        warmup=lambda s: log_differences.WARMUP,
+        compute=lambda candles, s, _: log_differences.log_differences(candles),
+        memory=lambda s: log_differences.HELD_BARS + 1,
+    ),
+    "fractional": Family(
+        chosen=lambda s: s.differencing in ("fractional", "both"),
+        warmup=lambda s: fractional.warmup(s.fractional_order, s.fractional_threshold),
+        compute=lambda candles, s, _: fractional.fractional_differences(candles, s.fractional_order, s.fractional_threshold),
+        memory=lambda s: fractional.lookback(s.fractional_order, s.fractional_threshold) + 1,
+    ),
+    "indicators": Family(
+        chosen=lambda s: bool(s.indicators),
+        warmup=lambda s: max(INDICATORS[name].warmup for name in s.indicators),
+        compute=lambda candles, s, _: compute_indicators(candles.frame, s.indicators),
+    ),
+    "sarimax": Family(
+        chosen=lambda s: s.sarimax.forecast_len > 0,
+        warmup=lambda s: sarimax.warmup(s.sarimax),
+        compute=lambda candles, s, estimates: sarimax.forecasts(candles, s.sarimax, estimates),
+        fit=lambda train, s: sarimax.fit_sarimax(train, s.sarimax),
+        memory=lambda s: sarimax.memory(s.sarimax),
+        notes=lambda estimates, s: sarimax.notes(estimates, s.sarimax),
+    ),
+    "forecasts": Family(
+        chosen=lambda s: bool(s.forecasts.models),
+        warmup=lambda s: s.forecasts.first_fit_bars,
+        compute=lambda candles, s, estimates: forecasters.walk_forward(candles, s.forecasts, estimates),
+        fit=lambda train, s: forecasters.fit_walk_forward(train, s.forecasts),
+        memory=lambda s: s.forecasts.past_bars,
+        measured=False,
+    ),
+    "calendar": Family(
+        chosen=lambda s: s.calendar,
+        warmup=lambda s: 0,
+        compute=lambda candles, s, _: calendar_columns.calendar_columns(candles.index),
+    ),
+    "volatility": Family(
+        chosen=lambda s: bool(s.volatility_bars),
+        warmup=lambda s: volatility.warmup(s.volatility_bars),
+        compute=lambda candles, s, _: volatility.realised_volatility(candles, s.volatility_bars),
+    ),
+    "state": Family(
+        chosen=lambda s: s.state,
+        warmup=lambda s: 0,
+        compute=lambda candles, s, _: simulated_state.hidden_state(candles),
+    ),
+}
+
+
+def families_of(settings: FeatureSettings) -> dict[str, Family]:
+    """The families that the settings ask for."""
+    return {name: family for name, family in FAMILIES.items() if family.chosen(settings)}
+
+
+def warmup_bars(settings: FeatureSettings) -> int:
+    """Bars in front that have no features: the longest warm-up of the chosen columns, and the rows that a window stacks."""
+    return columns_warmup(settings) + settings.window - 1
+
+
+def columns_warmup(settings: FeatureSettings) -> int:
+    """The longest warm-up of the chosen columns."""
+    return max(family.warmup(settings) for family in families_of(settings).values())
+
+
+def compute_tables(candles: Candles, settings: FeatureSettings, estimates: dict[str, Estimates]) -> Iterator[pd.DataFrame]:
+    """The unscaled columns, one chosen family after the other."""
+    for name, family in families_of(settings).items():
+        yield family.compute(candles, settings, estimates.get(name, {}))
+
+
+def compute_columns(
+    candles: Candles, settings: FeatureSettings, estimates: dict[str, Estimates], measured: bool = False
+) -> pd.DataFrame:
+    """The unscaled columns of all chosen families, float64 (T, F); or of those alone whose memory is measured."""
+    if not measured:
+        return pd.concat(list(compute_tables(candles, settings, estimates)), axis=1)
+    families = families_of(settings).items()
+    return pd.concat([f.compute(candles, settings, estimates.get(name, {})) for name, f in families if f.measured], axis=1)

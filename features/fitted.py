@@ -1,0 +1,250 @@
+"""`FittedFeatures.transform(candles)` applies what was estimated, causally and to the bit; its files run no code when read."""
+
+import json
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from safetensors.numpy import load as load_tensors, save as dump_tensors
+
+from common import InputError, write_atomically
+from features import cache as feature_cache, forecasters
+from features.column_families import Estimates, columns_warmup, compute_tables, families_of, warmup_bars
+from features.matrix import FeatureMatrix, stack_rows
+from features.scaler import apply_scaler
+from features.settings import FeatureSettings
+from market import Candles, bar_name
+
+FORMAT = 2
+FAMILY = "family/"
+"""in front of the names of what a family estimated"""
+
+
+@dataclass(frozen=True, eq=False)
+class FittedFeatures:
+    """A frozen pipeline.
+
+    Args:
+        settings: what was asked for.
+        names: the F columns that remain.
+        center, scale: float64 (F,), of the scaler.
+        estimates: what each family of columns estimated, by its name.
+        memory: int64 (F,), bars that each column's newest value depends on, as measured on train.
+        bar: length of the bars that it was fitted on.
+        fitted_on_sha256: hash of the candles that it was fitted on.
+        notes: what a person should know, such as a fit that did not converge.
+        cache: folder where transforms are kept, or None.
+    """
+
+    settings: FeatureSettings
+    names: tuple[str, ...]
+    center: np.ndarray
+    scale: np.ndarray
+    estimates: dict[str, Estimates]
+    memory: np.ndarray
+    bar: pd.Timedelta
+    fitted_on_sha256: str
+    notes: tuple[str, ...] = ()
+    cache: Path | None = None
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """The indicators that remain."""
+        return tuple(name for name in self.settings.indicators if name in self.names)
+
+    @property
+    def dropped(self) -> tuple[str, ...]:
+        """The indicators that correlated too much with others of their group."""
+        return tuple(name for name in self.settings.indicators if name not in self.names)
+
+    @property
+    def warmup(self) -> int:
+        """Bars in front of a series that get no row."""
+        return warmup_bars(self._kept_settings)
+
+    @property
+    def lookback(self) -> int:
+        """Bars whose `transform` gives the newest row as the whole series would, to 1e-6: what live trading keeps at hand."""
+        by_definition = max(family.memory(self.settings) for family in families_of(self.settings).values())
+        return max(int(self.memory.max()), by_definition, columns_warmup(self._kept_settings) + 1) + self.settings.window - 1
+
+    @property
+    def in_words(self) -> str:
+        """How many columns there are, and the notes, a line each."""
+        stacked = f", {self.settings.window} rows stacked" if self.settings.window > 1 else ""
+        dropped = f" ({len(self.dropped)} correlated indicators dropped)" if self.dropped else ""
+        first = f"features: {len(self.names)} columns{dropped}{stacked}, look-back {self.lookback:,} bars"
+        return "\n".join([first, *(f"  note: {note}" for note in self.notes)])
+
+    @property
+    def estimated(self) -> dict[str, np.ndarray]:
+        """Everything that came from train, by name: what an audit compares."""
+        families = {f"{name}/{key}": array for name, held in self.estimates.items() for key, array in held.items()}
+        own = {"names": np.array(self.names), "center": self.center, "scale": self.scale, "memory": self.memory}
+        return own | dict(sorted(families.items()))
+
+    def transform(self, candles: Candles) -> FeatureMatrix:
+        """Features of the candles. Causal: `transform(candles[:n])` equals the first rows of `transform(candles)` to the bit.
+
+        Raises:
+            InputError: bars of another length, no more candles than the warm-up, or a column that is not finite.
+        """
+        if candles.bar != self.bar:
+            raise InputError(
+                f"features fitted on bars of {bar_name(self.bar)} mean something else on bars of {bar_name(candles.bar)} "
+                f"({candles.source}); resample the candles, or fit anew"
+            )
+        if len(candles) <= self.warmup:
+            raise InputError(
+                f"features need more than {self.warmup} bars to warm up, but got {len(candles)}; put more candles in front"
+            )
+        key = feature_cache.key_of("transform", self.settings, candles, self.estimated) if self.cache else None
+        values = feature_cache.remembered(self.cache, key, lambda: self._values(candles), _save_values, _load_values)
+        values, names = stack_rows(values, self.names, self.settings.window)
+        values.flags.writeable = False
+        return FeatureMatrix(values, names, candles.index[self.warmup :], self.warmup, self.settings.clip)
+
+    def save(self, folder: Path) -> None:
+        """Write `features.json` and `features.safetensors`."""
+        _save_fitted(self, folder)
+
+    @classmethod
+    def load(cls, folder: Path, cache: Path | None = None) -> "FittedFeatures":
+        """Read what `save` wrote; runs no code from the files.
+
+        Raises:
+            InputError: a missing or damaged file.
+        """
+        return cls(**_load_fitted(folder), cache=cache)
+
+    def out_of_fold(self, candles: Candles) -> pd.DataFrame:
+        """The walk-forward forecasts, unscaled: each row by models that were trained on bars that had ended before it.
+
+        Returns:
+            float64 (T - first_fit_bars, ...), a row a bar after the first models' own; see `features.forecasters.walk_forward`.
+            Without columns if the settings name no forecaster.
+
+        Raises:
+            InputError: the candles begin too early for the oldest models.
+        """
+        if not self.settings.forecasts.models:
+            return pd.DataFrame(index=candles.index)
+        settings = self.settings.forecasts
+        return forecasters.walk_forward(candles, settings, self.estimates["forecasts"]).iloc[settings.first_fit_bars :]
+
+    @property
+    def _kept_settings(self) -> FeatureSettings:
+        """The settings that compute the columns that remain, and no others."""
+        return self.settings.model_copy(update={"indicators": self.kept})
+
+    def _values(self, candles: Candles) -> np.ndarray:
+        """Family by family, so that a long series is never held twice in full."""
+        first = columns_warmup(self._kept_settings)
+        values = np.empty((len(candles) - first, len(self.names)), np.float32)
+        done = 0
+        for table in compute_tables(candles, self._kept_settings, self.estimates):
+            part = slice(done, done + table.shape[1])
+            self._require_names(table, part)
+            rows = finite_rows(table, first)
+            apply_scaler(rows, self.center[part], self.scale[part], self.settings.clip, values[:, part])
+            done = part.stop
+        if done != len(self.names):
+            raise InputError(_other_columns(self.names[done], len(self.names)))
+        return values
+
+    def _require_names(self, table: pd.DataFrame, part: slice) -> None:
+        for now, fitted in zip_longest(table.columns, self.names[part], fillvalue=""):
+            if now != fitted:
+                raise InputError(_other_columns(fitted or now, len(self.names)))
+
+
+def finite_rows(table: pd.DataFrame, first: int) -> np.ndarray:
+    """The values from row `first` on, float64."""
+    rows = table.to_numpy()[first:]
+    finite = np.isfinite(rows)
+    if not finite.all():
+        broken = ~finite
+        row, column = (int(place) for place in np.argwhere(broken)[0])
+        raise InputError(
+            f"every feature must be finite after its warm-up, but `{table.columns[column]}` is {rows[row, column]} at "
+            f"{table.index[first + row]} ({int(broken.sum())} such values); mend the function that computes it or its warm-up"
+        )
+    return rows
+
+
+def _other_columns(name: str, count: int) -> str:
+    return f"features were fitted on {count} columns, but this version computes others, `{name}` among them; fit anew"
+
+
+def _save_fitted(fitted: FittedFeatures, folder: Path) -> None:
+    """Write `features.safetensors`, then `features.json`: each whole, or not at all."""
+    about = {
+        "format": FORMAT,
+        "settings": fitted.settings.model_dump(mode="json"),
+        "names": fitted.names,
+        "bar": fitted.bar.isoformat(),
+        "fitted_on_sha256": fitted.fitted_on_sha256,
+        "lookback": fitted.lookback,
+        "notes": fitted.notes,
+    }
+    families = {f"{FAMILY}{name}/{key}": array for name, held in fitted.estimates.items() for key, array in held.items()}
+    tensors = {"center": fitted.center, "scale": fitted.scale, "memory": fitted.memory, **families}
+    write_atomically(folder / "features.safetensors", dump_tensors({key: np.ascontiguousarray(t) for key, t in tensors.items()}))
+    write_atomically(folder / "features.json", json.dumps(about, indent=2) + "\n")
+
+
+def _load_fitted(folder: Path) -> dict[str, Any]:
+    """The arguments of `FittedFeatures` that `_save_fitted` wrote.
+
+    Raises:
+        InputError: a missing or damaged file, or one of another format.
+    """
+    try:
+        about = json.loads((folder / "features.json").read_text())
+        if about.get("format") != FORMAT:
+            raise InputError(f"this version reads format {FORMAT}, but the file has format {about.get('format')}")
+        tensors = load_tensors((folder / "features.safetensors").read_bytes())
+        held = {
+            "settings": FeatureSettings.model_validate(about["settings"]),
+            "names": tuple(about["names"]),
+            "estimates": _by_family(tensors),
+            "bar": pd.Timedelta(about["bar"]),
+            "fitted_on_sha256": about["fitted_on_sha256"],
+            "notes": tuple(about["notes"]),
+        }
+        arrays = {name: tensors[name] for name in ("center", "scale", "memory")}
+        if any(array.shape != (len(held["names"]),) for array in arrays.values()):
+            raise InputError("the two files do not belong together")
+        return held | arrays
+    except Exception as error:  # whatever is wrong in a damaged file, the user needs its name and one line
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise InputError(f"cannot read the features in {folder}: {reason}; train again") from error
+
+
+def _save_values(values: np.ndarray, folder: Path) -> None:
+    """Write the float32 (R, F) values."""
+    write_atomically(folder / "values.safetensors", dump_tensors({"values": values}))
+
+
+def _load_values(folder: Path) -> np.ndarray:
+    """Read what `_save_values` wrote.
+
+    Raises:
+        InputError: a missing or damaged file.
+    """
+    try:
+        return load_tensors((folder / "values.safetensors").read_bytes())["values"]
+    except Exception as error:
+        raise InputError(f"cannot read the values in {folder}: {error}; delete the folder") from error
+
+
+def _by_family(tensors: dict[str, np.ndarray]) -> dict[str, Estimates]:
+    found: dict[str, Estimates] = {}
+    for name, tensor in tensors.items():
+        if name.startswith(FAMILY):
+            family, key = name.removeprefix(FAMILY).split("/", 1)
+            found.setdefault(family, {})[key] = tensor
+    return found

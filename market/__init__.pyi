@@ -1,0 +1,11 @@
+from .candles import CandleError as CandleError, Candles as Candles, bar_name as bar_name
+from .load import load_candles as load_candles
+from .opening_ledger import OpeningLedger as OpeningLedger
+from .parquet import write_parquet as write_parquet
+from .read import read_candles as read_candles
+from .resampling import resample as resample
+from .settings import MarketSettings as MarketSettings, SplitSettings as SplitSettings
+from .simulation.markets import MARKETS as MARKETS, simulate as simulate
+from .simulation.simulated_candles import SimulatedCandles as SimulatedCandles
+from .splitting import LockedTestRange as LockedTestRange, Part as Part, Split as Split, split as split
+from .write import write_candles as write_candles

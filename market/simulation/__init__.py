@@ -1,0 +1,1 @@
+"""Simulated markets whose best policy is known."""

@@ -1,0 +1,59 @@
+"""What a study has found so far, in lines."""
+
+from collections.abc import Callable
+
+import optuna
+from optuna.trial import FrozenTrial
+
+from agents import TrialSettings
+from common import differences
+from search.settings import SearchSettings
+from search.storage import shown
+from search.study import best_trial, finished_trials, running_trials, settings_of
+
+
+def describe_trial(trial: FrozenTrial, study: optuna.Study) -> str:
+    """One line on a trial that has ended."""
+    value = f"{trial.value:+.3f}" if trial.value is not None else trial.user_attrs.get("failure", "")
+    best = best_trial(study)
+    mark = "  best so far" if best and best.number == trial.number else ""
+    again = f"  trial {trial.user_attrs['retry_of']} again" if "retry_of" in trial.user_attrs else ""
+    seconds = trial.duration.total_seconds() if trial.duration else 0.0
+    return f"trial {trial.number:3d}  {trial.state.name.lower():8s}  {value}  {seconds:.0f} s{mark}{again}"
+
+
+def describe_study(study: optuna.Study, search: SearchSettings) -> str:
+    """Where it stands."""
+    running = running_trials(study)
+    return f"study {study.study_name} in {shown(search.storage)}: {finished_trials(study)} of {search.trials} trials finished" + (
+        f"; {running} running elsewhere, or left by killed workers, and then tried again" if running else ""
+    )
+
+
+def describe_best(study: optuna.Study, base: TrialSettings) -> str:
+    """The best trial so far, and which of its settings differ from the configured ones."""
+    trial = best_trial(study)
+    if not trial:
+        return "no trial has completed yet"
+    changed = differences(base.model_dump(mode="json"), settings_of(trial).model_dump(mode="json"))
+    return (
+        f"best: trial {trial.number}, {axis_of(study)} {trial.value:+.3f}\n"
+        f"      {'; '.join(changed) or 'the settings as configured'}"
+    )
+
+
+def newly_ended(study: optuna.Study) -> Callable[[], list[FrozenTrial]]:
+    """A function that returns the trials that have ended since it was last called, whoever made them."""
+    told = {trial.number for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()}
+
+    def look() -> list[FrozenTrial]:
+        ended = [trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished() and trial.number not in told]
+        told.update(trial.number for trial in ended)
+        return ended
+
+    return look
+
+
+def axis_of(study: optuna.Study) -> str:
+    """What the trials are judged by."""
+    return str((study.metric_names or ["figure"])[0])

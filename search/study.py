@@ -1,0 +1,200 @@
+"""Runs a search as an Optuna study: opens or takes up the study, and makes trials of which each says what it did."""
+
+import math
+import os
+import platform
+import time
+import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import optuna
+from optuna.exceptions import ExperimentalWarning, StorageInternalError, UpdateFinishedTrialError
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+from pydantic import ValidationError
+from sqlalchemy.exc import SQLAlchemyError
+
+from agents import TrialSettings, known_good
+from common import InputError, differences
+from search.errors import StudyError
+from search.samplers import PRUNERS, SeededByTrial
+from search.settings import SearchSettings
+from search.storage import exists, open_storage, retry_killed, was_killed
+
+if TYPE_CHECKING:
+    from search.objective import Objective
+
+FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
+HOPELESS = 10
+"""failed trials without a finished one that end a search"""
+Report = Callable[[FrozenTrial], None]
+
+
+def find_study(url: str, name: str) -> optuna.Study | None:
+    """The study of that name, or None; never makes a file."""
+    if not exists(url):
+        return None
+    storage = open_storage(url)
+    known = optuna.get_all_study_names(storage)
+    return optuna.load_study(study_name=name, storage=storage) if name in known else None
+
+
+def open_study(settings: SearchSettings, name: str, identity: dict[str, Any], base: TrialSettings) -> optuna.Study:
+    """Make the study, or take it up again.
+
+    Args:
+        identity: all that makes two trials comparable (data hash, settings), as JSON values; stored with the study.
+        base: known-good settings, which become the first trial.
+
+    Raises:
+        StudyError: the study exists with another identity, or the storage cannot be opened.
+    """
+    storage = open_storage(settings.storage, settings.heartbeat_seconds, settings.retries)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # trials report themselves, in a line and not in a traceback
+    study = optuna.create_study(
+        study_name=name,
+        storage=storage,
+        direction=StudyDirection[settings.direction.upper()],
+        load_if_exists=True,
+        sampler=SeededByTrial(settings),
+        pruner=PRUNERS[settings.pruner](settings),
+    )
+    if "identity" not in study.user_attrs:
+        axis = f"{settings.objective.replace('_', ' ')} on validation"
+        with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
+            study.set_metric_names([axis])  # what the dashboard writes there
+        for parameters in known_good(base, settings.searched):
+            study.enqueue_trial(parameters, skip_if_exists=True)
+        study.set_user_attr("identity", identity)  # last, so that whoever was killed before does it again
+        return study
+    changed = differences(study.user_attrs["identity"], identity)
+    if changed:
+        raise StudyError(
+            f"the trials of study {name!r} were made with other settings ({'; '.join(changed)}), so new ones could not be "
+            "compared with them; give the search another --name"
+        )
+    return study
+
+
+def run_study(
+    study: optuna.Study,
+    objective: "Objective",
+    on_trial: Report = lambda trial: None,
+    on_step: Callable[[int], None] = lambda step: None,
+) -> None:
+    """Make trials until the study holds `search.trials` finished ones, together with all other workers of the study.
+
+    A trial that cannot be tried, or whose weights diverge, is stored as failed, with the reason, and the search goes on. Ctrl-C
+    stores the running trial as failed, puts it in line again and ends the search; an error of the program does the former and
+    shows its traceback. While enough trials run elsewhere, it waits: should their workers be killed, it takes their place.
+    Workers that begin their last trials at the same moment may make one more each.
+
+    Args:
+        on_trial: called after each trial of this worker.
+        on_step: called with the number of environment steps that the trial has made.
+
+    Raises:
+        StudyError: none of the first trials could be tried, or the storage is gone.
+    """
+    wanted, pause = objective.search.trials, 0.25
+    try:
+        while finished_trials(study) < wanted:
+            retry_killed(study)
+            if finished_trials(study) + running_trials(study) < wanted:
+                last = _one_trial(study, objective, on_step)
+                on_trial(last)
+                _require_hope(study, last)
+            else:
+                time.sleep(pause)
+                pause = min(2 * pause, objective.search.heartbeat_seconds)
+    except (SQLAlchemyError, StorageInternalError) as error:
+        cause = str(error.__cause__ or error).splitlines()[0]
+        raise StudyError(f"a search needs its storage, which is gone: {cause}; the same command goes on from here") from error
+
+
+def finished_trials(study: optuna.Study) -> int:
+    """Trials that ran to their end or were pruned on their figure: what has been tried on the validation range."""
+    return len(study.get_trials(deepcopy=False, states=FINISHED))
+
+
+def running_trials(study: optuna.Study) -> int:
+    """Trials that somebody runs, or ran when killed."""
+    return len(study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)))
+
+
+def trials_on(url: str, data_sha256: str) -> list[FrozenTrial]:
+    """Finished trials of all studies that were judged on these data, whatever their rewards and names: each had its chance to be
+    lucky on the validation range."""
+    if not exists(url):
+        return []
+    storage = open_storage(url)
+    studies = [optuna.load_study(study_name=name, storage=storage) for name in optuna.get_all_study_names(storage)]
+    same = [study for study in studies if study.user_attrs.get("identity", {}).get("data_sha256") == data_sha256]
+    return [trial for study in same for trial in study.get_trials(deepcopy=False, states=FINISHED)]
+
+
+def settings_of(trial: optuna.trial.FrozenTrial) -> TrialSettings:
+    """The settings that a trial was made with.
+
+    Raises:
+        StudyError: it holds none, or those of another version.
+    """
+    try:
+        return TrialSettings.model_validate(trial.user_attrs["settings"])
+    except (KeyError, ValidationError) as error:
+        why = str(error).splitlines()[0]
+        raise StudyError(
+            f"a trial must hold its settings, but those of trial {trial.number} cannot be read ({why}); search anew"
+        ) from None
+
+
+def best_trial(study: optuna.Study) -> optuna.trial.FrozenTrial | None:
+    """The best completed trial, or None while there is none."""
+    return study.best_trial if study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)) else None
+
+
+def _one_trial(study: optuna.Study, objective: "Objective", on_step: Callable[[int], None]) -> FrozenTrial:
+    """The next in line, or a new one, as it is when it has ended."""
+    numbers: list[int] = []
+
+    def attempt(trial: optuna.Trial) -> float:
+        numbers.append(trial.number)
+        return _figure_of(trial, study, lambda: objective(trial, on_step))
+
+    try:
+        study.optimize(attempt, n_trials=1, catch=(InputError,))
+    except (ValueError, AssertionError, UpdateFinishedTrialError):  # all of them what Optuna says of a trial that has ended
+        # A worker may be silent for so long (a laptop asleep, a frozen disk) that another puts its trial in line again.
+        if not numbers or not was_killed(study.get_trials(deepcopy=False)[numbers[0]]):
+            raise
+    return study.get_trials(deepcopy=False)[numbers[0]]
+
+
+def _figure_of(trial: optuna.Trial, study: optuna.Study, judge: Callable[[], float]) -> float:
+    """What the trial is worth; if that cannot be said, the trial says why."""
+    trial.set_user_attr("worker", f"{platform.node()}:{os.getpid()}")
+    try:
+        figure = judge()
+        if not math.isfinite(figure):
+            raise StudyError(f"a trial's figure must be finite, but it is {figure}")
+        return figure
+    except (optuna.TrialPruned, UpdateFinishedTrialError):
+        raise
+    except KeyboardInterrupt:
+        trial.set_user_attr("failure", "interrupted")
+        held = study.get_trials(deepcopy=False)[trial.number]
+        study.enqueue_trial({**held.system_attrs.get("fixed_params", {}), **held.params})  # it has not been tried
+        raise
+    except Exception as error:
+        reason = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+        trial.set_user_attr("failure", " ".join(reason.split()))
+        raise
+
+
+def _require_hope(study: optuna.Study, last: FrozenTrial) -> None:
+    if last.state != TrialState.FAIL or finished_trials(study):
+        return
+    if len(study.get_trials(deepcopy=False, states=(TrialState.FAIL,))) >= HOPELESS:
+        reason = last.user_attrs["failure"]
+        raise StudyError(f"the first trials of {study.study_name!r} all failed, the last so: {reason}")

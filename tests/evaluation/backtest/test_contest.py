@@ -1,0 +1,269 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from helpers import FREE, make_candles, no_features
+
+from agents import BuyAndHold, Flat, RandomTrader, SignalStrategy, StrategySettings
+from envs import BUY, HOLD, SELL, EnvSettings
+from evaluation import play
+from evaluation.backtest import AGENT, Contest, in_words, random_like, share_in_words
+from evaluation.statistics import log_growth, metrics
+from features import FeaturePipeline
+from market import Candles, OpeningLedger
+
+
+@pytest.fixture(scope="module")
+def part(parts, tmp_path_factory):
+    ledger = OpeningLedger(tmp_path_factory.mktemp("studies") / "ledger.jsonl")
+    return parts.open_test(ledger, "config", "a test")
+
+
+BENCHMARKS = [
+    "buy and hold", "buy and hold, same exposure", "RSI divergence", "SMA crossover", "flat", "random, same turnover",
+    "perfect foresight",
+]  # fmt: skip
+FOLLOW_THE_AGENT = ["buy and hold, same exposure", "random, same turnover"]
+
+
+@pytest.fixture(scope="module")
+def features(parts):
+    return FeaturePipeline().fit(parts.train.candles)
+
+
+@pytest.fixture(scope="module")
+def contest_of(features, part):
+    """Makes the contest of an agent on the test range."""
+    strategies = StrategySettings(sma_short_bars=5, sma_long_bars=20)
+
+    def make(agent, env=None, seeds=None):
+        return Contest.on(part, features, env or EnvSettings(), strategies, {AGENT: agent, **(seeds or {})})
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def episodes(features, part):
+    agent = SignalStrategy(np.array([BUY, HOLD, HOLD, SELL, HOLD] * 60))
+    return episodes_of(part, features, EnvSettings(), StrategySettings(sma_short_bars=5, sma_long_bars=20), agent)
+
+
+def episodes_of(part, features, env, benchmarks, agent):
+    return Contest.on(part, features, env, benchmarks, {AGENT: agent}).play().episodes
+
+
+def test_everyone_plays_the_same_bars_of_the_test_range(episodes, part):
+    assert list(episodes) == [AGENT, *BENCHMARKS]
+    for name, episode in episodes.items():
+        assert episode.table.index.equals(part.own.index)
+        assert (len(episode.trades) >= 1) is (name != "flat")
+
+
+def replayed(episode, settings):
+    """The curve from the trade list alone, in plain pandas and Python: cash and coin after each bar's fills, less its carry."""
+    a_bar = 1 / 24 / 1e4
+    trades = episode.trades.assign(sign=np.where(episode.trades["side"] == "buy", 1.0, -1.0))
+    trades["cash"] = -trades["sign"] * trades["value"] - settings.fee_bps / 1e4 * trades["value"]
+    trades["coin"] *= trades["sign"]
+    flows = trades.groupby("time")[["cash", "coin"]].sum().reindex(episode.table.index).fillna(0.0)
+    cash, coin, curve = settings.initial_cash, 0.0, []
+    for close, flow in zip(episode.table["close"], flows.itertuples(), strict=True):
+        cash, coin = cash + flow.cash, coin + flow.coin
+        if settings.margin:
+            cash -= (max(-cash, 0.0) + max(-coin, 0.0) * close) * settings.borrow_bps_per_day * a_bar
+            cash -= coin * close * settings.funding_bps_per_day * a_bar
+        curve.append(cash + coin * close)
+    return np.array(curve)
+
+
+def test_a_replay_of_the_trade_list_gives_the_same_curve_for_everyone(episodes):
+    for episode in episodes.values():
+        np.testing.assert_allclose(replayed(episode, EnvSettings()), episode.table["net_worth"], rtol=1e-9)
+
+
+@pytest.mark.parametrize("options", [{}, {"stop_loss": 0.01, "take_profit": 0.02}, {"fill": "same_close"}, {"impact": 1.0}])
+def test_a_replay_of_the_trade_list_gives_the_same_curve_with_shorts_leverage_interest_and_funding(options, part):
+    """The list holds forced fills, too; what is borrowed and funded follows from the positions, bar by bar.
+
+    An order at a next close fills after the bar's carry, which the list cannot tell from a stop before it: left out here.
+    """
+    settings = EnvSettings(
+        action_scheme="targets", targets=(-2, -1, 0, 1, 3), shorts=True, max_leverage=3.0, borrow_bps_per_day=50.0,
+        funding_bps_per_day=-20.0, **options,
+    )  # fmt: skip
+
+    class Erratic:
+        rng = np.random.default_rng(0)
+
+        def predict(self, observation, state=None, episode_start=None, deterministic=False):
+            return self.rng.integers(5), state
+
+    episode = play(part.candles, np.zeros((len(part), 1), np.float32), settings, Erratic())
+    assert len(episode.trades) > 100
+    assert episode.table["position"].min() < -1.5
+    assert (episode.trades["reason"] != "order").any() or "stop_loss" not in options
+    np.testing.assert_allclose(replayed(episode, settings), episode.table["net_worth"], rtol=1e-9)
+
+
+def test_buy_and_hold_at_the_same_exposure_has_the_agents_mean_exposure_and_one_fill(episodes):
+    same, agent = episodes["buy and hold, same exposure"], episodes[AGENT]
+    assert same.table["position"].iloc[1:].mean() == pytest.approx(agent.table["position"].iloc[1:].mean(), abs=1e-6)
+    assert len(same.trades) == 1
+    assert same.table["net_worth"].iloc[0] == 10_000
+    share = same.trades["value"].iloc[0] / episodes["buy and hold"].trades["value"].iloc[0]
+    made, whole = (each.table["net_worth"].iloc[-1] / 10_000 - 1 for each in (same, episodes["buy and hold"]))
+    assert made == pytest.approx(share * whole)
+
+
+@pytest.mark.parametrize(("sides", "fills"), [([HOLD], 0), ([BUY, HOLD], 1)])
+def test_an_agent_that_never_trades_or_never_sells_is_matched_by_its_like(sides, fills, contest_of):
+    played = contest_of(SignalStrategy(np.array(sides))).play().episodes
+    same = played["buy and hold, same exposure"]
+    assert len(same.trades) == fills
+    assert same.table.equals(played["flat" if fills == 0 else "buy and hold"].table)
+
+
+def test_nobody_without_a_short_or_a_loan_ends_above_perfect_foresight(episodes):
+    worth = {name: episode.table["net_worth"].iloc[-1] for name, episode in episodes.items()}
+    assert max(worth, key=worth.get) == "perfect foresight"
+    assert worth["flat"] == 10_000
+
+
+def test_seeds_play_beside_their_agent(contest_of):
+    seeds = {"seed 0": SignalStrategy(np.array([BUY, HOLD])), "seed 1": SignalStrategy(np.array([HOLD]))}
+    played = contest_of(SignalStrategy(np.array([BUY, SELL])), seeds=seeds).play().episodes
+    assert list(played)[:4] == [AGENT, "seed 0", "seed 1", "buy and hold"]
+    assert played["seed 0"].table.equals(played["buy and hold"].table)
+    assert played["seed 1"].table.equals(played["flat"].table)
+
+
+def test_at_other_fees_everyone_plays_anew(contest_of):
+    """Where the fee is the same, so are the returns; who decides by the costs decides otherwise; spread and slippage stay."""
+    contest = contest_of(SignalStrategy(np.array([BUY, HOLD, HOLD, SELL, HOLD] * 60)))
+    played = contest.play()
+    episodes, costs = played.episodes, played.costs
+    assert list(costs.columns) == [0.0, 1.0, 2.0, 4.0]
+    assert list(costs.index) == list(episodes)
+    for name, episode in episodes.items():
+        assert costs.loc[name, 1.0] == metrics(episode)["total_return"]
+    for multiple in (0.0, 2.0, 4.0):
+        at = backtest_at(contest, fee_bps=10.0 * multiple)
+        for name in episodes:
+            assert costs.loc[name, multiple] == metrics(at[name])["total_return"]
+    for name in (AGENT, "buy and hold", "perfect foresight"):
+        assert (np.diff(costs.loc[name]) < 0).all()
+    assert (costs.loc["flat"] == 0).all()
+    assert costs.loc["buy and hold", 0.0] < contest.bars.column("close")[-1] / contest.bars.column("open")[1] - 1  # the spread
+    assert len(backtest_at(contest, fee_bps=40.0)["perfect foresight"].trades) < len(episodes["perfect foresight"].trades)
+
+
+def backtest_at(contest, **costs):
+    return replace(contest, env=contest.env.model_copy(update=costs)).play().episodes
+
+
+def test_a_fee_that_no_account_could_pay_has_no_return(contest_of):
+    contest = contest_of(SignalStrategy(np.array([HOLD])), EnvSettings(fee_bps=4_000.0, max_leverage=1.0))
+    costs = contest.play().costs
+    assert costs[4.0].isna().all()
+    assert costs[1.0].notna().all()
+
+
+def test_the_share_of_random_traders_below_knows_the_best_from_the_worst(contest_of):
+    contest = contest_of(SignalStrategy(np.array([HOLD])))
+    best = contest.play().episodes["perfect foresight"]
+
+    def share_below(agent):
+        return replace(contest, agents={AGENT: agent}).play().share_below
+
+    assert share_below(sides_of(contest, best)) == 1.0
+    assert share_below(sides_of(contest, best, opposite=True)) == 0.0
+    assert 0.0 < share_below(random_like(best, 999)) < 1.0
+
+
+def sides_of(contest, episode, opposite=False):
+    """Holds when the episode does, or when it does not."""
+    held = (episode.table["position"].to_numpy()[1:] > 0) != opposite
+    change = np.diff(held.astype(int), prepend=0)
+    return SignalStrategy(np.select([change > 0, change < 0], [BUY, SELL], HOLD))
+
+
+def test_the_benchmarks_trade_spot_beside_a_leveraged_agent(features, part, episodes):
+    """A cash account, whole orders, no stops; but the same costs and fills."""
+    leveraged = EnvSettings(max_leverage=3.0, shorts=True, stop_loss=0.01, funding_bps_per_day=10.0)
+    strategies = StrategySettings(sma_short_bars=5, sma_long_bars=20)
+    beside = episodes_of(part, features, leveraged, strategies, SignalStrategy(np.array([HOLD])))
+    for name in set(BENCHMARKS) - set(FOLLOW_THE_AGENT):
+        assert beside[name].table.equals(episodes[name].table)
+
+
+def test_debt_ends_an_episode_and_its_figures_stay_finite():
+    class Leverage:
+        def predict(self, observation, state=None, episode_start=None, deterministic=False):
+            return np.int64(1), state
+
+    candles = make_candles([100, 100, 10, 10, 10])
+    settings = EnvSettings(action_scheme="targets", targets=(0, 5), max_leverage=5.0, **FREE)
+    episode = play(candles, no_features(candles), settings, Leverage())
+    assert episode.table["net_worth"].iloc[-1] < 0
+    assert len(episode.table) == 3
+    assert log_growth(episode) == pytest.approx(np.log(1e-9))
+    assert metrics(episode)["total_return"] < -1
+
+
+def test_fills_at_a_known_price_are_marked_wherever_they_show(features, part, episodes):
+    agent = SignalStrategy(np.array([BUY]))
+    episode = episodes_of(part, features, EnvSettings(fill="same_close"), StrategySettings(), agent)[AGENT]
+    assert episode.optimistic
+    assert not episodes[AGENT].optimistic
+    figures = {name: metrics(episode) for name in (AGENT, "buy and hold")}
+    assert "OPTIMISTIC" in in_words(figures, (), 0.5, episode.optimistic)
+    assert "OPTIMISTIC" not in in_words(figures, (), 0.5)
+
+
+def test_settings_of_the_benchmarks_reach_them(features, part, episodes):
+    other = episodes_of(part, features, EnvSettings(), StrategySettings(rsi_lookback_bars=3), SignalStrategy(np.array([HOLD])))
+    for name in ("RSI divergence", "SMA crossover"):
+        assert len(other[name].trades) != len(episodes[name].trades)
+
+
+def test_the_words_say_how_the_agent_stands_and_claim_nothing(episodes):
+    figures = {name: metrics(episode) for name, episode in episodes.items()}
+    words = in_words(figures, (), 0.25)
+    hold = 1 + figures["buy and hold"]["total_return"]
+    assert f"buy and hold's {hold:.2f}x" in words
+    assert ("above buy" in words) == (figures[AGENT]["total_return"] > figures["buy and hold"]["total_return"])
+    assert "of 6 others, and above 25% of 200 random traders" in words  # perfect foresight is no rival
+    assert "of 5 others" in in_words(figures, ("SMA crossover",), 0.25)  # nor is a seed of the agent
+
+
+def test_no_one_is_ruined_in_a_backtest():
+    """Buy and hold sits through a fall of 95 % and back, and is judged at the end."""
+    candles = make_candles([100, 100, 5, 5, 150])
+    episode = play(candles, no_features(candles), EnvSettings(**FREE), BuyAndHold())
+    assert list(episode.table["net_worth"]) == [10_000, 10_000, 500, 500, 15_000]
+
+
+def test_a_random_trader_like_an_episode_has_its_turnover_and_exposure():
+    candles = make_candles(list(100 * np.exp(np.cumsum(np.random.default_rng(0).normal(0, 0.01, 300)))))
+    someone = RandomTrader(299, trades=20, bars_held=120, seed=5)
+    episode = play(candles, no_features(candles), EnvSettings(min_trade=0), someone)
+    for seed in range(3):
+        other = play(candles, no_features(candles), EnvSettings(min_trade=0), random_like(episode, seed))
+        assert len(other.trades) == 20
+        assert (other.table["position"] > 0).sum() == 120
+        assert not other.table["position"].equals(episode.table["position"])
+    idle = play(candles, no_features(candles), EnvSettings(), Flat())
+    assert len(play(candles, no_features(candles), EnvSettings(), random_like(idle, 0)).trades) == 0
+
+
+def test_the_share_of_the_oracle_is_said_where_there_is_an_oracle(part, features):
+    real = replace(part, candles=Candles(part.candles.frame, part.candles.bar, "BTC/USD", "a file"))
+    known, unknown = (
+        Contest.on(each, features, EnvSettings(), StrategySettings(), {AGENT: SignalStrategy(np.array([HOLD]))})
+        for each in (part, real)
+    )
+    assert known.oracle_growth() > 0
+    assert unknown.oracle_growth() is None
+    assert "of its log growth the agent found 50%" in share_in_words(0.1, 0.2)
+    assert share_in_words(0.1, None) == ""
+    assert "never trades" in share_in_words(-0.1, 0.0)

@@ -1,0 +1,224 @@
+"""The verdict on traders of whom it is known what they are."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from helpers import FREE, against_the_price, episodes_of, no_features
+
+from agents import BuyAndHold, Flat, RandomTrader
+from envs import EnvSettings
+from evaluation import play
+from evaluation.oracles import OraclePolicy, best_policy
+from evaluation.statistics import active_return_of, judge, log_growth, sharpe_moments
+from market import simulate
+
+EDGE, NO_EDGE, HARM = "evidence of an edge", "no evidence of an edge", "evidence of harm"
+BARS = 2_500
+COSTS = EnvSettings()
+
+
+def verdict_on(candles, agent, settings=COSTS, trials=0, **known):
+    flat = no_features(candles)
+    hold = play(candles, flat, COSTS, BuyAndHold())
+    return judge(play(candles, flat, settings, agent), hold, trials=trials, openings=1, **known)
+
+
+def oracle(candles):
+    return best_policy(candles, COSTS.cost_fraction).positions
+
+
+def random_trader(seed, bars=BARS):
+    """From a handful of fills to one in two bars, and any exposure that they allow."""
+    rng, decisions = np.random.default_rng(seed), bars - 1
+    trades = int(np.exp(rng.uniform(np.log(4), np.log(decisions / 2))))
+    held = int(rng.integers((trades + 1) // 2, decisions - trades // 2 + 1))
+    return RandomTrader(decisions, trades, held, seed)
+
+
+def count(verdicts, name):
+    return sum(verdict.verdict == name for verdict in verdicts)
+
+
+def on_noise(seeds):
+    return [verdict_on(simulate("martingale", bars=BARS, seed=seed), random_trader(seed)) for seed in seeds]
+
+
+def on_ou(seeds):
+    markets = [simulate("ou", bars=BARS, seed=seed) for seed in seeds]
+    return [verdict_on(candles, OraclePolicy(oracle(candles))) for candles in markets]
+
+
+def test_random_traders_on_noise_have_no_edge_and_do_no_harm_19_times_of_20():
+    assert count(on_noise(range(20)), NO_EDGE) >= 19
+
+
+def test_the_best_policy_on_a_planted_edge_has_an_edge_19_times_of_20():
+    assert count(on_ou(range(20)), EDGE) >= 19
+
+
+@pytest.mark.slow
+def test_false_verdicts_are_as_rare_as_they_say_and_true_ones_as_common():
+    """Over 200 markets each: an interval of 95 % and one of 99 % leave 3 % to luck, before costs."""
+    noise = on_noise(range(100, 300))
+    assert count(noise, NO_EDGE) >= 190
+    assert count(on_ou(range(100, 300)), EDGE) >= 190
+
+
+def test_the_best_of_100_random_traders_has_no_edge_once_the_100_are_counted():
+    """The field's own claim: picked by its profit on the test range itself, without costs, it looks like skill."""
+    passed_uncounted = 0
+    for seed in range(5):
+        candles = simulate("martingale", bars=BARS, seed=seed)
+        traders = [RandomTrader(BARS - 1, 60, BARS // 2, 1_000 * seed + k) for k in range(100)]
+        free = EnvSettings(**FREE)
+        episodes = [play(candles, no_features(candles), free, trader) for trader in traders]
+        hold = play(candles, no_features(candles), free, BuyAndHold())
+        best = max(episodes, key=log_growth)
+        assert judge(best, hold, trials=100, openings=1).verdict == NO_EDGE
+        passed_uncounted += judge(best, hold, trials=0, openings=1).verdict == EDGE
+    assert passed_uncounted >= 2  # so it is the counting that stops it
+
+
+def test_timing_a_market_wrongly_is_harm():
+    candles = simulate("ou", bars=BARS, seed=0)
+    verdict = verdict_on(candles, OraclePolicy(1 - oracle(candles)))
+    assert verdict.verdict == HARM
+    assert "Before any cost" in verdict.reasons[0]
+
+
+def test_costs_alone_are_no_harm_and_are_said():
+    """A trader without skill, whom fees ruin: so would they ruin anyone who trades as much."""
+    candles = simulate("martingale", bars=BARS, seed=1)
+    verdict = verdict_on(candles, RandomTrader(BARS - 1, 1_200, 1_200, seed=2))
+    assert verdict.verdict == NO_EDGE
+    assert verdict.evidence.interval[1] < 0
+    assert verdict.evidence.costs == pytest.approx(1_200 * 0.0013, rel=0.02)
+    assert verdict.reasons[1].startswith("Costs took 79.")
+
+
+@pytest.mark.parametrize("market", ["martingale", "ou", "bitcoin"])
+def test_who_does_not_time_the_market_gets_no_evidence(market):
+    candles = simulate(market, bars=BARS, seed=3)
+    leveraged = EnvSettings(max_leverage=2.0)
+    for agent, settings in ((Flat(), COSTS), (BuyAndHold(), COSTS), (Leveraged(), leveraged), (HalfTheCash(), COSTS)):
+        verdict = verdict_on(candles, agent, settings)
+        assert verdict.verdict == NO_EDGE
+        assert all(np.isfinite([verdict.evidence.psr, verdict.evidence.dsr, verdict.evidence.sharpe, *verdict.evidence.interval]))
+    assert "never traded" in verdict_on(candles, Flat()).reasons[0]
+
+
+class HalfTheCash:
+    """Buys once and holds."""
+
+    def predict(self, observation, state=None, episode_start=None, deterministic=False):
+        return np.int64(1 if episode_start[0] else 8), state
+
+
+class Leveraged:
+    """Buys all it may and holds, with twice its own money."""
+
+    def predict(self, observation, state=None, episode_start=None, deterministic=False):
+        return np.int64(0 if episode_start[0] else 8), state
+
+
+def test_a_claim_must_hold_both_ways_of_matching_the_exposure():
+    """One agent seems to time the market by the mean that is known afterwards alone, one by the mean so far alone."""
+    bars = 2_000
+    drifting = np.random.default_rng(0).normal(0.001, 0.01, bars)
+    late = episodes_of(np.arange(bars) > bars / 2, drifting)
+    noise = [np.random.default_rng(seed).normal(0, 0.01, bars) for seed in range(30)]
+    against = [episodes_of(against_the_price(moves), moves) for moves in noise]
+    apart = [pair for pair in against if sure_of(pair, 0) and not sure_of(pair, 1)]
+    assert len(apart) >= 2
+    assert sure_of(late, 1)
+    for pair in [late, *apart]:
+        assert judge(*pair, trials=0, openings=1).verdict == NO_EDGE
+
+
+def test_so_must_harm():
+    bars = 2_000
+    falling = np.random.default_rng(1).normal(-0.002, 0.01, bars)
+    late = episodes_of(np.arange(bars) > bars / 2, falling)
+    noise = [np.random.default_rng(seed).normal(0, 0.01, bars) for seed in range(60)]
+    along = [episodes_of(1 - against_the_price(moves), moves) for moves in noise]
+    apart = [pair for pair in along if sure_of(pair, 0, -2.7) and not sure_of(pair, 1, -2.0)]
+    assert len(apart) >= 2
+    assert sure_of(late, 1, -2.7)
+    for pair in [late, *apart]:
+        assert judge(*pair, trials=0, openings=1).verdict == NO_EDGE
+
+
+def test_six_gains_one_of_them_outsized_are_no_edge():
+    """The bootstrap alone thinks them sure, since none of the bars it can draw has lost."""
+    share, moves = np.zeros(2_000), np.zeros(2_000)
+    share[100:1_900:300] = 1
+    moves[100:1_900:300] = [0.01, 0.012, 0.07, 0.009, 0.011, 0.01]
+    verdict = judge(*episodes_of(share, moves), trials=0, openings=1)
+    assert verdict.evidence.dsr > 0.95
+    assert verdict.evidence.active_log_growth > 0.1
+    assert verdict.verdict == NO_EDGE
+
+
+def sure_of(pair, way, t=1.96):
+    """Whether one way of matching alone goes beyond t."""
+    sharpe, *_ = sharpe_moments(active_return_of(*pair).active[:, way])
+    return np.sign(t) * sharpe * np.sqrt(len(pair[0].table) - 1) > abs(t)
+
+
+@pytest.fixture(scope="module")
+def skilled():
+    candles = simulate("ou", bars=BARS, seed=4)
+    flat = no_features(candles)
+    return play(candles, flat, COSTS, OraclePolicy(oracle(candles))), play(candles, flat, COSTS, BuyAndHold())
+
+
+def test_an_edge_falls_with_each_thing_that_it_needs(skilled):
+    agent, hold = skilled
+    assert judge(agent, hold, trials=30, openings=2, overfitting=0.1).verdict == EDGE
+    few = replace(agent, trades=agent.trades.iloc[:11])
+    for reason, verdict in {
+        "how many trials were searched before is unknown": judge(agent, hold, trials=None, openings=1),
+        "a price that was known when they were decided": judge(replace(agent, optimistic=True), hold, trials=0, openings=1),
+        "fewer than 12 fills": judge(few, hold, trials=0, openings=1),
+        "falls short of 0.95": judge(agent, hold, trials=1_000, openings=1, sharpe_spread=0.2),
+    }.items():
+        assert verdict.verdict == NO_EDGE
+        assert reason in verdict.reasons[0]
+
+
+def test_a_choice_by_luck_is_said_and_decides_nothing(skilled):
+    """Where every trial has the edge, the best of them is no better than the rest."""
+    lucky, chosen = (judge(*skilled, trials=30, openings=2, overfitting=overfitting) for overfitting in (0.7, 0.3))
+    assert (lucky.verdict, chosen.verdict) == (EDGE, EDGE)
+    assert "30 trials whose choice was luck (probability of overfitting 0.70)." in lucky.reasons[1]
+    assert "luck" not in chosen.reasons[1]
+
+
+def test_each_opening_is_a_trial(skilled):
+    agent, hold = skilled
+    assert judge(agent, hold, trials=30, openings=5).trials_counted == 35
+    assert judge(agent, hold, trials=0, openings=400).dsr == judge(agent, hold, trials=399, openings=1).dsr
+    deflated = [judge(agent, hold, trials=trials, openings=1, sharpe_spread=0.03).dsr for trials in (0, 10, 1_000)]
+    assert deflated[0] > deflated[1] > deflated[2]
+    assert judge(agent, hold, trials=0, openings=1).psr == judge(agent, hold, trials=0, openings=1).dsr
+
+
+def test_two_sentences_and_all_numbers_go_into_the_json(skilled):
+    agent, hold = skilled
+    verdict = judge(agent, hold, trials=30, openings=2, overfitting=0.1)
+    assert len(verdict.reasons) == 2
+    assert all(reason[0].isupper() and reason.endswith(".") for reason in verdict.reasons)
+    assert "opened 2 times, after a search of 30 trials" in verdict.reasons[1]
+    written = json.loads(json.dumps(verdict.as_json(), allow_nan=False))
+    assert written["verdict"] == EDGE
+    assert written["interval"] == list(verdict.evidence.interval)
+
+
+def test_the_seed_decides_the_draws():
+    moves = np.random.default_rng(0).normal(0, 0.01, 1_000)
+    agent, hold = episodes_of(against_the_price(moves), moves)
+    one, same, other = (judge(agent, hold, trials=0, openings=1, seed=seed) for seed in (0, 0, 1))
+    assert one == same
+    assert (one.interval, one.timing_interval) != (other.interval, other.timing_interval)

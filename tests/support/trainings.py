@@ -1,0 +1,56 @@
+"""Short trainings, and a listener made of functions."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from agents import AgentSettings, CheckpointFolder, TrialSettings
+from envs import EnvSettings
+from evaluation import Episode
+from features import FeatureSettings, FittedFeatures
+from market import Split
+from training import Trained, TrainingListener, TrainSettings, Validation, train_agent
+
+SMALL = AgentSettings(n_envs=4, n_steps=16, n_minibatches=2, n_epochs=2, lstm_size=8)
+FEATURES = FeatureSettings(indicators=("rsi", "ema_8"))
+ENV = EnvSettings(episode_bars=100)
+
+
+class Listener(TrainingListener):
+    """Calls the given functions."""
+
+    def __init__(
+        self,
+        on_step: Callable[[int], Any] = lambda step: None,
+        on_validation: Callable[[Validation, Any], Any] = lambda validation, agent: None,
+    ) -> None:
+        self.on_step = on_step  # type: ignore[method-assign]
+        self._on_validation = on_validation
+
+    def on_validation(self, validation: Validation, episode: Episode, agent: Any, features: FittedFeatures) -> None:
+        self._on_validation(validation, agent)
+
+
+def train(
+    parts: Split,
+    *,
+    features: FeatureSettings = FEATURES,
+    env: EnvSettings = ENV,
+    agent: AgentSettings = SMALL,
+    seed: int = 0,
+    checkpoints: CheckpointFolder | None = None,
+    tensorboard: Path | None = None,
+    on_step: Callable[[int], Any] = lambda step: None,
+    on_validation: Callable[[Validation, Any], Any] = lambda validation, agent: None,
+    **settings: Any,
+) -> Trained:
+    """Two validations in 256 steps, compared without caution, unless `settings` of the training say otherwise."""
+    return train_agent(
+        parts,
+        TrialSettings(features=features, env=env, agent=agent),
+        TrainSettings(**{"steps": 256, "validations": 2, "caution": 0.0, **settings}),
+        seed=seed,
+        checkpoints=checkpoints,
+        tensorboard=tensorboard,
+        listener=Listener(on_step, on_validation),
+    )

@@ -1,0 +1,10 @@
+from .run_listener import RunListener as RunListener
+from .settings import TrainSettings as TrainSettings
+from .training_log import TrainingLog as TrainingLog
+from .training_loop import (
+    Trained as Trained,
+    TrainingDiverged as TrainingDiverged,
+    TrainingListener as TrainingListener,
+    train_agent as train_agent,
+)
+from .validation import Validation as Validation
