@@ -12,7 +12,7 @@ from agents.algorithms import ALGORITHMS, Algorithm, blank_policy
 from agents.numpy_actor import Actor, Memory
 from agents.recurrent_policy import impossible_orders
 from agents.settings import AgentSettings
-from common import SealError, Tensors, read_sealed, write_sealed
+from common import SealError, Tensors, one_line, read_sealed, write_sealed
 
 KIND = "agent"
 FORMAT = 2
@@ -126,8 +126,7 @@ class LearnedAgent:
             policy = _policy_from(settings, weights, int(about["observation_size"]), about["actions"])
             return cls(policy, settings, about["reward_scaling"])
         except Exception as error:  # sealed by hand, or by another version: the user needs its name and one line
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise SealError(f"cannot read the agent in {path}: {reason}; train it again") from error
+            raise SealError(f"cannot read the agent in {path}: {one_line(error)}; train it again") from error
 
 
 def _policy_from(settings: AgentSettings, weights: Tensors, observation_size: int, actions: int | str) -> BasePolicy:

@@ -12,7 +12,7 @@ from torch import nn
 from agents.algorithms import ALGORITHMS, blank_policy
 from agents.learned_agent import LearnedAgent
 from agents.settings import AgentSettings
-from common import InputError, unknown, write_atomically
+from common import InputError, one_line, unknown, write_atomically
 
 WARNING = "an SB3 .zip holds pickles, and reading one can run any code that its maker put into it"
 
@@ -40,8 +40,7 @@ def import_zip(path: Path, algorithm: str = "recurrent_ppo", *, zip_can_run_code
         policy = blank_policy(settings, model.observation_space, model.action_space)
         policy.load_state_dict(model.policy.state_dict())
     except Exception as error:  # whatever is wrong in a foreign file, the user needs its name and one line
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise ZipError(f"cannot read {path} as a model of {algorithm}: {reason}") from error
+        raise ZipError(f"cannot read {path} as a model of {algorithm}: {one_line(error)}") from error
     return LearnedAgent(policy, settings)
 
 

@@ -1,6 +1,6 @@
 from .atomic_files import write_atomically as write_atomically, write_json as write_json
 from .command_line import CommandParser as CommandParser, exit_code as exit_code
-from .errors import InputError as InputError, unknown as unknown
+from .errors import InputError as InputError, one_line as one_line, unknown as unknown
 from .png import write_png as write_png
 from .processes import run_side_by_side as run_side_by_side
 from .run_folder import (

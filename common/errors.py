@@ -14,3 +14,9 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, names, 1, 0.5)
     hint = f"did you mean {close[0]!r}?" if close else f"the known ones are {', '.join(names)}"
     return f"there is no {kind} {name!r}; {hint}"
+
+
+def one_line(error: BaseException, most: int = 200) -> str:
+    """What an error says, as one line of at most so many characters; its type where it says nothing."""
+    text = f"it has no {error}" if isinstance(error, KeyError) else " ".join(str(error).split())
+    return text[:most] or type(error).__name__

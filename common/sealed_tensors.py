@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load as load_tensors, save as dump_tensors
 
 from common.atomic_files import write_atomically
-from common.errors import InputError
+from common.errors import InputError, one_line
 
 Tensors = dict[str, torch.Tensor]
 
@@ -56,8 +56,7 @@ def read_sealed(path: Path, kind: str) -> tuple[Tensors, dict[str, Any]]:
     except FileNotFoundError:
         raise SealError(f"there is no {kind} {path}") from None
     except Exception as error:  # whatever is wrong in a damaged file, the user needs its name and one line
-        reason = f"it has no {error}" if isinstance(error, KeyError) else " ".join(str(error).split()) or type(error).__name__
-        raise SealError(f"cannot read {path} as a {kind}: {reason}") from error
+        raise SealError(f"cannot read {path} as a {kind}: {one_line(error)}") from error
     return tensors, about
 
 

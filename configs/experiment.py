@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError
 from pydantic.fields import FieldInfo
 
 from agents import AgentSettings, StrategySettings, TrialSettings
-from common import InputError, Settings, put_setting
+from common import InputError, Settings, one_line, put_setting
 from envs import EnvSettings
 from features import FeatureSettings
 from market import MarketSettings, SplitSettings
@@ -114,7 +114,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         have = ", ".join(sorted(str(file) for file in Path("configs").glob("*.yaml")))
         raise SettingError(f"there is no config file {path}; there are {have or 'none in configs/'}") from None
     except (yaml.YAMLError, OSError, UnicodeDecodeError) as error:
-        raise SettingError(f"{path} is no readable YAML: {' '.join(str(error).split())}") from None
+        raise SettingError(f"{path} is no readable YAML: {one_line(error)}") from None
     if tree is not None and not isinstance(tree, dict):
         raise SettingError(f"{path} must hold settings by name, such as `env: {{fee_bps: 5}}`, but holds a {type(tree).__name__}")
     return tree or {}

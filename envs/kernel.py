@@ -169,12 +169,12 @@ def replay(
         account.bar += 1
         account.steps += 1
         account.over = ruined(account, rule) or account.bar >= account.last_bar
-        note(account, trace[k])
+        record_trace(account, trace[k])
     return last
 
 
 @compiled
-def note(account: Record, row: Record) -> None:
+def record_trace(account: Record, row: Record) -> None:
     """Write the account into one record of TRACE."""
     row.bar, row.event = account.bar, account.event
     row.cash, row.coin, row.net_worth, row.fees = account.cash, account.coin, account.net_worth, account.fees
@@ -195,25 +195,25 @@ def advance(account: Record, known: Record, bar: Record, action: float, rules: R
     account.fill_price = account.fill_coin = account.forced_price = account.forced_coin = 0.0
     account.idle += 1
     if rules.fill_at == NEXT_CLOSE:
-        survive(account, bar, rules)
-        carry(account, bar.close, rules)
-        place(account, action, bar.close, bar.impact, rules)
+        apply_stops_and_liquidation(account, bar, rules)
+        charge_interest_and_funding(account, bar.close, rules)
+        execute_order(account, action, bar.close, bar.impact, rules)
     else:
         if rules.fill_at == NEXT_OPEN and below_maintenance(account, bar.open, rules):
-            survive(account, bar, rules)  # the open has broken the margin: the order comes too late
-        place(account, action, bar.open if rules.fill_at == NEXT_OPEN else known.close, bar.impact, rules)
-        survive(account, bar, rules)
-        carry(account, bar.close, rules)
+            apply_stops_and_liquidation(account, bar, rules)  # the open has broken the margin: the order comes too late
+        execute_order(account, action, bar.open if rules.fill_at == NEXT_OPEN else known.close, bar.impact, rules)
+        apply_stops_and_liquidation(account, bar, rules)
+        charge_interest_and_funding(account, bar.close, rules)
     account.net_worth = account.cash + account.coin * bar.close
     account.peak = max(account.peak, account.net_worth)
 
 
 @compiled
-def place(account: Record, action: float, price: float, impact: float, rules: Record) -> None:
+def execute_order(account: Record, action: float, price: float, impact: float, rules: Record) -> None:
     """Turn an action into coins to trade around `price`, and fill them unless a rule refuses."""
     held = account.coin * price
     worth = account.cash + held
-    goal, parts, sign = aim(action, held, worth, rules)
+    goal, parts, sign = target_exposure(action, held, worth, rules)
     account.outcome = HELD
     if parts == 0:
         return
@@ -226,7 +226,7 @@ def place(account: Record, action: float, price: float, impact: float, rules: Re
         return
 
     # The whole way is the value that solves held + sign * value = goal * (worth - cost * value); the order goes a part of it.
-    adverse = adverse_of(distance / parts, impact, rules)
+    adverse = slippage_fraction(distance / parts, impact, rules)
     cost = adverse + rules.fee * (1.0 + sign * adverse)  # of each USD traded; paid from the worth, so it moves the exposure
     shrink = 1.0 + sign * goal * cost
     quantity = distance / (shrink * parts * price)
@@ -235,7 +235,7 @@ def place(account: Record, action: float, price: float, impact: float, rules: Re
     moved = adverse
     if rules.lot > 0.0:
         quantity = np.floor(quantity / rules.lot * (1.0 + DUST / 2.0)) * rules.lot
-        moved = adverse_of(quantity * price, impact, rules)  # what is rounded off moves nothing
+        moved = slippage_fraction(quantity * price, impact, rules)  # what is rounded off moves nothing
 
     too_dear = goal != 0.0 and (shrink <= 0.0 or cost * distance >= worth * shrink)  # no worth would be left to hold it with
     if too_dear or adverse >= MAX_ADVERSE:
@@ -251,7 +251,7 @@ def place(account: Record, action: float, price: float, impact: float, rules: Re
 
 
 @compiled
-def aim(action: float, held: float, worth: float, rules: Record) -> tuple[float, int, float]:
+def target_exposure(action: float, held: float, worth: float, rules: Record) -> tuple[float, int, float]:
     """The exposure that an action is on the way to, into how many parts the way is cut, and its side; 0 parts is a hold."""
     if rules.scheme == EXPOSURE:
         return action, 1, 1.0 if action * worth > held else -1.0
@@ -300,7 +300,7 @@ def fill(account: Record, quantity: float, price: float, adverse: float, rules: 
 
 
 @compiled
-def survive(account: Record, bar: Record, rules: Record) -> None:
+def apply_stops_and_liquidation(account: Record, bar: Record, rules: Record) -> None:
     """Within the bar: liquidation at its worst price, stop-loss, take-profit. Where the order of events is unknown, the worse."""
     if not (rules.margin or rules.stop_loss > 0.0 or rules.take_profit > 0.0) or account.coin == 0.0:
         return
@@ -311,24 +311,24 @@ def survive(account: Record, bar: Record, rules: Record) -> None:
     target = account.entry * (1.0 + sign * rules.take_profit)
     at_stop = sign * min(sign * stop, sign * bar.open)  # a bar that opens beyond the level fills at its open
     if rules.stop_loss > 0.0 and sign * worst <= sign * stop and not below_maintenance(account, at_stop, rules):
-        force(account, STOP_LOSS, at_stop, bar.impact, rules)
+        close_position(account, STOP_LOSS, at_stop, bar.impact, rules)
     elif below_maintenance(account, worst, rules):
-        force(account, LIQUIDATION, worst, bar.impact, rules)
+        close_position(account, LIQUIDATION, worst, bar.impact, rules)
     elif rules.take_profit > 0.0 and sign * best >= sign * target:
-        force(account, TAKE_PROFIT, sign * max(sign * target, sign * bar.open), bar.impact, rules)
+        close_position(account, TAKE_PROFIT, sign * max(sign * target, sign * bar.open), bar.impact, rules)
 
 
 @compiled
-def force(account: Record, event: int, price: float, impact: float, rules: Record) -> None:
+def close_position(account: Record, event: int, price: float, impact: float, rules: Record) -> None:
     """Close the whole position: no minimum, no lot, no refusal."""
-    adverse = adverse_of(abs(account.coin) * price, impact, rules)
+    adverse = slippage_fraction(abs(account.coin) * price, impact, rules)
     account.event = event
     account.forced_coin = -account.coin
     account.forced_price = fill(account, -account.coin, price, adverse, rules)
 
 
 @compiled
-def adverse_of(value: float, impact: float, rules: Record) -> float:
+def slippage_fraction(value: float, impact: float, rules: Record) -> float:
     """Fraction of the price lost to half-spread and slippage, and to impact by the square-root law: Y sigma sqrt(Q / V)."""
     if rules.impact == 0.0:
         return rules.adverse
@@ -342,7 +342,7 @@ def below_maintenance(account: Record, price: float, rules: Record) -> bool:
 
 
 @compiled
-def carry(account: Record, price: float, rules: Record) -> None:
+def charge_interest_and_funding(account: Record, price: float, rules: Record) -> None:
     """A bar's interest on what is borrowed, cash or coin, and its funding: longs pay shorts if it is positive."""
     if rules.margin:
         interest = (max(-account.cash, 0.0) + max(-account.coin, 0.0) * price) * rules.borrow

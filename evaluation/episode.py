@@ -11,6 +11,9 @@ from envs import EnvSettings, Replay
 from features import FeatureMatrix
 from market import Candles
 
+RUIN = 1e-9
+"""share of the start that counts as left of less, or of a debt, so that a logarithm exists"""
+
 
 @dataclass(frozen=True, eq=False)
 class Episode:
@@ -27,6 +30,11 @@ class Episode:
     trades: pd.DataFrame
     bars_per_year: float
     optimistic: bool = False
+
+
+def floored(worth: np.ndarray) -> np.ndarray:
+    """Net worth, float64 (T,), where less than `RUIN` of its start counts as that."""
+    return np.maximum(worth, RUIN * worth[0])
 
 
 def play(candles: Candles, features: FeatureMatrix | np.ndarray, settings: EnvSettings, agent: Agent) -> Episode:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from safetensors.numpy import load as load_tensors, save as dump_tensors
 
-from common import InputError, write_atomically
+from common import InputError, one_line, write_atomically
 from features import cache as feature_cache, forecasters
 from features.column_families import Estimates, columns_warmup, compute_tables, families_of, warmup_bars
 from features.matrix import FeatureMatrix, stack_rows
@@ -220,8 +220,7 @@ def _load_fitted(folder: Path) -> dict[str, Any]:
             raise InputError("the two files do not belong together")
         return held | arrays
     except Exception as error:  # whatever is wrong in a damaged file, the user needs its name and one line
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InputError(f"cannot read the features in {folder}: {reason}; train again") from error
+        raise InputError(f"cannot read the features in {folder}: {one_line(error)}; train again") from error
 
 
 def _save_values(values: np.ndarray, folder: Path) -> None:

@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import csv
 
-from common import InputError, write_atomically
+from common import InputError, one_line, write_atomically
 from market.exchange import Bars
 
 VALUES = ("open", "high", "low", "close", "volume")
@@ -85,7 +85,7 @@ class Partial:
                 convert_options=csv.ConvertOptions(column_types=types),
             )
         except ValueError as error:
-            raise InputError(f"{self.path} is damaged ({str(error).splitlines()[0]}); delete it to download anew") from None
+            raise InputError(f"{self.path} is damaged ({one_line(error)}); delete it to download anew") from None
         times = table["time"].to_numpy()
         if sum(column.null_count for column in table.columns) or (np.diff(times) < 0).any():
             raise InputError(f"{self.path} is damaged (values are missing or out of order); delete it to download anew")

@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import csv, parquet
 
+from common import one_line
 from market.candles import CandleError
 from market.raw_table import NO_NUMBER, Raw, from_table
 
@@ -50,7 +51,7 @@ def read_raw(path: Path) -> Raw:
     except (CandleError, OSError):
         raise
     except Exception as error:  # a foreign file can be wrong in ways that no list holds; its name and one line serve the user
-        raise CandleError(f"{path} cannot be read ({_first_line(error)}); {_known()}") from error
+        raise CandleError(f"{path} cannot be read ({one_line(error)}); {_known()}") from error
 
 
 def _unpacked(path: Path, content: bytes) -> bytes:
@@ -70,7 +71,7 @@ def _read_parquet(path: Path, content: bytes) -> Raw:
     try:
         return from_table(path, "Parquet", parquet.read_table(io.BytesIO(content)), "row", _known())
     except (pa.ArrowException, OSError) as error:
-        raise CandleError(f"{path} is damaged Parquet ({_first_line(error)}); fetch it again") from None
+        raise CandleError(f"{path} is damaged Parquet ({one_line(error)}); fetch it again") from None
 
 
 def _is_json(content: bytes) -> bool:
@@ -127,7 +128,7 @@ def _from_csv(path: Path, content: bytes, layout: str, names: list[str], skip: i
             table = _arrow_table(content, names, skip, delimiter, as_text)
             break
         except pa.ArrowInvalid as error:
-            problems = _first_line(error)
+            problems = one_line(error)
     numbers = _line_numbers(content, skip)
     if table is None or len(numbers) != len(table):
         raise CandleError(_ragged_line(path, content, numbers, len(names), delimiter, problems))
@@ -209,10 +210,6 @@ def _is_number(cell: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0][:160] if str(error) else type(error).__name__
 
 
 LAYOUTS = [

@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from common import InputError, write_atomically
+from common import InputError, one_line, write_atomically
 from market.candles import COLUMNS
 
 TIME = pa.timestamp("ns", tz="UTC")
@@ -58,7 +58,7 @@ def read_parquet_meta(path: Path) -> ParquetMeta:
     try:
         said = pq.read_schema(path).metadata or {}
     except pa.ArrowInvalid as error:
-        raise InputError(f"{path} is no Parquet file ({str(error).splitlines()[0]}); delete it or name another") from None
+        raise InputError(f"{path} is no Parquet file ({one_line(error)}); delete it or name another") from None
     return ParquetMeta(
         symbol=said[b"symbol"].decode() if b"symbol" in said else None,
         source=said[b"source"].decode() if b"source" in said else None,

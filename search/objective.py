@@ -11,7 +11,7 @@ import numpy as np
 import optuna
 
 from agents import LearnedAgent, TrialSettings, suggest
-from evaluation import Episode
+from evaluation import Episode, floored
 from evaluation.statistics import log_growth, metrics
 from features import FittedFeatures
 from market import Split
@@ -147,7 +147,7 @@ class _TrialListener(TrainingListener):
 
 def _returns_of(episodes: list[Episode], seeds: int) -> dict[str, Any]:
     """Sharpe of a bar, and log growths of 128 stretches, of the windows' returns in a row, averaged over seeds."""
-    growths = [np.diff(np.log(np.maximum(episode.table["net_worth"].to_numpy(), 1e-9))) for episode in episodes]
+    growths = [np.diff(np.log(floored(episode.table["net_worth"].to_numpy()))) for episode in episodes]
     for first in range(0, len(growths), seeds):  # a window's seeds; who ended in debt stays where he was
         bars = max(map(len, growths[first : first + seeds]))
         growths[first : first + seeds] = [np.pad(each, (0, bars - len(each))) for each in growths[first : first + seeds]]

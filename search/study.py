@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
 from agents import TrialSettings, known_good
-from common import InputError, differences
+from common import InputError, differences, one_line
 from search.errors import StudyError
 from search.samplers import PRUNERS, SeededByTrial
 from search.settings import SearchSettings
@@ -109,7 +109,7 @@ def run_study(
                 time.sleep(pause)
                 pause = min(2 * pause, objective.search.heartbeat_seconds)
     except (SQLAlchemyError, StorageInternalError) as error:
-        cause = str(error.__cause__ or error).splitlines()[0]
+        cause = one_line(error.__cause__ or error)
         raise StudyError(f"a search needs its storage, which is gone: {cause}; the same command goes on from here") from error
 
 
@@ -143,7 +143,7 @@ def settings_of(trial: optuna.trial.FrozenTrial) -> TrialSettings:
     try:
         return TrialSettings.model_validate(trial.user_attrs["settings"])
     except (KeyError, ValidationError) as error:
-        why = str(error).splitlines()[0]
+        why = one_line(error)
         raise StudyError(
             f"a trial must hold its settings, but those of trial {trial.number} cannot be read ({why}); search anew"
         ) from None

@@ -1,15 +1,21 @@
 """Candles for all tests: simulated ones, and the real Coinbase files where they are at hand."""
 
 import os
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from scripts import end_processes
 
 from features import FeatureMatrix, FeaturePipeline
 from market import Candles, Split, simulate, split
 
 os.environ.setdefault("MPLBACKEND", "Agg")  # no windows
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A job in the background of a shell script ignores Ctrl-C, and so would every process that a test starts and interrupts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The same cases in every run, so that a result can be repeated; HYPOTHESIS_PROFILE=explore draws new ones.
 settings.register_profile("repeat", derandomize=True)
@@ -18,6 +24,13 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeat"))
 
 ROOT = Path(__file__).parents[1]
 DATA = Path(os.environ.get("COINDOJO_DATA", ROOT.parent / "shared" / "data"))
+
+
+@pytest.fixture(autouse=True)
+def _nothing_runs_on() -> Iterator[None]:
+    """A test that fails leaves no process behind."""
+    yield
+    end_processes()
 
 
 @pytest.fixture(scope="session")

@@ -1,21 +1,18 @@
-"""`python -m evaluation leak-audit`, as a user runs it."""
+"""`python audit.py`, as a user runs it."""
 
 import json
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from scripts import Ran, run_script, run_well, start
 
-from audit import main
 from evaluation.audit import another_future
 from features import INDICATORS, FeaturePipeline, FittedFeatures
 from market import simulate, split, write_candles
 
-ROOT = Path(__file__).parents[1]
-SETTINGS = """
+EXPERIMENT = """
 name: small
 market: {bars: 1000}
 features: {indicators: [rsi, ema_8, ema_24, obv_diff], keep_indicators: 3, sarimax: {forecast_len: 0}}
@@ -27,7 +24,7 @@ train: {steps: 256, validations: 1}
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     """A folder of a user's, with a small experiment."""
-    (tmp_path / "small.yaml").write_text(SETTINGS)
+    (tmp_path / "small.yaml").write_text(EXPERIMENT)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
     return tmp_path
@@ -37,21 +34,21 @@ def place(tmp_path, monkeypatch):
 def trained(tmp_path_factory):
     """A run of `train.py`."""
     place = tmp_path_factory.mktemp("user")
-    (place / "small.yaml").write_text(SETTINGS)
-    command = [sys.executable, str(ROOT / "train.py"), "--config", "small.yaml"]
-    done = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=240, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    (place / "small.yaml").write_text(EXPERIMENT)
+    run_well(place, "train", "--config", "small.yaml")
     return place / "runs" / "small-sortino-001"
 
 
-def audit(*arguments: str, config: bool = True) -> int:
-    return main(["leak-audit", *(["--config", "small.yaml"] if config else []), "--cuts", "1", *arguments])
+def audit(*arguments: str, config: bool = True) -> Ran:
+    """In the current folder."""
+    return run_script(Path(), "audit", *(["--config", "small.yaml"] if config else []), "--cuts", "1", *arguments)
 
 
-def test_the_default_experiment_has_no_leak(place, capsys):
+def test_the_default_experiment_has_no_leak(place):
     everything = ["--features.indicators", ",".join(INDICATORS), "--features.keep_indicators", "40"]
-    assert audit(*everything, "--features.sarimax.forecast_len", "1", "--market.bars", "1500", "--out", "runs/audit.json") == 0
-    told = capsys.readouterr().out
+    run = audit(*everything, "--features.sarimax.forecast_len", "1", "--market.bars", "1500", "--out", "runs/audit.json")
+    told = run.stdout
+    assert run.returncode == 0, told + run.stderr
     assert "LEAK" not in told
     assert "no leak found: 12 checks" in told
     written = json.loads((place / "runs/audit.json").read_text())
@@ -65,9 +62,10 @@ def test_the_default_experiment_has_no_leak(place, capsys):
     assert sorted(path.name for path in place.iterdir()) == ["runs", "small.yaml"]  # no cache, no opening of the test range
 
 
-def test_a_leak_is_printed_with_its_column_and_bar_and_ends_with_1(place, capsys):
-    assert audit("--env.fill", "same_close", "--train-steps", "0", "--out", "audit.json") == 1
-    told = capsys.readouterr().out
+def test_a_leak_is_printed_with_its_column_and_bar_and_ends_with_1(place):
+    run = audit("--env.fill", "same_close", "--train-steps", "0", "--out", "audit.json")
+    told = run.stdout
+    assert run.returncode == 1
     assert "LEAK: next-bar fills: fill_price at 2017-" in told
     assert "(bar " in told
     findings = [finding for check in json.loads((place / "audit.json").read_text())["checks"] for finding in check["findings"]]
@@ -75,12 +73,10 @@ def test_a_leak_is_printed_with_its_column_and_bar_and_ends_with_1(place, capsys
 
 
 def test_the_command_runs_as_a_process_and_its_code_is_the_verdict(place):
-    command = [sys.executable, "-m", "evaluation", "leak-audit", "--config", "small.yaml", "--cuts", "1", "--train-steps", "0",
-               "--env.fill"]  # fmt: skip
-    env = os.environ | {"PYTHONPATH": str(ROOT)}
     for fill, code in (("next_open", 0), ("same_close", 1)):
-        run = subprocess.run([*command, fill], cwd=place, env=env, capture_output=True, text=True, timeout=240, check=False)
-        assert (run.returncode, run.stderr) == (code, "")
+        process = start(place, "audit", "--config", "small.yaml", "--cuts", "1", "--train-steps", "0", "--env.fill", fill)
+        _, error = process.communicate(timeout=240)
+        assert (process.returncode, error) == (code, "")
 
 
 def test_the_test_range_stays_locked(place):
@@ -92,58 +88,66 @@ def test_the_test_range_stays_locked(place):
         (place / name).mkdir()
         write_candles(series, place / name / "candles.csv")
         os.chdir(place / name)
-        main(["leak-audit", "--config", "../small.yaml", "--market.file", "candles.csv", "--cuts", "1", "--out", "audit.json"])
+        run_well(
+            place / name,
+            "audit",
+            "--config",
+            "../small.yaml",
+            "--market.file",
+            "candles.csv",
+            "--cuts",
+            "1",
+            "--out",
+            "audit.json",
+        )
         written = json.loads(Path("audit.json").read_text())
         told.append([written["subject"], written["drift"], [(check["cases"], check["notes"]) for check in written["checks"]]])
         assert not Path("studies").exists()
     assert told[0] == told[1]
 
 
-def test_a_run_is_audited_as_it_was_trained(trained, place, capsys):
+def test_a_run_is_audited_as_it_was_trained(trained, place):
     os.chdir(trained.parents[1])
-    assert audit("--run", str(trained), config=False) == 0
-    assert "no leak found: 12 checks" in capsys.readouterr().out
+    run = audit("--run", str(trained), config=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "no leak found: 12 checks" in run.stdout
 
 
-def test_a_run_whose_features_were_fitted_on_more_than_train_is_caught(trained, place, capsys):
+def test_a_run_whose_features_were_fitted_on_more_than_train_is_caught(trained, place):
     leaky = place / "runs" / "leaky"
     shutil.copytree(trained, leaky)
     settings = FittedFeatures.load(leaky / "agent").settings
     FeaturePipeline(settings).fit(simulate("bitcoin", bars=1_000, seed=0)).save(leaky / "agent")
-    assert audit("--run", str(leaky), "--train-steps", "0", config=False) == 1
-    assert "LEAK: fitted on train: " in capsys.readouterr().out
+    run = audit("--run", str(leaky), "--train-steps", "0", config=False)
+    assert run.returncode == 1
+    assert "LEAK: fitted on train: " in run.stdout
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["leak-adit"], "the command is `python -m evaluation leak-audit`, but got leak-adit"),
-        ([], "but got no word"),
-        (["leak-audit", "--cuts", "0"], "an audit needs 1 cut or more, but got 0"),
-        (["leak-audit", "--seed", "-1"], "an audit needs `seed >= 0`, but got -1"),
-        (["leak-audit", "--run", "nowhere"], "`--run` needs the folder of a trained agent, but nowhere holds none"),
-        (["leak-audit", "--market.file", "nowhere.csv"], "nowhere.csv"),
-        (["leak-audit", "--env.fee_bps", "-1"], "`env.fee_bps`"),
-        (["leak-audit", "--market.bars", "300"], "300"),
+        (["--cuts", "0"], "an audit needs 1 cut or more, but got 0"),
+        (["--seed", "-1"], "an audit needs `seed >= 0`, but got -1"),
+        (["--run", "nowhere"], "`--run` needs the folder of a trained agent, but nowhere holds none"),
+        (["--market.file", "nowhere.csv"], "nowhere.csv"),
+        (["--env.fee_bps", "-1"], "`env.fee_bps`"),
+        (["--market.bars", "300"], "300"),
     ],
 )
-def test_wrong_input_is_one_line_and_code_2(place, capsys, arguments, words):
-    assert main(arguments) == 2
-    told = capsys.readouterr().err
-    assert words in told
-    assert told.count("\n") == 1
+def test_wrong_input_is_one_line_and_code_2(place, arguments, words):
+    run = run_script(place, "audit", *arguments)
+    assert run.returncode == 2
+    assert words in run.stderr
+    assert run.stderr.count("\n") == 1
 
 
-def test_a_run_cannot_be_audited_on_other_settings_or_data(trained, place, capsys):
-    assert audit("--run", str(trained), "--features.clip", "3", config=False) == 2
-    assert "`features.clip` cannot be changed" in capsys.readouterr().err
+def test_a_run_cannot_be_audited_on_other_settings_or_data(trained, place):
+    refused = audit("--run", str(trained), "--features.clip", "3", config=False)
+    assert refused.returncode == 2
+    assert "`features.clip` cannot be changed" in refused.stderr
     other = place / "other"
     shutil.copytree(trained, other)
     (other / "data.sha256").write_text("0" * 64 + "\n")
-    assert audit("--run", str(other), config=False) == 2
-    assert "was trained on 000000000000" in capsys.readouterr().err
-
-
-def test_help_shows_the_commands(capsys):
-    assert main(["--help"]) == 0
-    assert "python -m evaluation leak-audit" in capsys.readouterr().out
+    refused = audit("--run", str(other), config=False)
+    assert refused.returncode == 2
+    assert "was trained on 000000000000" in refused.stderr

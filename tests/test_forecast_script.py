@@ -1,20 +1,18 @@
-"""forecast.py as a user runs it: real processes, in an empty folder."""
+"""forecast.py as a user runs it: in an empty folder."""
 
 import json
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import h5py
 import pandas as pd
 import pytest
+from scripts import run_script, run_well, start
 
-ROOT = Path(__file__).parents[1]
-SETTINGS = """
+FORECASTS = """
 name: small
 market: {bars: 1500}
 features:
@@ -28,28 +26,21 @@ ROWS = ["cnn-2-relu", "cnn-2-leaky", "cnn-3-relu", "cnn-3-leaky", "cnn-4-relu", 
         "gru-relu", "gru-leaky", "last-value", "lag", "linear", "sarimax"]  # fmt: skip
 
 
-def script(place: Path, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / f"{name}.py"), *arguments]
-    return subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=240, check=False)
-
-
 def forecast(place: Path, *arguments: str) -> str:
-    run = script(place, "forecast", *arguments)
-    assert run.returncode == 0, run.stdout + run.stderr
-    return run.stdout
+    return run_well(place, "forecast", *arguments).stdout
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     place = tmp_path_factory.mktemp("user")
-    (place / "small.yaml").write_text(SETTINGS)
+    (place / "small.yaml").write_text(FORECASTS)
     for command, *arguments in (("train", "--model", "lstm", "--activation", "leaky_relu"), ("compare",)):
         (place / f"{command}.out").write_text(forecast(place, command, *SMALL, *arguments))
     return place
 
 
 def test_train_writes_a_run_folder_and_leaves_the_test_range_locked(tmp_path):
-    (tmp_path / "small.yaml").write_text(SETTINGS)
+    (tmp_path / "small.yaml").write_text(FORECASTS)
     told = forecast(tmp_path, "train", *SMALL, "--model", "gru", "--activation", "relu")
     run = tmp_path / "runs" / "small-forecast-train-001"
     assert {path.name for path in run.iterdir()} == {
@@ -92,11 +83,10 @@ def test_a_comparison_that_is_done_is_told_again_without_opening_the_test_range(
 
 def test_a_comparison_that_is_killed_goes_on_with_the_same_weights(place, tmp_path):
     """SIGKILL at random moments; what it ends with is what the comparison that was never killed ended with."""
-    (tmp_path / "small.yaml").write_text(SETTINGS)
-    command = [sys.executable, str(ROOT / "forecast.py"), "compare"]
+    (tmp_path / "small.yaml").write_text(FORECASTS)
     rng, run, arguments = random.Random(0), Path("runs/small-forecast-compare-001"), SMALL
     for _ in range(3):
-        begun = subprocess.Popen([*command, *arguments], cwd=tmp_path, stdout=subprocess.DEVNULL, start_new_session=True)
+        begun = start(tmp_path, "forecast", "compare", *arguments)
         done = len(list((tmp_path / run).glob("*/forecaster.safetensors")))
         deadline = time.monotonic() + 120
         while len(list((tmp_path / run).glob("*/forecaster.safetensors"))) < done + 2 and time.monotonic() < deadline:
@@ -146,10 +136,8 @@ def test_windows_are_saved_as_hdf5(place):
 
 def test_a_follower_of_each_forecaster_plays_in_the_backtest(place):
     """Those of the agent's own columns, and those of a run of forecast.py."""
-    trained = script(place, "train", *SMALL, "--no-study", "--train.steps", "256", "--train.validations", "1")
-    assert trained.returncode == 0, trained.stderr
-    run = script(place, "backtest", "--forecasts", "runs/small-forecast-compare-001")
-    assert run.returncode == 0, run.stderr
+    run_well(place, "train", *SMALL, "--no-study", "--train.steps", "256", "--train.validations", "1")
+    run = run_well(place, "backtest", "--forecasts", "runs/small-forecast-compare-001")
     strategies = json.loads((place / "runs" / "small-sortino-001" / "metrics.json").read_text())["strategies"]
     followers = {f"follows {name.replace('-', ' ')}" for name in ROWS} | {"follows linear", "follows cnn"}
     assert {name for name in strategies if name.startswith("follows")} == followers
@@ -159,7 +147,7 @@ def test_a_follower_of_each_forecaster_plays_in_the_backtest(place):
 
 def test_forecasters_of_another_split_are_not_followed(place):
     forecast(place, "train", *SMALL, "--model", "linear", "--split.train", "0.7", "--split.validation", "0.1", "--name", "other")
-    run = script(place, "backtest", "--forecasts", "runs/other-forecast-train-001", "--run", "runs/small-sortino-001")
+    run = run_script(place, "backtest", "--forecasts", "runs/other-forecast-train-001", "--run", "runs/small-sortino-001")
     assert (run.returncode, len(run.stderr.splitlines())) == (2, 1)
     assert "must not know the test range" in run.stderr
 
@@ -183,7 +171,7 @@ def test_forecasters_of_another_split_are_not_followed(place):
 )
 def test_bad_input_is_refused_in_one_line(place, arguments, told):
     small = SMALL if arguments[0] in ("train", "regularize") and "--resume" not in arguments else []
-    run = script(place, "forecast", *arguments, *small)
+    run = run_script(place, "forecast", *arguments, *small)
     assert run.returncode == 2
     assert len(run.stderr.splitlines()) == 1, run.stderr
     assert told in run.stderr

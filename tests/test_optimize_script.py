@@ -14,7 +14,7 @@ import optuna
 import pytest
 from browser import CHROMIUM, Browser
 from PIL import Image
-from scripts import SETTINGS, process_of, start, studied, wait_for
+from scripts import SETTINGS, process_of, run_script, run_well, start, studied, wait_for
 
 SMALL = ["--config", "small.yaml", "--search.validations", "2", "--search.heartbeat_seconds", "1"]
 STUDY = "small-sortino"
@@ -107,10 +107,8 @@ def test_workers_end_by_themselves_when_the_one_that_began_them_is_killed(place)
 
 
 def test_a_report_is_drawn_and_the_dashboard_opens_the_same_study(place):
-    code, out, error = ended(search(place, "--trials", "5", steps=512))
-    assert code == 0, out + error
-    code, out, error = ended(start(place, "optimize", "report", "--config", "small.yaml"))
-    assert code == 0, out + error
+    run_well(place, "optimize", *SMALL, "--search.steps", "512", "--trials", "5")
+    out = run_well(place, "optimize", "report", "--config", "small.yaml").stdout
     figures = sorted((place / "studies" / STUDY).iterdir())
     assert [path.stem for path in figures] == ["history", "importances", "parallel_coordinates", "slices", "timeline"]
     for path in figures:
@@ -167,10 +165,9 @@ def answers(url):
     ],
 )
 def test_a_mistake_is_one_line_and_leaves_no_study_behind(place, arguments, message):
-    process = start(place, "optimize", *arguments, "--config", "small.yaml")
-    code, out, error = ended(process)
-    assert (code, out) == (2, "")
-    assert message in error
-    assert error.count("\n") == 1
-    assert "secret" not in error
+    run = run_script(place, "optimize", *arguments, "--config", "small.yaml")
+    assert (run.returncode, run.stdout) == (2, "")
+    assert message in run.stderr
+    assert run.stderr.count("\n") == 1
+    assert "secret" not in run.stderr
     assert not (place / "studies").exists()

@@ -1,34 +1,18 @@
-"""The three scripts as a user runs them: real processes, in an empty folder."""
+"""The three scripts as a user runs them, in an empty folder; as processes where signals and exit codes matter."""
 
 import html
 import json
-import os
 import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import pytest
+from scripts import ROOT, SETTINGS, run_script, run_well, start, wait_for
 
 from configs import load_experiment
 from search import find_study, finished_trials
 
-ROOT = Path(__file__).parents[1]
 SMALL = ["--config", "small.yaml"]
-SETTINGS = """
-name: small
-market: {bars: 1500}
-features: {indicators: [rsi, ema_8]}
-agent: {n_envs: 4, n_steps: 16, n_epochs: 1, lstm_size: 8}
-"""
 QUICK_SEARCH = ["--search.steps", "512", "--search.validations", "1"]
 QUICK_TRAINING = ["--train.steps", "256", "--train.validations", "2"]
-
-
-def script(place: Path, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / f"{name}.py"), *arguments]
-    return subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=240, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -41,19 +25,17 @@ def place(tmp_path_factory):
         ("train", [*SMALL, *QUICK_TRAINING, "--reward", "sortino"]),
         ("backtest", []),
     ):
-        run = script(place, name, *arguments)
-        assert run.returncode == 0, run.stdout + run.stderr
-        (place / f"{name}.out").write_text(run.stdout)
+        (place / f"{name}.out").write_text(run_well(place, name, *arguments).stdout)
     return place
 
 
 def test_optimize_keeps_its_study_and_goes_on_with_it(place):
     storage = f"sqlite:///{place}/studies/coindojo.db"
     assert finished_trials(find_study(storage, "small-sortino")) == 2
-    run = script(place, "optimize", *SMALL, *QUICK_SEARCH, "--reward", "sortino", "--trials", "3")
+    run = run_script(place, "optimize", *SMALL, *QUICK_SEARCH, "--reward", "sortino", "--trials", "3")
     assert "2 of 3 trials finished" in run.stdout
     assert finished_trials(find_study(storage, "small-sortino")) == 3
-    assert "nothing to do" in script(place, "optimize", *SMALL, *QUICK_SEARCH, "--trials", "3").stdout
+    assert "nothing to do" in run_script(place, "optimize", *SMALL, *QUICK_SEARCH, "--trials", "3").stdout
 
 
 def test_train_takes_the_best_trial_and_writes_the_run_folder(place):
@@ -77,10 +59,9 @@ def test_train_takes_the_best_trial_and_writes_the_run_folder(place):
 def test_a_trial_of_a_study_is_trained_on_train_and_validation_with_three_seeds(place):
     study = find_study(f"sqlite:///{place}/studies/coindojo.db", "small-sortino")
     asked = ["--study", "small-sortino", "--trial", "1", "--env.reward", "omega"]  # the study's name, not the reward, names it
-    run = script(place, "train", *SMALL, *QUICK_TRAINING, *asked)
-    assert run.returncode == 0, run.stdout + run.stderr
+    run = run_well(place, "train", *SMALL, *QUICK_TRAINING, *asked)
     assert "trial 1 of study small-sortino" in run.stdout
-    folder = place / run.stdout.split("run folder: ")[1].splitlines()[0]
+    folder = place / run.folder
     assert [path.name for path in sorted(folder.iterdir())] == ["seed-0", "seed-1", "seed-2"]
     for own in folder.iterdir():
         experiment = load_experiment(own / "config.yaml")
@@ -93,25 +74,25 @@ def test_a_trial_of_a_study_is_trained_on_train_and_validation_with_three_seeds(
 
 
 def test_train_without_a_study_says_so_and_the_command_line_wins_over_one_that_is_there(place):
-    run = script(place, "train", *SMALL, *QUICK_TRAINING, "--reward", "profit")
+    run = run_script(place, "train", *SMALL, *QUICK_TRAINING, "--reward", "profit")
     assert "study small-profit has no finished trial" in run.stdout
-    run = script(place, "train", *SMALL, *QUICK_TRAINING, "--agent.learning_rate", "0.00123")
+    run = run_script(place, "train", *SMALL, *QUICK_TRAINING, "--agent.learning_rate", "0.00123")
     assert "from the command line instead" in run.stdout
     newest = sorted((place / "runs").glob("small-sortino-*"))[-1]
     assert load_experiment(newest / "config.yaml").agent.learning_rate == 0.00123
-    run = script(place, "train", *SMALL, *QUICK_TRAINING, "--market.seed", "5")
+    run = run_script(place, "train", *SMALL, *QUICK_TRAINING, "--market.seed", "5")
     assert "was searched on other data" in run.stdout
 
 
 def test_trials_count_whatever_study_they_were_in_and_whether_it_was_used(place):
-    run = script(place, "train", *SMALL, *QUICK_TRAINING, "--reward", "profit", "--no-study")
-    folder = place / run.stdout.split("run folder: ")[1].splitlines()[0]
+    run = run_script(place, "train", *SMALL, *QUICK_TRAINING, "--reward", "profit", "--no-study")
+    folder = place / run.folder
     assert json.loads((folder / "training.json").read_text())["origin"]["trials"] >= 2
 
 
 def test_too_few_bars_leave_neither_a_run_nor_a_study(tmp_path):
     for name in ("train", "optimize"):
-        run = script(tmp_path, name, "--market.bars", "600", "--split.train", "0.3")
+        run = run_script(tmp_path, name, "--market.bars", "600", "--split.train", "0.3")
         assert "fitting needs 100 bars" in run.stderr
         assert list(tmp_path.iterdir()) == []
 
@@ -152,9 +133,9 @@ def test_the_report_is_one_self_contained_page(place):
 def test_the_ledger_counts_every_backtest_and_nothing_else(place):
     ledger = place / "studies" / "test_ledger.jsonl"
     before = len(ledger.read_text().splitlines())
-    run = script(place, "backtest", "--run", "runs/small-sortino-001")
+    run = run_script(place, "backtest", "--run", "runs/small-sortino-001")
     assert f"has been opened {before + 1} times" in run.stdout
-    script(place, "train", *SMALL, *QUICK_TRAINING)
+    run_script(place, "train", *SMALL, *QUICK_TRAINING)
     entries = [json.loads(line) for line in ledger.read_text().splitlines()]
     assert len(entries) == before + 1
     assert entries[-1]["caller"] == "backtest.py runs/small-sortino-001"
@@ -162,8 +143,7 @@ def test_the_ledger_counts_every_backtest_and_nothing_else(place):
 
 def test_a_backtest_can_be_repeated_and_its_costs_changed(place):
     def strategies(*arguments):
-        run = script(place, "backtest", "--run", "runs/small-sortino-001", "--no-bootstrap", *arguments)
-        assert run.returncode == 0, run.stdout + run.stderr
+        run_well(place, "backtest", "--run", "runs/small-sortino-001", "--no-bootstrap", *arguments)
         return json.loads((place / "runs/small-sortino-001/metrics.json").read_text())["strategies"]
 
     once = strategies()
@@ -173,17 +153,17 @@ def test_a_backtest_can_be_repeated_and_its_costs_changed(place):
 
 
 def test_a_backtest_at_a_known_price_says_so_in_all_that_it_writes(place):
-    run = script(place, "backtest", "--run", "runs/small-sortino-001", "--env.fill", "same_close")
+    run = run_script(place, "backtest", "--run", "runs/small-sortino-001", "--env.fill", "same_close")
     folder = place / "runs/small-sortino-001"
     assert run.stdout.count("OPTIMISTIC") == 2  # title and notes
     assert "a price that was known when they were decided" in run.stdout.split("Verdict: ")[1]
     assert json.loads((folder / "metrics.json").read_text())["optimistic"] is True
     assert (folder / "report.html").read_text().count("OPTIMISTIC") >= 2
-    assert script(place, "backtest", "--run", "runs/small-sortino-001").stdout.count("OPTIMISTIC") == 0
+    assert run_script(place, "backtest", "--run", "runs/small-sortino-001").stdout.count("OPTIMISTIC") == 0
 
 
 def test_a_backtest_never_changes_what_an_action_means(place):
-    run = script(place, "backtest", "--run", "runs/small-sortino-001", "--env.max_leverage", "2")
+    run = run_script(place, "backtest", "--run", "runs/small-sortino-001", "--env.max_leverage", "2")
     assert (run.returncode, run.stdout) == (2, "")
     assert "trades by the actions it was trained on, so `env.max_leverage` cannot be changed" in run.stderr
 
@@ -191,8 +171,8 @@ def test_a_backtest_never_changes_what_an_action_means(place):
 def test_training_twice_gives_the_same_files(place):
     runs = []
     for _ in range(2):
-        run = script(place, "train", *SMALL, *QUICK_TRAINING, "--no-study")
-        runs.append(place / run.stdout.split("run folder: ")[1].splitlines()[0])
+        run = run_script(place, "train", *SMALL, *QUICK_TRAINING, "--no-study")
+        runs.append(place / run.folder)
     assert runs[0] != runs[1]
     for name in ("agent/agent.safetensors", "agent/features.safetensors", "training.json", "config.yaml", "data.sha256"):
         assert (runs[0] / name).read_bytes() == (runs[1] / name).read_bytes(), name
@@ -209,7 +189,7 @@ def test_training_twice_gives_the_same_files(place):
     ],
 )
 def test_a_mistake_is_one_line_and_leaves_nothing_behind(tmp_path, name, arguments, message):
-    run = script(tmp_path, name, *arguments)
+    run = run_script(tmp_path, name, *arguments)
     assert run.returncode == 2
     assert message in run.stderr
     assert run.stderr.count("\n") == 1
@@ -220,26 +200,11 @@ def test_a_backtest_on_other_data_is_refused_before_the_test_range_opens(place):
     run = place / "runs" / "small-sortino-001"
     kept, ledger = (run / "config.yaml").read_text(), (place / "studies/test_ledger.jsonl").read_text()
     (run / "config.yaml").write_text(kept.replace("bars: 1500", "bars: 1600"))
-    refused = script(place, "backtest", "--run", str(run))
+    refused = run_script(place, "backtest", "--run", str(run))
     (run / "config.yaml").write_text(kept)
     assert refused.returncode == 2
     assert "must use the data of its training" in refused.stderr
     assert (place / "studies/test_ledger.jsonl").read_text() == ledger
-
-
-def wait_for(condition, seconds=120.0):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.2)
-
-
-def start(place: Path, name: str, *arguments: str) -> subprocess.Popen[str]:
-    command = [sys.executable, str(ROOT / f"{name}.py"), *arguments]
-    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
-    return subprocess.Popen(
-        command, cwd=place, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
 
 
 def test_ctrl_c_ends_a_search_cleanly_and_it_goes_on_later(tmp_path):
@@ -254,7 +219,7 @@ def test_ctrl_c_ends_a_search_cleanly_and_it_goes_on_later(tmp_path):
     assert "the same command goes on from here" in out
     assert "Traceback" not in out + err
     done = finished_trials(find_study(storage, "small-sortino"))
-    again = script(tmp_path, "optimize", *search, "--trials", str(done + 1))
+    again = run_script(tmp_path, "optimize", *search, "--trials", str(done + 1))
     assert f"{done} of {done + 1} trials finished" in again.stdout
     assert again.returncode == 0
 
@@ -268,45 +233,44 @@ def test_ctrl_c_in_training_leaves_the_best_agent_so_far(tmp_path):
     assert process.returncode == 130, out + err
     assert "Traceback" not in out + err
     assert "the best agent so far is kept there; go on with: python train.py --resume runs/small-sortino-001" in out
-    assert script(tmp_path, "backtest").returncode == 0
+    assert run_script(tmp_path, "backtest").returncode == 0
 
 
 def test_a_killed_training_goes_on_by_its_folder(place):
     """From the command line: the same files as the run that was never killed, and one line for each mistake."""
     steps = [*SMALL, "--train.steps", "6400", "--train.validations", "10", "--no-study"]
-    whole = place / script(place, "train", *steps).stdout.split("run folder: ")[1].splitlines()[0]
+    whole = place / run_script(place, "train", *steps).folder
     process = start(place, "train", *steps)
     folder = place / next(line for line in process.stdout if line.startswith("run folder: ")).split(": ")[1].strip()
     wait_for(lambda: list(folder.glob("checkpoints/*.safetensors")))
     process.kill()
     process.wait()
     name = str(folder.relative_to(place))
-    resumed = script(place, "train", "--resume", name)
+    resumed = run_script(place, "train", "--resume", name)
     assert "resumed at step" in resumed.stdout
     for file in ("agent/agent.safetensors", "training.json", "train.log"):
         assert (folder / file).read_bytes() == (whole / file).read_bytes(), file
-    assert "nothing to do: it is trained" in script(place, "train", "--resume", name).stdout
-    refused = script(place, "train", "--resume", name, "--train.steps", "9")
+    assert "nothing to do: it is trained" in run_script(place, "train", "--resume", name).stdout
+    refused = run_script(place, "train", "--resume", name, "--train.steps", "9")
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
     assert "`train.steps` cannot be given with --resume" in refused.stderr
 
 
 def test_other_settings_in_the_run_folder_are_refused_with_the_difference(place):
     steps = [*SMALL, "--train.steps", "640", "--train.validations", "4", "--no-study"]
-    folder = place / script(place, "train", *steps).stdout.split("run folder: ")[1].splitlines()[0]
+    folder = place / run_script(place, "train", *steps).folder
     record = json.loads((folder / "training.json").read_text())
     (folder / "training.json").write_text(json.dumps(record | {"finished": False}))
     config = (folder / "config.yaml").read_text()
     (folder / "config.yaml").write_text(config.replace("gamma: 0.98", "gamma: 0.9"))
-    refused = script(place, "train", "--resume", str(folder))
+    refused = run_script(place, "train", "--resume", str(folder))
     assert refused.returncode == 2
     assert "agent.gamma: 0.98 -> 0.9; restore them, or begin a new run" in refused.stderr
 
 
 def test_several_seeds_train_side_by_side_and_keep_their_own_results(place):
-    run = script(place, "train", *SMALL, *QUICK_TRAINING, "--no-study", "--seeds", "2", "--seed", "3")
-    assert run.returncode == 0, run.stdout + run.stderr
-    folder = place / run.stdout.split("run folder: ")[1].splitlines()[0]
+    run = run_well(place, "train", *SMALL, *QUICK_TRAINING, "--no-study", "--seeds", "2", "--seed", "3")
+    folder = place / run.folder
     assert {path.name for path in folder.iterdir()} == {"seed-3", "seed-4"}
     for seed in (3, 4):
         own = folder / f"seed-{seed}"
@@ -314,10 +278,10 @@ def test_several_seeds_train_side_by_side_and_keep_their_own_results(place):
         assert f"seed-{seed}: best on validation" in run.stdout
     agents = [(folder / f"seed-{seed}/agent/agent.safetensors").read_bytes() for seed in (3, 4)]
     assert agents[0] != agents[1]
-    alone = script(place, "train", *SMALL, *QUICK_TRAINING, "--no-study", "--seed", "4")
-    single = place / alone.stdout.split("run folder: ")[1].splitlines()[0]
+    alone = run_script(place, "train", *SMALL, *QUICK_TRAINING, "--no-study", "--seed", "4")
+    single = place / alone.folder
     assert (single / "agent/agent.safetensors").read_bytes() == agents[1]  # as if it had been alone
-    judged = script(place, "backtest", "--run", str(folder.relative_to(place)))
+    judged = run_script(place, "backtest", "--run", str(folder.relative_to(place)))
     assert judged.returncode == 0, judged.stdout + judged.stderr
     outcome = json.loads((folder / "metrics.json").read_text())  # one report of both
     assert list(outcome["strategies"])[:4] == ["agent", "seed 3", "seed 4", "buy and hold"]
@@ -328,13 +292,12 @@ def test_several_seeds_train_side_by_side_and_keep_their_own_results(place):
 
 
 def test_walk_forward_trains_before_each_window_and_plays_beside_the_others(place):
-    run = script(place, "backtest", "--run", "runs/small-sortino-001", "--no-bootstrap", "--walk-forward", "2")
-    assert run.returncode == 0, run.stdout + run.stderr
+    run = run_well(place, "backtest", "--run", "runs/small-sortino-001", "--no-bootstrap", "--walk-forward", "2")
     assert "walk-forward, window 2 of 2: training on " in run.stdout
     outcome = json.loads((place / "runs/small-sortino-001/metrics.json").read_text())
     assert list(outcome["strategies"])[-1] == "agent, walk-forward"
     assert [set(window) for window in outcome["windows"]] == [{"first", "last", "agent, walk-forward", "buy and hold"}] * 2
-    refused = script(place, "backtest", "--run", "runs/small-sortino-001", "--walk-forward", "40")
+    refused = run_script(place, "backtest", "--run", "runs/small-sortino-001", "--walk-forward", "40")
     assert refused.returncode == 2
     assert "each window needs at least 50 bars" in refused.stderr
 
@@ -347,8 +310,9 @@ def test_the_real_coinbase_file_goes_the_whole_way(tmp_path, coinbase_hourly):
         ("train", [*mine, *tiny, "--train.steps", "1024", "--train.validations", "1"]),
         ("backtest", []),
     ):
-        run = script(tmp_path, name, *arguments)
-        assert run.returncode == 0, run.stdout + run.stderr
+        process = start(tmp_path, name, *arguments)
+        out, error = process.communicate(timeout=240)
+        assert (process.returncode, error) == (0, ""), out + error
     outcome = json.loads((tmp_path / "runs/coinbase-hourly-sortino-001/metrics.json").read_text())
     assert outcome["test_range"]["last"] == "2019-07-04 01:00:00+00:00"
     assert outcome["strategies"]["buy and hold"]["total_return"] == pytest.approx(2.5, abs=0.1)  # 3.5x on this range

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from common import RunError, describe_run, write_atomically, write_json
+from common import RunError, describe_run, one_line, write_atomically, write_json
 from training.validation import Validation
 
 
@@ -59,7 +59,7 @@ class TrainingLog:
         except FileNotFoundError:
             raise RunError(f"a run folder holds a training.json, but {self.folder} does not; name one of runs/") from None
         except (ValueError, KeyError, TypeError, OSError) as error:
-            raise RunError(f"cannot read {path}: {' '.join(str(error).split())}; begin a new run") from None
+            raise RunError(f"cannot read {path}: {one_line(error)}; begin a new run") from None
 
     def _write(self, content: dict[str, Any]) -> None:
         write_json(self.folder / "training.json", content)

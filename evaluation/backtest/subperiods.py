@@ -6,10 +6,7 @@ import numpy as np
 import pandas as pd
 
 from evaluation.backtest.names import AGENT, BUY_AND_HOLD
-from evaluation.episode import Episode
-
-LEFT = 1e-9
-"""of the start: what counts as the net worth of who has less, or a debt"""
+from evaluation.episode import RUIN, Episode
 
 
 def monthly_returns(episodes: Mapping[str, Episode]) -> pd.DataFrame:
@@ -40,7 +37,7 @@ def growths(episodes: Mapping[str, Episode], edges: np.ndarray) -> pd.DataFrame:
     columns: dict[str, object] = {"first": index[np.minimum(edges[:-1] + 1, edges[1:])], "last": index[edges[1:]]}
     for name, episode in episodes.items():
         worth = episode.table["net_worth"].reindex(index).ffill()
-        logs = np.log(np.maximum(worth.to_numpy() / worth.iloc[0], LEFT))
+        logs = np.log(np.maximum(worth.to_numpy() / worth.iloc[0], RUIN))
         columns[name] = np.diff(logs[edges])
     return pd.DataFrame(columns)
 

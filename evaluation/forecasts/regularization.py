@@ -13,7 +13,7 @@ from rich.progress import Progress
 from rich.table import Table
 from scipy.stats import ttest_ind
 
-from common import InputError, RunError, run_side_by_side, write_atomically, write_json
+from common import InputError, RunError, one_line, run_side_by_side, write_atomically, write_json
 from evaluation.forecasts.figures import draw_boxes
 from evaluation.forecasts.scores import last_value, price_errors
 from features.forecasters import FORECASTERS, ForecastSettings, fit_and_stop, fit_forecaster, windows_of
@@ -136,7 +136,7 @@ def read_results(folder: Path, jobs: list[Job]) -> pd.DataFrame:
         try:
             mse = json.loads(path.read_text())["mse"]
         except (OSError, ValueError, KeyError) as error:
-            raise RunError(f"cannot read {path}: {' '.join(str(error).split())}; delete it and resume the run") from None
+            raise RunError(f"cannot read {path}: {one_line(error)}; delete it and resume the run") from None
         groups = [job.group] if job.group in GROUPS else list(dict.fromkeys(j.group for j in jobs if j.group in GROUPS))
         rows += [(group, job.penalty, job.repeat, np.nan if mse is None else float(mse)) for group in groups]
     table = pd.DataFrame(rows, columns=["group", "penalty", "repeat", "mse"])

@@ -10,7 +10,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
-from common import RunError, describe_run, write_atomically, write_json
+from common import RunError, describe_run, one_line, write_atomically, write_json
 from evaluation.forecasts.figures import draw_dots, draw_loss_curves, draw_skill
 from evaluation.forecasts.scores import COMPARED, Comparison, comparison_table
 from features.forecasters import (
@@ -167,7 +167,7 @@ def read_task(folder: Path, command: str) -> dict[str, str | int]:
     except FileNotFoundError:
         raise RunError(f"{folder} is no run of forecast.py: it holds no forecast.json; name one of runs/") from None
     except (ValueError, OSError) as error:
-        raise RunError(f"cannot read {path}: {' '.join(str(error).split())}; begin a new run") from None
+        raise RunError(f"cannot read {path}: {one_line(error)}; begin a new run") from None
     if not isinstance(task, dict) or task.get("command") != command or task.get("model", "lstm") not in FORECASTERS:
         raise RunError(f"{folder} was not begun by `forecast.py {command}` (its forecast.json says {task}); begin a new run")
     return task

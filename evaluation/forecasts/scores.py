@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
-from common import InputError, RunError
+from common import InputError, RunError, one_line
 from evaluation.statistics.bootstrap import resampled_means
 from features.forecasters import FittedForecaster, ForecastSettings, scaled_loss, windows_of
 from market import Part, Split
@@ -172,7 +172,7 @@ def read_comparison(path: Path) -> Comparison:
         }
         return Comparison(scores, content["windows"], content["rising"])
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
-        raise RunError(f"cannot read {path}: {' '.join(str(error).split())}; delete it and resume the run") from None
+        raise RunError(f"cannot read {path}: {one_line(error)}; delete it and resume the run") from None
 
 
 def _skills(

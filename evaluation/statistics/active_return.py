@@ -6,10 +6,8 @@ import numpy as np
 import pandas as pd
 
 from common import InputError
-from evaluation.episode import Episode
+from evaluation.episode import RUIN, Episode
 
-RUINED = 1e-9
-"""of the net worth: what counts as left of less, or of a debt, so that a logarithm exists"""
 ROUNDING = 1e-12
 
 
@@ -74,7 +72,7 @@ def _decided_exposure(agent: Episode, market: np.ndarray) -> np.ndarray:
     position = agent.table["position"].to_numpy()[1:].copy()
     if agent.table["net_worth"].iloc[-1] <= 0:  # of a debt there is no share
         position[-1] = agent.table["position"].iloc[-2]
-    return position / np.maximum(1 + market * (1 - position), RUINED)
+    return position / np.maximum(1 + market * (1 - position), RUIN)
 
 
 def _forced(agent: Episode) -> np.ndarray:
@@ -98,13 +96,13 @@ def _mean_so_far(values: np.ndarray) -> np.ndarray:
 
 
 def _changes(series: pd.Series) -> np.ndarray:
-    """Simple returns, float64 (T,), no lower than what leaves `RUINED`."""
+    """Simple returns, float64 (T,), no lower than what leaves `RUIN`."""
     values = series.to_numpy()
-    return np.maximum(values[1:] / values[:-1] - 1, RUINED - 1)
+    return np.maximum(values[1:] / values[:-1] - 1, RUIN - 1)
 
 
 def _log(returns: np.ndarray) -> np.ndarray:
-    return np.log1p(np.maximum(returns, RUINED - 1))
+    return np.log1p(np.maximum(returns, RUIN - 1))
 
 
 def _cleaned(values: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numba import njit
 
-from evaluation.episode import Episode
+from evaluation.episode import RUIN, Episode, floored
 
 Metrics = dict[str, float | int | None]
 
@@ -105,7 +105,7 @@ def log_growth(episode: Episode) -> float:
     """log(last / first net worth), after all costs: the figure that validation and the search maximise. Always finite: what ends
     below a billionth of its start, or in debt, counts as a billionth."""
     worth = episode.table["net_worth"]
-    return float(np.log(max(worth.iloc[-1] / worth.iloc[0], 1e-9)))
+    return float(np.log(max(worth.iloc[-1] / worth.iloc[0], RUIN)))
 
 
 def growth_error(episode: Episode, blocks: int = 20) -> float:
@@ -114,7 +114,7 @@ def growth_error(episode: Episode, blocks: int = 20) -> float:
     By batch means: the growths of equal stretches of the range, as far apart as they are, are taken for independent draws, which
     holds where returns forget each other within a stretch. 0 for who never traded.
     """
-    worth = np.maximum(episode.table["net_worth"].to_numpy(), episode.table["net_worth"].iloc[0] * 1e-9)
+    worth = floored(episode.table["net_worth"].to_numpy())
     edges = np.linspace(0, len(worth) - 1, min(blocks, len(worth) - 1) + 1).astype(int)
     growths = np.diff(np.log(worth[edges]))
     return float(growths.std(ddof=1) * math.sqrt(len(growths))) if len(growths) > 1 else 0.0

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from common import InputError, SealError, read_sealed, write_sealed
+from common import InputError, SealError, one_line, read_sealed, write_sealed
 from features import sarimax
 from features.forecasters.networks import NETWORKS, Network, build_network
 from features.forecasters.scaling import (
@@ -180,8 +180,7 @@ class FittedForecaster:
                 _require_room_for_weights(fitted)
                 _rebuilt(fitted.name, fitted.settings, fitted.estimates)
         except Exception as error:  # sealed by hand, or by another version: the user needs its name and one line
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise SealError(f"cannot read the forecaster in {path}: {reason}; train it again") from error
+            raise SealError(f"cannot read the forecaster in {path}: {one_line(error)}; train it again") from error
         return fitted
 
 

@@ -1,9 +1,8 @@
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from scripts import run_script
 
 from configs import Experiment, SettingError, dump_experiment, load_experiment, make_parser, parse, setting_fields
 
@@ -141,8 +140,9 @@ def test_help_shows_every_setting_with_its_doc_and_default(capsys):
             assert f"(default:{value})".replace(" ", "") in text, name
 
 
-@pytest.mark.parametrize("script", ["optimize", "train", "backtest"])
-def test_each_script_has_help(script):
-    run = subprocess.run([sys.executable, ROOT / f"{script}.py", "--help"], capture_output=True, text=True, check=True)
+@pytest.mark.parametrize("script", ["optimize", "train", "backtest", "audit"])
+def test_each_script_has_help(script, tmp_path):
+    run = run_script(tmp_path, script, "--help")
+    assert run.returncode == 0
     assert f"python {script}.py" in run.stdout
     assert "--env.fee_bps" in run.stdout

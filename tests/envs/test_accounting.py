@@ -329,8 +329,9 @@ def test_a_new_episode_knows_nothing_of_the_one_before(reward):
 # --- compiled and plain -------------------------------------------------------------------------------------------------
 
 PARTS = (
-    "step", "advance", "place", "aim", "at_the_limit", "fill", "survive", "force", "adverse_of", "below_maintenance",
-    "carry", "observe", "open_account", "replay", "note", "ruined",
+    "step", "advance", "execute_order", "target_exposure", "at_the_limit", "fill", "apply_stops_and_liquidation",
+    "close_position", "slippage_fraction", "below_maintenance", "charge_interest_and_funding",
+    "observe", "open_account", "replay", "record_trace", "ruined",
 )  # fmt: skip
 
 
