@@ -2,12 +2,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SETUP := .venv/.installed
+PYTEST := $(BIN)/pytest -n 2 --dist loadscope --no-loadscope-reorder
 DEMO_TRIALS ?= 10
 # The longest files first, so that both processes end at the same time.
 TESTS := $(wildcard tests/test_*.py) $(filter-out tests/support/ tests/__pycache__/,$(wildcard tests/*/))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint format bench dashboard clean
+.PHONY: help demo test test-all lint format bench dashboard clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1 /' | awk '{name=$$1; $$1=""; printf "  make %-10s%s\n", name, $$0}'
@@ -17,12 +18,12 @@ demo: $(SETUP) ## optimize, train, backtest and report on the built-in simulated
 	$(BIN)/python train.py --reward sortino
 	$(BIN)/python backtest.py
 
-test: lint ## ruff, mypy and pytest
-	$(BIN)/pytest -n 2 --dist loadscope --no-loadscope-reorder -m "not slow" $(TESTS)
+test: lint ## ruff, mypy and the quick tests
+	$(PYTEST) -m "not slow" $(TESTS)
 
-test-slow: $(SETUP) ## the long learning tests, and random cases that no run has drawn before
-	$(BIN)/pytest -m slow
-	HYPOTHESIS_PROFILE=explore $(BIN)/pytest -m "not slow" tests/envs
+test-all: $(SETUP) ## what `make test` leaves out: long learning tests, large cases, random cases that no run has drawn before
+	$(PYTEST) -m slow tests
+	HYPOTHESIS_PROFILE=explore $(PYTEST) -m "not slow" tests/envs
 
 lint: $(SETUP) ## ruff and mypy
 	$(BIN)/ruff check .

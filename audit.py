@@ -9,14 +9,12 @@ the bit; fits and trains anew on another future. Ends with 0 if nothing leaks, w
 range is replaced by random candles before anything else, so it stays locked. See docs/leak-audit.md.
 """
 
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.table import Table
 
 import agents
 import configs
@@ -32,8 +30,6 @@ if TYPE_CHECKING:
     from evaluation.audit import AuditReport
 
 FIXED_BY_A_RUN = ("market", "split", "features", "agent")
-SHOWN_DRIFT = 1e-6
-"""scaled units: columns that hardly depend on where the candles begin are counted, not listed"""
 CONSOLE = Console(soft_wrap=True, highlight=False)
 
 
@@ -52,7 +48,7 @@ def main() -> int:
     report = _audit(experiment, parts, shown, options)
     _print(report)
     if options.out is not None:
-        write_json(options.out, _as_json(report))
+        write_json(options.out, report.as_json())
         CONSOLE.print(f"all of it: {options.out}")
     return 0 if report.passed else 1
 
@@ -108,34 +104,14 @@ def _experiment_of(folder: Path, overrides: configs.Overrides) -> configs.Experi
 
 def _print(report: "AuditReport") -> None:
     CONSOLE.print(report.table())
-    _print_drift(report)
+    drift, others = report.drift_table()
+    if drift.row_count:
+        CONSOLE.print(drift)
+    CONSOLE.print(others)
     CONSOLE.print(report.verdict)
 
 
-def _print_drift(report: "AuditReport") -> None:
-    """The columns whose first rows show where the candles begin."""
-    shown = report.drift[report.drift.max(axis=1) > SHOWN_DRIFT]
-    table = Table(title="if the candles begin later, scaled units", title_justify="left", box=None, padding=(0, 2, 0, 0))
-    table.add_column("column", no_wrap=True)
-    for heading in report.drift.columns:
-        table.add_column(str(heading), justify="right")
-    for name, row in shown.iterrows():
-        table.add_row(str(name), *(f"{figure:.1e}" if figure else "0" for figure in row))
-    if len(shown):
-        CONSOLE.print(table)
-    CONSOLE.print(f"{len(report.drift) - len(shown)} of {len(report.drift)} columns differ by {SHOWN_DRIFT:g} or less")
-
-
-def _as_json(report: "AuditReport") -> dict[str, Any]:
-    checks = [asdict(check) | {"verdict": check.verdict} for check in report.checks]
-    for check in checks:
-        for finding in check["findings"]:
-            finding["time"] = None if finding["time"] is None else str(finding["time"])
-    drift = {str(name): row.to_dict() for name, row in report.drift.astype(object).where(report.drift.notna(), None).iterrows()}
-    return {"subject": report.subject, "verdict": report.verdict, "passed": report.passed, "checks": checks, "drift": drift}
-
-
-def _parser() -> Any:
+def _parser() -> ArgumentParser:
     parser = configs.make_parser(__doc__ or "", sections=("market", "split", "features", "env", "agent"))
     parser.add_argument("--run", type=Path, metavar="FOLDER", help="audit a run's features and agent instead of new ones")
     parser.add_argument("--cuts", type=int, default=8, metavar="N", help="cuts of the whole series (default: %(default)s)")

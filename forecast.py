@@ -103,8 +103,7 @@ def plot(options: Namespace, overrides: configs.Overrides) -> int:
 def windows(options: Namespace, overrides: configs.Overrides) -> int:
     """What the forecasters learn from, as a file for other tools: closes and what else they see, as they are in the candles."""
     experiment = configs.load_experiment(options.config, overrides)
-    out = options.out or Path("runs") / "windows.h5"
-    parts = market.split(market.load_candles(experiment.market), experiment.split)
+    out, parts = options.out or Path("runs") / "windows.h5", experiment.load_split()
     part = forecasts.range_of(parts, options.range or "train", hash_of(experiment.model_dump(mode="json")), out)
     CONSOLE.print(f"written: {out}, {forecasts.save(out, part.own, experiment.features.forecasts):,} windows")
     return 0
@@ -115,8 +114,7 @@ def opened(command: str, options: Namespace, overrides: configs.Overrides, **tas
     given = {name: value for name in task if (value := getattr(options, name)) is not None}
     if options.resume is None:
         experiment = configs.load_experiment(options.config, overrides)
-        parts = market.split(market.load_candles(experiment.market), experiment.split)
-        task = {"command": command, **task, **given}
+        parts, task = experiment.load_split(), {"command": command, **task, **given}
         forecasts.require_trainable(task.get("model"), parts, experiment.features.forecasts)  # before a folder is made
         folder = new_run(Path("runs"), f"{experiment.name}-forecast-{command}")
         forecasts.begin(folder, configs.dump_experiment(experiment), parts, **task)

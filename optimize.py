@@ -24,10 +24,10 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import Progress
 
+import agents
 import configs
 import envs
 import features
-import market
 import search
 
 if TYPE_CHECKING:
@@ -87,15 +87,16 @@ def run_search(experiment: configs.Experiment, options: argparse.Namespace) -> i
 
 def opened(experiment: configs.Experiment, say: Callable[[str], None] = lambda line: None) -> "tuple[Study, search.Objective]":
     """The study and what its trials are judged by; bad data and settings are refused before a study is made."""
-    settings, candles = experiment.search, market.load_candles(experiment.market)
-    parts = market.split(candles, experiment.split)
+    settings, parts = experiment.search, experiment.load_split()
     fitted = features.FeaturePipeline(experiment.features, features.CACHE).fit(parts.train.candles)
     objective = search.Objective(parts, experiment.trial_settings, experiment.train, settings, features.CACHE)
     study = search.open_study(settings, experiment.study_name, experiment.identity(parts.data_sha256), experiment.trial_settings)
     say(search.describe_study(study, settings))
+    if unused := agents.left_out(experiment.trial_settings, settings.searched):
+        say(f"not searched, since the settings have no use for it: {', '.join(unused)}")
     if experiment.env.optimistic:
         say(envs.OPTIMISTIC)
-    say(f"data: {candles.source}; train {len(parts.train):,} bars, validation {len(parts.validation):,} bars")
+    say(f"data: {parts.train.candles.source}; train {len(parts.train):,} bars, validation {len(parts.validation):,} bars")
     say(fitted.in_words)
     return study, objective
 

@@ -43,7 +43,7 @@ def main() -> int:
         if options.study:
             overrides = {"train.range": "train+validation", **overrides}
         experiment = configs.load_experiment(options.config, overrides)
-        parts = experiment.train.of(market.split(market.load_candles(experiment.market), experiment.split))
+        parts = experiment.train.of(experiment.load_split())
         origin: dict[str, Any] = {"study": None}
         words = ["agent settings: as configured"]
         if not options.no_study:
@@ -102,15 +102,17 @@ def train(folder: Path, console: Console) -> None:
     if (log := training.TrainingLog(folder)).finished:
         return console.print(f"nothing to do: it is trained; {log.in_words}")
     experiment = configs.load_experiment(folder / "config.yaml")
-    candles, settings = market.load_candles(experiment.market), experiment.train
-    parts = settings.of(market.split(candles, experiment.split))
+    settings = experiment.train
+    parts = settings.of(experiment.load_split())
     identity = experiment.training_identity(parts.data_sha256)
     checkpoints = agents.CheckpointFolder(folder / "checkpoints", identity)
     if experiment.env.optimistic:
         console.print(envs.OPTIMISTIC)
     if settings.range != "train":
         console.print("it is trained on validation, too: the figure there says nothing of bars to come")
-    console.print(f"data: {candles.source}; train {len(parts.train):,} bars, validation {len(parts.validation):,} bars")
+    console.print(
+        f"data: {parts.train.candles.source}; train {len(parts.train):,} bars, validation {len(parts.validation):,} bars"
+    )
     console.print(features.FeaturePipeline(experiment.features, features.CACHE).fit(parts.train.candles).in_words)
     with training.RunListener(folder, log, settings.steps, console) as listener:
         trained = training.train_agent(

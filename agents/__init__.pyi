@@ -15,6 +15,7 @@ from .search_space import (
     DIMENSIONS as DIMENSIONS,
     TrialSettings as TrialSettings,
     known_good as known_good,
+    left_out as left_out,
     suggest as suggest,
 )
 from .settings import AgentSettings as AgentSettings, StrategySettings as StrategySettings

@@ -162,6 +162,11 @@ def suggest(trial: "BaseTrial", base: TrialSettings, dimensions: Iterable[str]) 
     return settings
 
 
+def left_out(base: TrialSettings, dimensions: Iterable[str]) -> list[str]:
+    """The dimensions that mean nothing with the configured settings, such as `lstm_size` for ppo, and so are not searched."""
+    return [name for name in dimensions if DIMENSIONS[name].read(base) is None]
+
+
 def known_good(base: TrialSettings, dimensions: Iterable[str]) -> list[Values]:
     """Trial parameters that a search begins with: the configured settings, so that no search ends below them, then the same
     learning slower and calmer, and with a longer horizon, where these are searched."""

@@ -1,6 +1,6 @@
 """The settings of the agent and of the benchmark strategies."""
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -63,7 +63,7 @@ class AgentSettings(Settings):
 
     @field_validator("head_layers", mode="before")
     @classmethod
-    def _by_commas(cls, sizes: Any) -> Any:
+    def _by_commas(cls, sizes: object) -> object:
         """On a command line `64,64` is easier to write than a list."""
         return [part for part in sizes.split(",") if part.strip()] if isinstance(sizes, str) else sizes
 

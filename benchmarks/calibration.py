@@ -6,7 +6,8 @@ Simulated figures are medians over the seeds, as long as the file; the bands in 
 """
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +51,10 @@ def acf_of_size(candles: Candles, lags: np.ndarray) -> np.ndarray:
     return np.array([(size[lag:] * size[:-lag]).mean() for lag in lags]) / size.var()
 
 
+def acf_of_size_at(lag: int, candles: Candles) -> float:
+    return float(acf_of_size(candles, np.array([lag]))[0])
+
+
 def volume_by_hour(candles: Candles) -> np.ndarray:
     """(24,) mean volume of each hour of the day in UTC, relative to the mean of all."""
     volume = candles.frame["volume"]
@@ -66,10 +71,7 @@ FIGURES: dict[str, Callable[[Candles], float]] = {
     "standard deviation of hourly log returns": lambda candles: returns_of(candles).std(),
     "excess kurtosis": lambda candles: float(kurtosis(returns_of(candles))),
     "autocorrelation of returns, 1 bar": lambda candles: np.corrcoef(returns_of(candles)[1:], returns_of(candles)[:-1])[0, 1],
-    **{
-        f"autocorrelation of |returns|, {lag} bars": lambda candles, lag=lag: acf_of_size(candles, np.array([lag]))[0]
-        for lag in (1, 6, 24, 72, 168)
-    },
+    **{f"autocorrelation of |returns|, {lag} bars": partial(acf_of_size_at, lag) for lag in (1, 6, 24, 72, 168)},
     "median |return| / standard deviation": lambda c: np.median(np.abs(returns_of(c))) / returns_of(c).std(),
     "99.9 % of |return| / standard deviation": lambda c: np.quantile(np.abs(returns_of(c)), 0.999) / returns_of(c).std(),
     "volume of the busiest hour / mean": lambda candles: volume_by_hour(candles).max(),
@@ -77,7 +79,7 @@ FIGURES: dict[str, Callable[[Candles], float]] = {
 }
 
 
-def table(real: Candles, simulated: list[Candles]) -> Table:
+def table(real: Candles, simulated: Sequence[Candles]) -> Table:
     """Each figure: the real one, the median of the simulated ones and their range."""
     rows = Table(title=f"{len(real):,} hourly bars, {len(simulated)} seeds", title_justify="left")
     rows.add_column("figure")
@@ -90,7 +92,7 @@ def table(real: Candles, simulated: list[Candles]) -> Table:
     return rows
 
 
-def draw(real: Candles, simulated: list[Candles], path: Path) -> None:
+def draw(real: Candles, simulated: Sequence[Candles], path: Path) -> None:
     """Four panels: returns, memory of their size, volume by hour, price."""
     figure = Figure(figsize=(11, 7.4), dpi=85, layout="constrained")
     figure.suptitle("The simulated bitcoin market (edge 0) beside real hourly candles", x=0.01, ha="left", fontsize=13)
@@ -128,7 +130,7 @@ def compare(axes: Axes, x: np.ndarray, real: np.ndarray, simulated: list[np.ndar
     axes.plot(x, real, color=REAL, linewidth=1.2, marker="o", markersize=2.6, label="real")
 
 
-def sample_paths(axes: Axes, real: Candles, simulated: list[Candles]) -> None:
+def sample_paths(axes: Axes, real: Candles, simulated: Sequence[Candles]) -> None:
     """Closes relative to the first, every 24th bar."""
     days = np.arange(0, len(real), 24) / 24
     for number, candles in enumerate(simulated):

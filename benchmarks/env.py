@@ -20,8 +20,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import cycle
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
+from gymnasium import spaces
 from rich.console import Console
 from rich.table import Table
 
@@ -38,7 +40,8 @@ TURN = 0.1  # seconds
 EVERYTHING = EnvSettings(
     action_scheme="targets", targets=(-2.0, -1.0, 0.0, 1.0, 2.0), shorts=True, max_leverage=2.0, stop_loss=0.05, take_profit=0.1
 )
-VecEnv = BitcoinTradingVecEnv | BitcoinTradingVectorEnv
+AnyVecEnv = BitcoinTradingVecEnv | BitcoinTradingVectorEnv
+VecEnv = TypeVar("VecEnv", bound=AnyVecEnv)
 
 
 @dataclass
@@ -70,11 +73,12 @@ def main() -> None:
     rng = np.random.default_rng(0)
     features = rng.normal(size=(BARS, FEATURES)).astype(np.float32)
     with tempfile.TemporaryDirectory() as folder, peers(candles, features, Path(folder), options) as theirs:
-        copies = {n: Row("copy of observations", "np.take", n, copying(n, rng)) for n in (256, 1_024, 4_096)}
+        take = {n: copying(n, rng) for n in (256, 1_024, 4_096)}
         if options.profile:
-            envs = {n: vectorised(candles, features, EnvSettings(), n, rng) for n in (256, 1_024)}
-            console.print(env_profile.table({n: env_profile.parts(*envs[n], copies[n].measure) for n in envs}))
+            envs = {n: vectorised(candles, features, EnvSettings(), n, rng, BitcoinTradingVecEnv) for n in (256, 1_024)}
+            console.print(env_profile.table({n: env_profile.parts(*envs[n], take[n]) for n in envs}))
             return
+        copies = {n: Row("copy of observations", "np.take", n, measure) for n, measure in take.items()}
         memory = peak_memory(candles, features, 4_096)
         rows = [*copies.values(), *ours(candles, features, rng), *theirs]
         for _ in range(max(1, round(options.seconds / TURN))):
@@ -86,7 +90,7 @@ def main() -> None:
 
 
 def ours(candles: Candles, features: np.ndarray, rng: np.random.Generator) -> Iterator[Row]:
-    def row(setting: str, settings: EnvSettings, n: int, kind: type[VecEnv] = BitcoinTradingVecEnv) -> Row:
+    def row(setting: str, settings: EnvSettings, n: int, kind: type[AnyVecEnv] = BitcoinTradingVecEnv) -> Row:
         env, actions = vectorised(candles, features, settings, n, rng, kind)
         return Row(kind.__name__, setting, n, partial(rate, lambda: env.step(next(actions)), n))
 
@@ -101,7 +105,7 @@ def ours(candles: Candles, features: np.ndarray, rng: np.random.Generator) -> It
     yield row("sortino", sortino, 1_024, BitcoinTradingVectorEnv)
     env = BitcoinTradingEnv(candles, features, sortino)
     env.reset(seed=0)
-    actions = rng.integers(env.action_space.n, size=1_000).tolist()
+    actions = rng.integers(number_of_actions(env.action_space), size=1_000).tolist()
     yield Row("BitcoinTradingEnv", "sortino", 1, partial(rate, partial(play, env, actions), len(actions)))
 
 
@@ -111,16 +115,20 @@ def vectorised(
     settings: EnvSettings,
     n: int,
     rng: np.random.Generator,
-    kind: type[VecEnv] = BitcoinTradingVecEnv,
+    kind: type[VecEnv],
 ) -> tuple[VecEnv, Iterator[np.ndarray]]:
     """An env that is under way, compiled, and random actions without end."""
     env = kind(candles, features, settings, n)
     env.reset()
     spread_ends(env.trading, rng)
-    n_actions = env.trading.action_space.n
-    actions = cycle(rng.integers(n_actions, size=(64, n)))
+    actions = cycle(rng.integers(number_of_actions(env.trading.action_space), size=(64, n)))
     env.step(next(actions))
     return env, actions
+
+
+def number_of_actions(space: spaces.Space) -> int:
+    assert isinstance(space, spaces.Discrete)
+    return int(space.n)
 
 
 def spread_ends(trading: Trading, rng: np.random.Generator) -> None:
@@ -139,7 +147,7 @@ def copying(n: int, rng: np.random.Generator) -> Callable[[float], float]:
 def peak_memory(candles: Candles, features: np.ndarray, n: int) -> int:
     """Bytes for `n` envs and 100 of their steps; neither the features nor the compiled code."""
     rng = np.random.default_rng(0)
-    vectorised(candles, features, EnvSettings(), 2, rng)
+    vectorised(candles, features, EnvSettings(), 2, rng, BitcoinTradingVecEnv)
     tracemalloc.start()
     env = BitcoinTradingVecEnv(candles, features, EnvSettings(), n)
     env.reset()
@@ -155,9 +163,11 @@ def peak_memory(candles: Candles, features: np.ndarray, n: int) -> int:
 def peers(candles: Candles, features: np.ndarray, folder: Path, options: argparse.Namespace) -> Iterator[list[Row]]:
     """Rows of the peers, whose processes run meanwhile; a peer that cannot be had is a row that says why."""
     rows, running = [], []
-    columns = {name: candles.column(name) for name in ("open", "high", "low", "close", "volume")}
     path = folder / "market.npz"
-    np.savez(path, time=candles.index.tz_localize(None).to_numpy(), features=features, **columns)
+    np.savez(
+        path, time=candles.index.tz_localize(None).to_numpy(), features=features, open=candles.column("open"),
+        high=candles.column("high"), low=candles.column("low"), close=candles.column("close"), volume=candles.column("volume"),
+    )  # fmt: skip
     for package in () if options.no_peers or options.profile else PEERS:
         try:
             peer = Peer(package, path)

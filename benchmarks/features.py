@@ -14,6 +14,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -125,8 +126,8 @@ def by_family(candles: Candles) -> Table:
         peer, columns = best_of(2, all_of_ta), all_of_ta().shape[1] - candles.frame.shape[1]
     for name, family in families_of(settings).items():
         estimates = family.fit(train, settings)
-        fit = best_of(2, lambda family=family: fitted_anew(family, train, settings))
-        compute = best_of(3, lambda family=family, held=estimates: family.compute(candles, settings, held))
+        fit = best_of(2, partial(fitted_anew, family, train, settings))
+        compute = best_of(3, partial(family.compute, candles, settings, estimates))
         width = family.compute(candles[: family.warmup(settings) + 10], settings, estimates).shape[1]
         faster = f"{peer / compute:.1f}" if name == "indicators" else ""
         table.add_row(name, str(width), f"{fit:.3f}", f"{compute:.3f}", faster)

@@ -59,7 +59,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         frame = minute_bars(rows)
         kaggle = frame.set_axis(["Open", "High", "Low", "Close", "Volume_(BTC)", "Volume_(Currency)"], axis=1)
-        kaggle.insert(0, "Timestamp", frame.index.as_unit("s").asi8)
+        kaggle.insert(0, "Timestamp", pd.DatetimeIndex(frame.index).as_unit("s").asi8)
         path = Path(folder) / "bars.csv"
         kaggle.to_csv(path, index=False)
         write_parquet(frame, path.with_suffix(".parquet"), "BTC/USD", "a benchmark", pd.Timedelta("1min"))

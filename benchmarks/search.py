@@ -18,7 +18,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -28,12 +28,12 @@ from rich.console import Console
 from rich.table import Table
 
 from agents import AgentSettings, TrialSettings, suggest
+from benchmarks.postgres import programs, running_postgres
 from features import FeatureSettings
 from market import simulate, split
 from search import Objective, SearchSettings, find_study, open_study, run_study
 from search.samplers import SeededByTrial
 from search.storage import open_storage, retry_killed
-from tests.support.postgres import programs, running_postgres
 from training import TrainSettings
 
 CONSOLE = Console(soft_wrap=True, highlight=False, width=120)
@@ -60,7 +60,8 @@ def workers() -> None:
     for _ in range(ROUNDS):
         for count in (1, 2):
             with tempfile.TemporaryDirectory() as place:
-                command = [sys.executable, ROOT / "optimize.py", *SEARCH, *SIZE, "--trials", str(TRIALS), "--workers", str(count)]
+                command = [sys.executable, str(ROOT / "optimize.py"), *SEARCH, *SIZE]
+                command += ["--trials", str(TRIALS), "--workers", str(count)]
                 subprocess.run(command, cwd=place, check=True, capture_output=True)
                 study = find_study(f"sqlite:///{place}/studies/coindojo.db", "default-sortino")
                 assert study
@@ -121,7 +122,7 @@ def _an_hour(study: optuna.Study) -> float:
 Opened = tuple[str, Callable[[], int], list[int]]
 
 
-def _databases() -> Iterator[tuple[str, Callable[[], object]]]:
+def _databases() -> Iterator[tuple[str, Callable[[], AbstractContextManager[Opened]]]]:
     yield "SQLite", _sqlite
     if programs():
         yield "PostgreSQL", _postgres
@@ -188,8 +189,8 @@ def _traffic(url: str, size: Callable[[], int], wire: list[int]) -> dict[str, li
     found = {"a trial": counts.of(lambda: run_study(study, Objective(parts, base, TrainSettings(), more)), 10)}
     beaten = study.trials[-1]._trial_id
     backend = study._storage._backend  # type: ignore[attr-defined]
-    found["a heartbeat"] = counts.of(lambda: [backend.record_heartbeat(beaten) for _ in range(100)], 100)
-    found["a look for killed workers"] = counts.of(lambda: [retry_killed(study) for _ in range(20)], 20)
+    found["a heartbeat"] = counts.of(lambda: _repeat(100, lambda: backend.record_heartbeat(beaten)), 100)
+    found["a look for killed workers"] = counts.of(lambda: _repeat(20, lambda: retry_killed(study)), 20)
     for _ in range(OTHERS):
         other = study.ask()
         other.set_user_attr("settings", suggest(other, base, search.searched).model_dump(mode="json"))
@@ -200,10 +201,15 @@ def _traffic(url: str, size: Callable[[], int], wire: list[int]) -> dict[str, li
         retry_killed(study)
         study.optimize(objective, n_trials=1)
 
-    found[f"a trial while {OTHERS} others run"] = counts.of(lambda: [one_more() for _ in range(5)], 5)
+    found[f"a trial while {OTHERS} others run"] = counts.of(lambda: _repeat(5, one_more), 5)
     reader = optuna.load_study(study_name="traffic", storage=open_storage(url))
     found["reading another's trial"] = _Counts(reader, size, wire).of(reader.get_trials, 35 + OTHERS)
     return found
+
+
+def _repeat(times: int, act: Callable[[], None]) -> None:
+    for _ in range(times):
+        act()
 
 
 class _Counts:

@@ -5,7 +5,6 @@ import json
 import shlex
 import sys
 from pathlib import Path
-from typing import Any
 
 from common.atomic_files import write_atomically
 from common.errors import InputError
@@ -63,6 +62,6 @@ def seeds_of(run: Path) -> list[Path]:
     return sorted(run.glob("seed-*/"), key=lambda path: (len(path.name), path.name))
 
 
-def hash_of(content: Any) -> str:
+def hash_of(content: object) -> str:
     """sha256 of the canonical JSON of a settings dump."""
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()

@@ -6,6 +6,7 @@ description. It is one file, so it is put in place whole: weights and descriptio
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ class SealError(InputError):
     """A sealed file that is missing, damaged or of another kind; the message says which file and why."""
 
 
-def write_sealed(path: Path, tensors: Tensors, about: dict[str, Any]) -> None:
+def write_sealed(path: Path, tensors: Tensors, about: Mapping[str, object]) -> None:
     """Write both, in one step: a reader sees the old file or the new one.
 
     Args:

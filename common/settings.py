@@ -1,6 +1,7 @@
 """The base of every settings class, and what differs between two dumps of settings."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -14,7 +15,7 @@ class Settings(BaseModel):
     )
 
 
-def put_setting(tree: dict[str, Any], name: str, value: Any) -> None:
+def put_setting(tree: dict[str, Any], name: str, value: object) -> None:
     """Write a value into nested dictionaries by its dotted name, such as `env.fee_bps`; groups that are missing are made."""
     *groups, last = name.split(".")
     for group in groups:
@@ -24,7 +25,7 @@ def put_setting(tree: dict[str, Any], name: str, value: Any) -> None:
     tree[last] = value
 
 
-def differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:
+def differences(old: Mapping[str, object], new: Mapping[str, object], prefix: str = "") -> list[str]:
     """What differs between two nested JSON dicts, as `name: old -> new`."""
     found = []
     for name in sorted(old.keys() | new.keys()):
@@ -36,7 +37,7 @@ def differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> l
     return found
 
 
-def _in_words(before: Any, after: Any) -> str:
+def _in_words(before: object, after: object) -> str:
     """Numbers in four digits, if these tell them apart."""
     short = [f"{value:.4g}" if isinstance(value, float) else str(value) for value in (before, after)]
     return " -> ".join(short if short[0] != short[1] else (repr(before), repr(after)))

@@ -100,7 +100,7 @@ def _help_text(field: FieldInfo) -> str:
     return f"{field.description} (default: {default})".replace("%", "%%")
 
 
-def _as_text(value: Any) -> str:
+def _as_text(value: object) -> str:
     if isinstance(value, tuple):
         return ",".join(str(part) for part in value)
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)

@@ -13,7 +13,7 @@ from agents import AgentSettings, StrategySettings, TrialSettings
 from common import InputError, Settings, one_line, put_setting
 from envs import EnvSettings
 from features import FeatureSettings
-from market import MarketSettings, SplitSettings
+from market import MarketSettings, Split, SplitSettings, load_candles, split
 from search import SearchSettings
 from training import TrainSettings
 
@@ -49,7 +49,11 @@ class Experiment(Settings):
         """What a search varies, as configured."""
         return TrialSettings(features=self.features, env=self.env, agent=self.agent)
 
-    def with_forecasts(self, **changes: Any) -> "Experiment":
+    def load_split(self) -> Split:
+        """The candles, read or simulated, cut into train, validation and test."""
+        return split(load_candles(self.market), self.split)
+
+    def with_forecasts(self, **changes: object) -> "Experiment":
         """The same with other settings of the forecasters."""
         forecasts = self.features.forecasts.model_copy(update=changes)
         return self.model_copy(update={"features": self.features.model_copy(update={"forecasts": forecasts})})

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from common import require_data_of
 from configs.experiment import Experiment, Overrides, load_experiment
-from market import Split, load_candles, split
+from market import Split
 
 
 def restore_run(folder: Path, overrides: Overrides | None = None) -> tuple[Experiment, Split]:
@@ -14,6 +14,6 @@ def restore_run(folder: Path, overrides: Overrides | None = None) -> tuple[Exper
         InputError: no run folder, or data that have changed since.
     """
     experiment = load_experiment(folder / "config.yaml", overrides)
-    parts = split(load_candles(experiment.market), experiment.split)
+    parts = experiment.load_split()
     require_data_of(folder, parts.data_sha256)
     return experiment, parts

@@ -1,6 +1,6 @@
 """Takes a trial's settings out of a study."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -26,7 +26,7 @@ def take_trial(
 
     Args:
         config, overrides: what `experiment` was read from; what the command line says wins over the study.
-        study: name of the study, whose trial also says how long to train, since where nothing is left to choose on no look can;
+        study: name of the study, whose trial also says how long to train, since no validation is left to say it;
             None takes the experiment's own, if it is there and was searched on these data.
         number: of the trial; None takes the best.
 
@@ -85,7 +85,7 @@ def _shown(numbers: Iterable[int], most: int = 12) -> str:
     return ", ".join(str(number) for number in known[:most]) + (" ..." if len(known) > most else "") or "none"
 
 
-def _same_data(searched: dict[str, Any], here: dict[str, Any]) -> bool:
+def _same_data(searched: Mapping[str, object], here: Mapping[str, object]) -> bool:
     return (searched["data_sha256"], searched["split"]) == (here["data_sha256"], here["split"])
 
 

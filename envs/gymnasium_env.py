@@ -197,7 +197,7 @@ class BitcoinTradingEnv(gymnasium.Env[np.ndarray, Any]):
             self._film.close()
 
     def trades(self) -> pd.DataFrame:
-        """The ledger of this episode: one row a fill, in order, with the columns that `envs.replay.ledger` names."""
+        """The ledger of this episode: one row a fill, in order, with the columns that `envs.playthrough.ledger` names."""
         time, reason, coin, price = zip(*self._fills, strict=True) if self._fills else ((), (), (), ())
         times = pd.DatetimeIndex(np.array(time, self._times[0].dtype), tz="UTC")
         return ledger(times, np.array(reason, object), np.array(coin, np.float64), np.array(price, np.float64), self.settings)

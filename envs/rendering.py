@@ -44,7 +44,11 @@ KNOWN_PRICE = "optimistic: fills at a known price"
 NO_DISPLAY = "no display: matplotlib draws with {} and opens no window, so nothing can be seen; use render_mode='rgb_array'"
 
 
-def line(info: Mapping[str, Any], close: float) -> str:
+Info = Mapping[str, Any]
+"""what a step of the environment tells beside the observation"""
+
+
+def line(info: Info, close: float) -> str:
     """An info as one line of text."""
     return (
         f"{_stamp(info)}  close {_usd(close)}  {_happened(info)}  "
@@ -140,7 +144,7 @@ class Film:
         self._fps = fps
         self._screen: Picture | Window | None = None
 
-    def begin(self, info: dict[str, Any]) -> None:
+    def begin(self, info: Info) -> None:
         """An episode starts at the bar of this info."""
         self._first = info["bar"]
         self._net_worth: list[float] = []
@@ -148,11 +152,11 @@ class Film:
         self._benchmarks.begin(info["dataset"], info["bar"])
         self.add(info)
 
-    def add(self, info: dict[str, Any]) -> None:
+    def add(self, info: Info) -> None:
         """One more bar has closed; a live window shows it."""
         self._info = info
         self._net_worth.append(info["net_worth"])
-        when = self._series[info["dataset"]][0][info["bar"]]
+        when = float(self._series[info["dataset"]][0][info["bar"]])
         if info["fill_coin"]:
             self._fills["buy" if info["fill_coin"] > 0 else "sell"].append((when, info["fill_price"]))
         if info["forced_coin"]:
@@ -336,9 +340,9 @@ def _days(candles: Candles) -> np.ndarray:
     return dates.date2num(candles.index.tz_convert(None).to_numpy())
 
 
-def _stamp(info: Mapping[str, Any]) -> str:
+def _stamp(info: Info) -> str:
     return f"{pd.Timestamp(info['time']):%Y-%m-%d %H:%M}"
 
 
-def _happened(info: Mapping[str, Any]) -> str:
+def _happened(info: Info) -> str:
     return f"{info['outcome']}, {info['event']}" if info["event"] else info["outcome"]

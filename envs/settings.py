@@ -1,6 +1,6 @@
 """The settings of the environment: what can be ordered, when it fills, at what costs, for what reward."""
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -67,7 +67,7 @@ class EnvSettings(Settings):
 
     @field_validator("targets", mode="before")
     @classmethod
-    def _by_commas(cls, targets: Any) -> Any:
+    def _by_commas(cls, targets: object) -> object:
         """On a command line `0,0.5,1` is easier to write than a list."""
         return [part for part in targets.split(",") if part.strip()] if isinstance(targets, str) else targets
 

@@ -1,6 +1,6 @@
 """The settings of the features."""
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -27,7 +27,7 @@ class SarimaxSettings(Settings):
 
     @field_validator("order", "seasonal_order", mode="before")
     @classmethod
-    def _by_commas(cls, lags: Any) -> Any:
+    def _by_commas(cls, lags: object) -> object:
         """On a command line `1,0,1` is easier to write than a list."""
         return lags.split(",") if isinstance(lags, str) else lags
 
@@ -76,7 +76,7 @@ class FeatureSettings(Settings):
 
     @field_validator("indicators", "volatility_bars", mode="before")
     @classmethod
-    def _by_commas(cls, names: Any) -> Any:
+    def _by_commas(cls, names: object) -> object:
         """On a command line `rsi,adx` is easier to write than a list."""
         return [name.strip() for name in names.split(",") if name.strip()] if isinstance(names, str) else names
 

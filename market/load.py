@@ -1,5 +1,6 @@
 """The candles that an experiment asks for."""
 
+from common import InputError
 from market.candles import Candles
 from market.read import read_candles
 from market.settings import MarketSettings
@@ -7,8 +8,16 @@ from market.simulation.markets import simulate
 
 
 def load_candles(settings: MarketSettings) -> Candles:
-    """The candles that the settings ask for: the file's, or simulated ones."""
+    """The candles that the settings ask for: the file's, or simulated ones.
+
+    Raises:
+        InputError: a file that cannot be read, or a parameter that the simulated market does not have.
+    """
     if settings.file is not None:
         return read_candles(settings.file, settings.repair)
-    params = {"edge": settings.edge} if settings.simulate == "bitcoin" else {}
-    return simulate(settings.simulate, settings.bars, settings.seed, **params)
+    if "edge" in settings.params:
+        raise InputError(
+            f"the edge of a simulated market is `market.edge`, but `market.params` has it too: {settings.params}; drop it"
+        )
+    edge = {"edge": settings.edge} if settings.simulate == "bitcoin" else {}
+    return simulate(settings.simulate, settings.bars, settings.seed, **edge, **settings.params)

@@ -23,6 +23,8 @@ class MarketSettings(Settings):
     """seed of the simulated market"""
     edge: float = Field(0.9, ge=0, le=1)
     """of the `bitcoin` market: share of its variance that is mean-reverting, so that it can be traded; 0 is no edge at all"""
+    params: dict[str, float] = Field(default_factory=dict)
+    """further parameters of the simulated market, by name, such as {reversion: 0.1} for ou; those left out keep their defaults"""
 
     @field_validator("simulate")
     @classmethod

@@ -1,6 +1,6 @@
 """The settings of a search."""
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, field_validator
 
@@ -51,7 +51,7 @@ class SearchSettings(Settings):
 
     @field_validator("dimensions", mode="before")
     @classmethod
-    def _by_commas(cls, names: Any) -> Any:
+    def _by_commas(cls, names: object) -> object:
         """On a command line `gamma,n_steps` is easier to write than a list."""
         return [name.strip() for name in names.split(",") if name.strip()] if isinstance(names, str) else names
 

@@ -5,8 +5,8 @@ import os
 import platform
 import time
 import warnings
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import optuna
 from optuna.exceptions import ExperimentalWarning, StorageInternalError, UpdateFinishedTrialError
@@ -40,7 +40,7 @@ def find_study(url: str, name: str) -> optuna.Study | None:
     return optuna.load_study(study_name=name, storage=storage) if name in known else None
 
 
-def open_study(settings: SearchSettings, name: str, identity: dict[str, Any], base: TrialSettings) -> optuna.Study:
+def open_study(settings: SearchSettings, name: str, identity: Mapping[str, object], base: TrialSettings) -> optuna.Study:
     """Make the study, or take it up again.
 
     Args:

@@ -1,6 +1,7 @@
 """What a training has done so far, as files of its run folder: `training.json` for programs, `train.log` for people."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ class TrainingLog:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def begin(self, origin: dict[str, Any], config: str, data_sha256: str) -> None:
+    def begin(self, origin: Mapping[str, object], config: str, data_sha256: str) -> None:
         """A run that has taken no step yet; `origin` says where its settings come from, `config` what they are."""
         describe_run(self.folder, config, data_sha256)
         self._write({"origin": origin, "finished": False, "validation": []})
@@ -32,7 +33,7 @@ class TrainingLog:
         """One more validation; returns it in words."""
         content = self._read()
         self._write(content | {"validation": [*content["validation"], asdict(validation)]})
-        return _line(asdict(validation))
+        return _line(validation)
 
     def finish(self, stopped_early: bool) -> None:
         """The agent in the run folder is the run's last word."""
@@ -45,31 +46,37 @@ class TrainingLog:
     @property
     def in_words(self) -> str:
         """The best validation so far, or that there is none."""
-        looks = self._read()["validation"]
-        if not looks:
-            return "no look at validation yet"
-        best = next(look for look in reversed(looks) if look["best"])
-        return f"best on validation {_figure(best)}, at step {best['step']:,} of {looks[-1]['step']:,}"
+        validations = _validations(self._read())
+        if not validations:
+            return "no validation yet"
+        best = next(validation for validation in reversed(validations) if validation.best)
+        return f"best on validation {_figure(best)}, at step {best.step:,} of {validations[-1].step:,}"
 
     def _read(self) -> dict[str, Any]:
         path = self.folder / "training.json"
         try:
             content = json.loads(path.read_text())
+            _validations(content)
             return {"origin": content["origin"], "finished": content["finished"], "validation": content["validation"]}
         except FileNotFoundError:
             raise RunError(f"a run folder holds a training.json, but {self.folder} does not; name one of runs/") from None
         except (ValueError, KeyError, TypeError, OSError) as error:
             raise RunError(f"cannot read {path}: {one_line(error)}; begin a new run") from None
 
-    def _write(self, content: dict[str, Any]) -> None:
+    def _write(self, content: Mapping[str, Any]) -> None:
         write_json(self.folder / "training.json", content)
-        write_atomically(self.folder / "train.log", "".join(_line(look) + "\n" for look in content["validation"]))
+        lines = [_line(validation) + "\n" for validation in _validations(content)]
+        write_atomically(self.folder / "train.log", "".join(lines))
 
 
-def _line(look: dict[str, Any]) -> str:
-    best = "  best, saved" if look["best"] else ""
-    return f"step {look['step']:>9,}  log growth on validation {_figure(look)}{best}"
+def _validations(content: Mapping[str, Any]) -> list[Validation]:
+    return [Validation(**figures) for figures in content["validation"]]
 
 
-def _figure(look: dict[str, Any]) -> str:
-    return f"{look['log_growth']:+.3f} ± {look['standard_error']:.3f}"
+def _line(validation: Validation) -> str:
+    best = "  best, saved" if validation.best else ""
+    return f"step {validation.step:>9,}  log growth on validation {_figure(validation)}{best}"
+
+
+def _figure(validation: Validation) -> str:
+    return f"{validation.log_growth:+.3f} ± {validation.standard_error:.3f}"

@@ -1,6 +1,6 @@
 """The leak audit: holds a user's own pipeline, environment and agent against other futures, and says what came of it.
 
-`python -m evaluation leak-audit` is the same as a command. See docs/leak-audit.md.
+`python audit.py` is the same as a command. See docs/leak-audit.md.
 """
 
 import time
@@ -16,6 +16,7 @@ from evaluation.audit.futures import plain, require_room
 from evaluation.audit.report import AuditReport, Check, Tally
 from evaluation.audit.rows import Scene, aligned_rows, candles_alone, causal_features, fitted_on_train_alone, pure_transform
 from evaluation.audit.starts import drift_of_starts, lookback_enough
+from evaluation.audit.subjects import Fitted, Pipeline
 from evaluation.audit.tolerances import START_TOLERANCE
 from evaluation.audit.trading import (
     AgentFactory,
@@ -49,9 +50,9 @@ PROMISES = {
 
 def leak_audit(
     candles: Candles,
-    pipeline: Any = None,
+    pipeline: Pipeline | None = None,
     *,
-    fitted: Any = None,
+    fitted: Fitted | None = None,
     train_bars: int | None = None,
     env: EnvSettings | EnvFactory | None = None,
     agent: Any | AgentFactory | None = None,
@@ -119,7 +120,7 @@ class _Audit:
         self.checks: list[Check] = []
         self._on_check = on_check
 
-    def run(self, name: str, examine: Callable[..., Any], subject: Any, *more: Any) -> Any:
+    def run(self, name: str, examine: Callable[..., Any], subject: object, *more: object) -> Any:
         """What `examine(subject, *more, tally)` returns; a check without a subject is listed as not made.
 
         What worked on the true candles and fails on others can't be judged any further, and that is a finding.

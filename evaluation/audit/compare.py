@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 
 from common import InputError
+from evaluation.audit.subjects import Fitted, Pipeline
 from market import Candles
 
 DEEPEST = 6
@@ -45,14 +46,14 @@ class Difference(NamedTuple):
 
     column: str
     bar: int | None
-    before: Any
-    after: Any
+    before: object
+    after: object
 
     def __str__(self) -> str:
         return f"{_number(self.before)} became {_number(self.after)}"
 
 
-def fit(pipeline: Any, candles: Candles, train_bars: int) -> Any:
+def fit(pipeline: Pipeline, candles: Candles, train_bars: int) -> Fitted:
     """`pipeline.fit`, which gets all candles if it takes `train_bars`, and the train bars alone if it does not.
 
     Of a copy, since many a `fit` returns its own object: the next fit would change what the last one gave.
@@ -63,7 +64,7 @@ def fit(pipeline: Any, candles: Candles, train_bars: int) -> Any:
     return pipeline.fit(candles[:train_bars])
 
 
-def transform(fitted: Any, candles: Candles) -> Rows:
+def transform(fitted: Fitted, candles: Candles) -> Rows:
     """`fitted.transform`, as rows, whether it gives a `FeatureMatrix`, a DataFrame or an array."""
     given = fitted.transform(candles)
     values = np.array(getattr(given, "values", given))
@@ -179,7 +180,7 @@ def _other_words(name: str, before: list[str], after: list[str]) -> Iterator[Dif
         yield Difference(name, None, ", ".join(before), ", ".join(after))
 
 
-def _number(value: Any) -> str:
+def _number(value: object) -> str:
     return f"{value:.9g}" if isinstance(value, float | np.floating) else str(value)
 
 

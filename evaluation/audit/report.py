@@ -1,11 +1,15 @@
 """What a leak audit found: findings, gathered by check, and how they are printed."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import pandas as pd
 from rich.table import Table
 
 from common import InputError
+
+SHOWN_DRIFT = 1e-6
+"""scaled units: columns that hardly depend on where the candles begin are counted, not listed"""
 
 
 @dataclass(frozen=True)
@@ -134,6 +138,26 @@ class AuditReport:
                 told += f"\nalso: {_some(others)}"
             table.add_row(check.name, check.verdict, f"{check.cases:,}", f"{check.seconds:.0f}", "\n".join([told, *check.notes]))
         return table
+
+    def drift_table(self) -> tuple[Table, str]:
+        """The columns that depend on where the candles begin, and how many hardly do, in words."""
+        shown = self.drift[self.drift.max(axis=1) > SHOWN_DRIFT]
+        table = Table(title="if the candles begin later, scaled units", title_justify="left", box=None, padding=(0, 2, 0, 0))
+        table.add_column("column", no_wrap=True)
+        for heading in self.drift.columns:
+            table.add_column(str(heading), justify="right")
+        for name, row in shown.iterrows():
+            table.add_row(str(name), *(f"{figure:.1e}" if figure else "0" for figure in row))
+        return table, f"{len(self.drift) - len(shown)} of {len(self.drift)} columns differ by {SHOWN_DRIFT:g} or less"
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it, as JSON values."""
+        checks = [asdict(check) | {"verdict": check.verdict} for check in self.checks]
+        for check in checks:
+            for finding in check["findings"]:
+                finding["time"] = None if finding["time"] is None else str(finding["time"])
+        drift = {str(name): row.to_dict() for name, row in self.drift.astype(object).where(self.drift.notna(), None).iterrows()}
+        return {"subject": self.subject, "verdict": self.verdict, "passed": self.passed, "checks": checks, "drift": drift}
 
 
 def _some(names: list[str], most: int = 12) -> str:

@@ -26,7 +26,7 @@ class Outcome:
         over_seeds: by figure, (interquartile mean over the seeds, low, high of its interval); empty for one seed.
         costs: total return, a row a strategy, a column a multiple of the fee: 0.0, 1.0, 2.0, 4.0.
         monthly: return, a row a calendar month (UTC, "2019-02"), a column a strategy.
-        learning: by seed, its looks at validation: dicts of `step`, `log_growth`, `standard_error`, `best`; empty where unknown.
+        learning: by seed, its validations: dicts of `step`, `log_growth`, `standard_error`, `best`; empty where unknown.
         windows: a row a test window: `first` and `last` bar, then log growths.
         verdict: what may be concluded.
         notes: lines below the table, such as the costs, the source of the data, the run.

@@ -21,7 +21,7 @@ class TrainedRun:
         place: the folder with the run's settings: its own, or that of its first seed.
         agents: the agent under the name `AGENT`; of several seeds it is their ensemble, and each follows by its own name.
         features: what all of them see.
-        learning: by seed, its looks at validation, as `training.json` has them; empty where there is no record.
+        learning: by seed, its validations, as `training.json` has them; empty where there is no record.
         trials: finished on these data before the training; None without a record.
         sharpe_spread, overfitting: as `searched_before` gives them; None if unknown.
     """

@@ -2,10 +2,10 @@
 
 import json
 import math
+from collections.abc import Mapping
 from html import escape
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 from plotly.offline import get_plotlyjs
 
@@ -67,7 +67,7 @@ def _asset(name: str) -> str:
     return files("evaluation.report").joinpath(name).read_text(encoding="utf-8")
 
 
-def _json(data: dict[str, Any]) -> str:
+def _json(data: Mapping[str, object]) -> str:
     """Without NaN, which JSON does not know, and without an end of the script that it stands in."""
     return json.dumps(data, allow_nan=False, separators=(",", ":")).replace("</", "<\\/")
 

@@ -33,7 +33,7 @@ def draw_figures(outcome: Outcome, folder: Path) -> list[Path]:
 
     Returns:
         The files written: `net_worth.png`, `trades.png`, `drawdown.png`, `exposure.png`, `monthly.png`, `distribution.png`,
-        `costs.png` and, where the looks at validation are known, `learning.png`.
+        `costs.png` and, where the validations are known, `learning.png`.
     """
     drawn: dict[str, Callable[[Outcome], Figure]] = {
         "net_worth": net_worth, "trades": trades, "drawdown": drawdown, "exposure": exposure, "monthly": monthly,

@@ -1,6 +1,6 @@
 """The settings of the forecasters."""
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -63,7 +63,7 @@ class ForecastSettings(Settings):
 
     @field_validator("models", "inputs", mode="before")
     @classmethod
-    def _by_commas(cls, names: Any) -> Any:
+    def _by_commas(cls, names: object) -> object:
         """On a command line `cnn,lstm` is easier to write than a list."""
         return [name.strip() for name in names.split(",") if name.strip()] if isinstance(names, str) else names
 

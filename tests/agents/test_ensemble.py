@@ -1,5 +1,7 @@
 """Several seeds as one trader."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,7 @@ from envs import BitcoinTradingVecEnv, EnvSettings
 from evaluation import play
 
 SMALL = AgentSettings(n_envs=4, n_steps=16, n_minibatches=2, n_epochs=1, lstm_size=8)
-KINDS = {
+KINDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "orders": ({}, {}),
     "masked orders": ({"mask_orders": True}, {}),
     "targets": ({}, {"action_scheme": "targets"}),
@@ -76,11 +78,13 @@ def test_each_member_keeps_its_own_memory(candles, matrix):
     """Fed bar by bar, each remembers what it would have remembered alone."""
     agents, _ = make_agents(candles, matrix, "orders", seeds=2)
     rows = np.concatenate([matrix.values[:30], np.zeros((30, 5), np.float32)], axis=1)
-    together, alone = None, [None, None]
+    together: tuple[Any, ...] | None = None
+    alone: list[Any] = [None, None]
     for k, row in enumerate(rows):
         start = np.array([k in (0, 20)])
         _, together = EnsembleAgent(agents).predict(row, together, start)
         alone = [agent.predict(row, memory, start, deterministic=True)[1] for agent, memory in zip(agents, alone, strict=True)]
+    assert together is not None
     for mine, theirs in zip(together, alone, strict=True):
         for one, two in zip(mine, theirs, strict=True):
             np.testing.assert_array_equal(one, two)

@@ -6,9 +6,11 @@ import struct
 import numpy as np
 import pytest
 import torch
+from helpers import step_all
+from stable_baselines3.common.vec_env import VecNormalize
 from trainings import train
 
-from agents import AgentSettings, LearnedAgent, build_learner
+from agents import AgentSettings, LearnedAgent, RecurrentPPO, build_learner
 from agents.algorithms import fastest_threads
 from agents.learned_agent import FILE
 from common import InputError, SealError, read_sealed, write_sealed
@@ -159,6 +161,7 @@ def test_the_scaling_of_the_rewards_is_kept_with_the_agent(parts, tmp_path):
     trained = train(parts, features=FeatureSettings(indicators=("rsi",)), agent=SMALL, steps=128, validations=1)
     trained.agent.save(tmp_path)
     scaling = LearnedAgent.load(tmp_path).reward_scaling
+    assert scaling is not None
     assert scaling == trained.agent.reward_scaling
     assert scaling["var"] > 0
     assert scaling["count"] == pytest.approx(128, abs=0.01)
@@ -176,9 +179,10 @@ def test_a_decision_in_numpy_is_that_of_the_policy(options, candles, matrix):
         actions, mine = learner.predict(observations, mine, start, deterministic=True)
         expected, theirs = learner.policy.predict(observations, theirs, start, deterministic=True)
         np.testing.assert_array_equal(actions, expected)
+        assert theirs is not None
         for one, two in zip(mine, theirs, strict=True):
             np.testing.assert_allclose(one, two, atol=1e-5, rtol=0)
-        observations, _, start, _ = vector.step(np.array([0, 4, 8, 5]) if options else actions)
+        observations, _, start, _ = step_all(vector, np.array([0, 4, 8, 5]) if options else actions)
 
 
 def test_a_new_episode_decides_with_the_newest_weights(agent, candles, matrix):
@@ -256,11 +260,14 @@ def test_every_hyperparameter_reaches_the_algorithm(candles, matrix):
         ent_coef=0.02, vf_coef=0.4, max_grad_norm=0.6, lstm_size=12, lstm_layers=2,
     )  # fmt: skip
     model = build_learner(settings, BitcoinTradingVecEnv(candles, matrix, n_envs=3, seed=0), seed=0)
+    assert isinstance(model, RecurrentPPO)
     assert (model.n_steps, model.batch_size, model.n_epochs, model.n_envs) == (20, 12, 7, 3)
     assert (model.learning_rate, model.gamma, model.gae_lambda) == (0.01, 0.9, 0.8)
     assert (model.clip_range(1.0), model.ent_coef, model.vf_coef, model.max_grad_norm) == (0.3, 0.02, 0.4, 0.6)
     lstm = model.policy.lstm_actor
+    assert isinstance(lstm, torch.nn.LSTM)
     assert (lstm.hidden_size, lstm.num_layers) == (12, 2)
+    assert isinstance(model.env, VecNormalize)
     assert model.env.gamma == 0.9  # the reward scaling discounts alike
 
 

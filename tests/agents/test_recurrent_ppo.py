@@ -1,11 +1,15 @@
 """Our recurrent PPO has the mathematics of sb3-contrib's, and its sequences begin with the memory that they had."""
 
+from functools import partial
+from typing import Any
+
 import gymnasium
 import numpy as np
 import pytest
 import sb3_contrib
 import torch
 from gymnasium import spaces
+from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.logger import Logger
@@ -14,8 +18,8 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 from agents import RecurrentPPO
 from common import InputError
 
-SMALL = {"n_steps": 24, "batch_size": 16, "n_epochs": 2, "seed": 0, "device": "cpu"}
-TINY_NET = {"lstm_hidden_size": 8, "net_arch": [8]}
+SMALL: dict[str, Any] = {"n_steps": 24, "batch_size": 16, "n_epochs": 2, "seed": 0, "device": "cpu"}
+TINY_NET: dict[str, Any] = {"lstm_hidden_size": 8, "net_arch": [8]}
 
 
 class Walk(gymnasium.Env):
@@ -43,27 +47,30 @@ class Walk(gymnasium.Env):
 
 
 def envs(count: int = 4, **options) -> DummyVecEnv:
-    return DummyVecEnv([lambda number=number: Walk(number, **options) for number in range(count)])
+    return DummyVecEnv([partial(Walk, number, **options) for number in range(count)])
 
 
-class Figures:
+class Figures(Logger):
     """Keeps what is logged."""
 
-    def __init__(self, model) -> None:
-        self.rows: list[dict] = []
-        logger = Logger(folder=None, output_formats=[])
-        logger.dump = lambda step=0: (self.rows.append(dict(logger.name_to_value)), logger.name_to_value.clear())
-        model.set_logger(logger)
+    def __init__(self) -> None:
+        super().__init__(folder=None, output_formats=[])
+        self.rows: list[dict[str, float]] = []
+
+    def dump(self, step: int = 0) -> None:
+        self.rows.append(dict(self.name_to_value))
+        self.name_to_value.clear()
 
 
 def learned(kind, policy="MlpLstmPolicy", steps=5 * 96, env=None, **options):
     model = kind(policy, envs() if env is None else env, **(SMALL | {"policy_kwargs": TINY_NET} | options))
-    figures = Figures(model)
+    figures = Figures()
+    model.set_logger(figures)
     model.learn(steps)
     return model, figures.rows
 
 
-SAME = {
+SAME: dict[str, dict[str, Any]] = {
     "defaults": {},
     "value clipping and entropy": {"clip_range_vf": 0.1, "ent_coef": 0.05, "normalize_advantage": False},
     "early stopping": {"target_kl": 1e-4},
@@ -108,6 +115,7 @@ def test_sequences_hold_every_step_once_with_the_memory_that_it_had(length):
     model.learn(2 * 96 - 1)  # the second rollout is not learned from
     model.rollout_buffer.reset()
     model._setup_learn(96, None, reset_num_timesteps=False)
+    assert model.env is not None
     model.collect_rollouts(model.env, _silent(model), model.rollout_buffer, 24)
     buffer, seen = model.rollout_buffer, []
     assert (buffer.episode_starts[1:] > 0).any()
@@ -157,6 +165,7 @@ def test_the_policy_cuts_a_callers_own_sequences_at_an_episode_start():
     for policy in (model.policy, theirs):
         policy.set_training_mode(False)
     one, after_one = model.policy._process_sequence(features, states, starts, model.policy.lstm_actor)
+    assert isinstance(theirs, RecurrentActorCriticPolicy)
     two, after_two = theirs._process_sequence(features, states, starts, theirs.lstm_actor)
     torch.testing.assert_close(one, two, atol=1e-6, rtol=0)
     torch.testing.assert_close(after_one, after_two, atol=1e-6, rtol=0)
@@ -200,7 +209,9 @@ class WithoutVelocities(gymnasium.ObservationWrapper):
 
     def __init__(self) -> None:
         super().__init__(gymnasium.make("CartPole-v1"))
-        low, high = self.env.observation_space.low[[0, 2]], self.env.observation_space.high[[0, 2]]
+        whole = self.env.observation_space
+        assert isinstance(whole, spaces.Box)
+        low, high = whole.low[[0, 2]], whole.high[[0, 2]]
         self.observation_space = spaces.Box(low, high, dtype=np.float32)
 
     def observation(self, observation):
@@ -218,4 +229,5 @@ def test_the_memory_task_of_sb3_contrib_is_solved():
     )  # fmt: skip
     model.learn(50_000)
     score, _ = evaluate_policy(model, env, n_eval_episodes=20, warn=False)
+    assert isinstance(score, float)
     assert score > 450

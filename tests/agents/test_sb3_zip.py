@@ -8,13 +8,14 @@ import pytest
 import sb3_contrib
 from sb3_contrib import QRDQN
 from stable_baselines3 import A2C, PPO
+from stable_baselines3.common.base_class import BaseAlgorithm
 
 from agents import AgentSettings, LearnedAgent, ZipError, build_learner, export_zip, import_zip
 from agents.__main__ import main
 from envs import BitcoinTradingVecEnv, EnvSettings
 
 SMALL = AgentSettings(n_envs=4, n_steps=16, n_minibatches=2, n_epochs=1, lstm_size=8, head_layers=(12,), replay_steps=200)
-PLAIN = {"recurrent_ppo": sb3_contrib.RecurrentPPO, "ppo": PPO, "a2c": A2C, "qr_dqn": QRDQN}
+PLAIN: dict[str, type[BaseAlgorithm]] = {"recurrent_ppo": sb3_contrib.RecurrentPPO, "ppo": PPO, "a2c": A2C, "qr_dqn": QRDQN}
 
 
 @pytest.fixture(scope="module")

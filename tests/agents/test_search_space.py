@@ -105,9 +105,7 @@ def test_a_rollout_is_cut_into_as_many_pieces_as_go():
 
 
 def test_what_the_configuration_leaves_out_is_not_searched():
-    bare = TrialSettings(
-        features=FeatureSettings(indicators=(), calendar=False, volatility_bars=(), sarimax={"forecast_len": 0})  # type: ignore[arg-type]
-    )
+    bare = TrialSettings(features=FeatureSettings(indicators=(), calendar=False, volatility_bars=(), sarimax={"forecast_len": 0}))
     groups = ["indicators", "calendar", "volatility", "sarimax", "forecasts", "forecast_len", "confidence_interval"]
     trial = FixedTrial({})
     assert suggest(trial, bare, groups) == bare

@@ -3,7 +3,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from helpers import FREE, make_candles, no_features
+from helpers import FREE, make_candles, no_features, step_all
 from ta.momentum import rsi
 
 from agents import BuyAndHold, Flat, ForecastFollower, RandomTrader, RsiDivergence, SignalStrategy, SmaCrossover
@@ -174,7 +174,7 @@ def test_strategies_play_in_the_vector_env_too():
     observation, state, start = vector.reset(), None, np.ones(2, bool)
     for _ in range(3):
         action, state = BuyAndHold().predict(observation, state, start)
-        observation, _, start, infos = vector.step(action)
+        observation, _, start, infos = step_all(vector, action)
     assert [info["net_worth"] for info in infos] == [30_000, 30_000]
 
 

@@ -32,7 +32,7 @@ BASE = {
 OTHER = {
     "name": "other",
     "market.file": "candles.csv", "market.repair": True, "market.simulate": "ou", "market.bars": 700, "market.seed": 1,
-    "market.edge": 0.3,
+    "market.edge": 0.3, "market.params": {"reversion": 0.2},
     "split.train": 0.5, "split.validation": 0.25, "split.purge_bars": 5,
     "features.indicators": "rsi", "features.keep_indicators": 2, "features.scaler": "standard", "features.clip": 1.0,
     "features.differencing": "both", "features.fractional_order": 0.7, "features.fractional_threshold": 1e-2,
@@ -69,7 +69,8 @@ OTHER = {
 }  # fmt: skip
 # What a setting needs beside it to have a meaning.
 BESIDE = {
-    "market.repair": {"market.file": "candles.csv"}, "env.targets": {"env.action_scheme": "targets"},
+    "market.repair": {"market.file": "candles.csv"}, "market.params": {"market.simulate": "ou"},
+    "env.targets": {"env.action_scheme": "targets"},
     "env.borrow_bps_per_day": {"env.shorts": True}, "env.funding_bps_per_day": {"env.shorts": True},
     "agent.replay_steps": {"agent.algorithm": "qr_dqn", "train.steps": 1_024},
     "train.patience": {"train.validations": 4}, "train.caution": {"train.steps": 1_024, "train.validations": 16},

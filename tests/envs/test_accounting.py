@@ -220,7 +220,8 @@ def test_doubling_every_price_changes_no_return_to_the_bit(factor):
 def candles_of(case: Case, seed: int) -> Candles:
     bars = case.bars
     volume = 10 ** np.random.default_rng(seed).uniform(-1, 4, len(bars)) * case.options["initial_cash"] / bars["close"]
-    return make_candles(*(bars[name].tolist() for name in ("close", "open")), volume, bars["high"].tolist(), bars["low"].tolist())
+    closes, opens, highs, lows = (bars[name].tolist() for name in ("close", "open", "high", "low"))
+    return make_candles(closes, opens, volume, highs, lows)
 
 
 def env_of(case: Case, seed: int, **options: Any) -> tuple[BitcoinTradingEnv, list[Any]]:
@@ -280,7 +281,7 @@ def test_doubling_every_price_of_the_candles_changes_no_return(factor):
         twin, _ = env_of(other, seed, impact=0.5)
         pairs = list(zip(record(env, actions), record(twin, actions), strict=True))
         worths = np.array([(a.info["net_worth"], b.info["net_worth"] / factor) for a, b in pairs])
-        np.testing.assert_allclose(*worths.T, rtol=EXACT, atol=EXACT * case.options["initial_cash"])
+        np.testing.assert_allclose(worths[:, 0], worths[:, 1], rtol=EXACT, atol=EXACT * case.options["initial_cash"])
 
 
 # --- rewards and resets -------------------------------------------------------------------------------------------------
@@ -293,7 +294,9 @@ def test_cash_earns_nothing_whatever_the_market_does(reward):
             for scheme in ACTION_SCHEMES:
                 case = draw(seed)
                 options = case.options | {"action_scheme": scheme}
-                nothing = {"orders": [8, 4, 11], "targets": [2], "continuous": [[0.0 if options["shorts"] else -1.0]]}[scheme]
+                flat = [0.0 if options["shorts"] else -1.0]
+                idle: dict[str, list[Any]] = {"orders": [8, 4, 11], "targets": [2], "continuous": [flat]}
+                nothing = idle[scheme]
                 if options["shorts"] and scheme == "orders":
                     nothing = [8, 11]  # a sale would be a short
                 env, _ = env_of(case, seed, fill=fill, reward=reward, reward_window=8, action_scheme=scheme)

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from gymnasium import spaces
 from helpers import make_candles, no_features
 from hypothesis import given, settings, strategies as st
 
@@ -188,10 +189,10 @@ def test_impact_does_not_look_across_the_border():
 
 
 def test_a_list_of_one_series_is_that_series():
-    def story(*ground):
-        env = BitcoinTradingEnv(*ground, EnvSettings(episode_bars=10))
-        rows = [env.reset(seed=2)[0].tobytes()]
-        return rows + [env.step(action)[0].tobytes() for action in (0, 5, 1, 8)]
+    def story(candles, rows):
+        env = BitcoinTradingEnv(candles, rows, EnvSettings(episode_bars=10))
+        first = [env.reset(seed=2)[0].tobytes()]
+        return first + [env.step(action)[0].tobytes() for action in (0, 5, 1, 8)]
 
     assert story([CANDLES[0]], [ROWS[0]]) == story(CANDLES[0], ROWS[0])
 
@@ -201,6 +202,7 @@ def test_feature_matrices_of_one_pipeline_go_together():
     fitted = FeaturePipeline().fit(first)
     matrices = [fitted.transform(first), fitted.transform(second)]
     env = BitcoinTradingEnv([first, second], matrices, EnvSettings(episode_bars=5))
+    assert isinstance(env.observation_space, spaces.Box)
     assert np.isfinite(env.observation_space.high).all()
     for _ in range(4):
         observation, info = env.reset()
@@ -246,7 +248,7 @@ def test_series_of_different_columns_get_one_line():
     candles = simulate("bitcoin", bars=400, seed=1)
     matrix = FeaturePipeline().fit(candles).transform(candles)
     with pytest.raises(InputError, match="same feature columns; transform them with one fitted pipeline"):
-        BitcoinTradingEnv([candles, candles], [matrix, matrix.values])
+        BitcoinTradingEnv([candles, candles], [matrix, matrix.values])  # type: ignore[arg-type]
 
 
 def test_features_of_another_series_get_one_line():

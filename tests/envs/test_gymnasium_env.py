@@ -258,7 +258,7 @@ def test_changing_the_future_changes_no_observation_reward_or_info_before_it(bar
     def record(candles):
         env = BitcoinTradingEnv(candles, FITTED.transform(candles), EnvSettings(reward=reward), evaluation=True)
         observation, info = env.reset(seed=0)
-        rows = [(observation.tobytes(), str(info))]
+        rows: list[tuple[object, ...]] = [(observation.tobytes(), str(info))]
         for action in actions[:bar]:
             observation, paid, *_, info = env.step(action)
             rows.append((observation.tobytes(), paid, str(info)))
@@ -425,8 +425,10 @@ def test_an_unknown_render_mode_gets_one_line(candles, matrix):
         BitcoinTradingEnv(candles, matrix, render_mode="video")
 
 
-DISCRETE_ERRORS = [-1, 12, 1.0, np.nan, None, "0", [1], np.array([1]), np.array([1, 2]), np.array(1.0), {}]
-CONTINUOUS_ERRORS = [1.01, -1.01, np.nan, np.inf, None, "up", [0.1, 0.2], np.zeros(2, np.float32), np.array(["a"]), {}]
+DISCRETE_ERRORS: list[object] = [-1, 12, 1.0, np.nan, None, "0", [1], np.array([1]), np.array([1, 2]), np.array(1.0), {}]
+CONTINUOUS_ERRORS: list[object] = [
+    1.01, -1.01, np.nan, np.inf, None, "up", [0.1, 0.2], np.zeros(2, np.float32), np.array(["a"]), {},
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -42,14 +42,14 @@ def another_future(seed: int) -> Future:
         closes = frame["close"].iloc[rows.start - 1] * np.exp(np.cumsum(rng.normal(0, 0.05, n)))
         opens = closes * np.exp(rng.normal(0, 0.05, n))
         for name, values in (("open", opens), ("close", closes)):
-            frame.iloc[rows, frame.columns.get_loc(name)] = values
+            frame.iloc[rows, list(frame).index(name)] = values
     if kind != "volumes":
         body = frame[["open", "close"]].iloc[rows]
-        frame.iloc[rows, frame.columns.get_loc("high")] = body.max(axis=1) * np.exp(rng.exponential(0.1, n))
-        frame.iloc[rows, frame.columns.get_loc("low")] = body.min(axis=1) * np.exp(-rng.exponential(0.1, n))
+        frame.iloc[rows, list(frame).index("high")] = body.max(axis=1) * np.exp(rng.exponential(0.1, n))
+        frame.iloc[rows, list(frame).index("low")] = body.min(axis=1) * np.exp(-rng.exponential(0.1, n))
     if kind != "wicks":
         for name in ("volume", "quote_volume"):
-            frame.iloc[rows, frame.columns.get_loc(name)] *= rng.exponential(1.0, n) * (rng.random(n) < 0.8)
+            frame.iloc[rows, list(frame).index(name)] *= rng.exponential(1.0, n) * (rng.random(n) < 0.8)
     candles = Candles(frame, CANDLES.bar, "", "another future")
     return Future(last, candles, FITTED.transform(candles))
 

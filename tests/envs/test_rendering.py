@@ -40,7 +40,12 @@ def agg():
 def drawn(agg, monkeypatch):
     """A list that grows by one with each picture."""
     pictures, draw = [], FigureCanvasAgg.draw
-    monkeypatch.setattr(FigureCanvasAgg, "draw", lambda canvas: (pictures.append(canvas), draw(canvas)))
+
+    def keep_and_draw(canvas):
+        pictures.append(canvas)
+        draw(canvas)
+
+    monkeypatch.setattr(FigureCanvasAgg, "draw", keep_and_draw)
     return pictures
 
 

@@ -6,6 +6,7 @@ import pytest
 from helpers import make_candles, no_features
 from hypothesis import assume, given, settings, strategies as st
 from numba import njit
+from numba.core.dispatcher import Dispatcher
 
 from common import InputError
 from envs import REWARDS, BitcoinTradingEnv, BitcoinTradingVecEnv, EnvSettings, Fold, kernel, rewards
@@ -290,6 +291,7 @@ def test_a_fold_slides_over_the_window_as_if_it_were_computed_anew(name, window,
 def test_the_combination_of_a_folds_parts_is_associative(name, stretches):
     """So that it does not matter where the window is cut."""
     fold = REWARDS[name]
+    assert isinstance(fold, Fold)
     a, b, c = ([fold.lift(r) for r in stretch] for stretch in stretches)
     sizes = np.sum([np.abs(parts) for parts in a + b + c], axis=0)  # of which 1e-12 is rounding
 
@@ -395,6 +397,7 @@ def test_compiled_rewards_equal_plain_python(name, returns):
                 expected = np.inf
         got = reward(returns, None, HOURS_PER_YEAR)
     else:
+        assert isinstance(reward, Dispatcher)
         expected = reward.py_func(returns, accounts[0], HOURS_PER_YEAR)
         got = reward(returns, accounts[1], HOURS_PER_YEAR)
         np.testing.assert_allclose(accounts[0].memory, accounts[1].memory, rtol=1e-12)
@@ -553,14 +556,16 @@ def test_a_fold_of_your_own_slides_over_the_window_at_any_length(monkeypatch, wi
     ids=["function", "value", "combine", "numpy"],
 )
 def test_a_reward_that_is_not_compiled_is_refused_in_one_line(reward):
+    candles, rows = market()
     for make in (BitcoinTradingEnv, BitcoinTradingVecEnv):
         with pytest.raises(InputError, match="must be a function under numba's `@njit`") as refusal:
-            make(*market(), reward=reward)
+            make(candles, rows, reward=reward)
         assert "\n" not in str(refusal.value)
 
 
 def test_a_reward_may_be_given_by_its_name():
-    env = BitcoinTradingEnv(*market(), EnvSettings(reward="profit"), reward="log_return", evaluation=True)
+    candles, rows = market()
+    env = BitcoinTradingEnv(candles, rows, EnvSettings(reward="profit"), reward="log_return", evaluation=True)
     env.reset(seed=0)
     info = env.step(0)[-1]
     env.reset(seed=0)
@@ -597,5 +602,5 @@ def test_a_reward_that_does_not_compile_is_refused_in_one_line_before_the_first_
     candles = make_candles([100, 101, 102])
     for wrong in (two, nothing):
         with pytest.raises(InputError, match=r"must compile as `reward\(returns, account, annualization\)`") as refusal:
-            BitcoinTradingEnv(candles, no_features(candles), reward=wrong)
+            BitcoinTradingEnv(candles, no_features(candles), reward=wrong)  # type: ignore[arg-type]
         assert "\n" not in str(refusal.value)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from gymnasium.utils.seeding import np_random
-from helpers import make_candles, no_features
+from helpers import make_candles, no_features, step_all
 from sb3_contrib import RecurrentPPO
 from stable_baselines3 import PPO
 from stable_baselines3.common.evaluation import evaluate_policy
@@ -46,12 +46,12 @@ def test_a_finished_env_says_how_its_episode_ended():
     vector = BitcoinTradingVecEnv(candles, no_features(candles), EnvSettings(), n_envs=2, seed=0, evaluation=True)
     vector.reset()
     vector.step(np.array([0, 8]))
-    observations, _, dones, infos = vector.step(np.array([8, 8]))
+    observations, _, dones, infos = step_all(vector, np.array([8, 8]))
     assert dones.tolist() == [True, False]
     assert infos[0]["TimeLimit.truncated"] is False
     assert infos[0]["terminal_observation"][1] == 1  # all in coin
     assert observations[0][1] == 0  # the next episode has begun, in cash
-    observations, _, dones, infos = vector.step(np.array([8, 8]))
+    observations, _, dones, infos = step_all(vector, np.array([8, 8]))
     assert dones.tolist() == [False, True]
     assert infos[1]["TimeLimit.truncated"] is True
     assert infos[1]["terminal_observation"].tolist() == [*observations[1][:5].tolist(), pytest.approx(3 / 27)]
@@ -149,6 +149,7 @@ def test_sb3_wrappers_and_recurrent_ppo_train_on_it(scheme):
     model = RecurrentPPO("MlpLstmPolicy", vector, n_steps=32, batch_size=32, n_epochs=1, policy_kwargs={"lstm_hidden_size": 8})
     before = {name: value.clone() for name, value in model.policy.state_dict().items()}
     model.learn(256)
+    assert model.ep_info_buffer is not None
     assert model.ep_info_buffer[-1]["l"] == 20
     after = model.policy.state_dict()
     assert all(value.isfinite().all() for value in after.values())
@@ -170,14 +171,15 @@ def test_what_monitors_count_is_what_the_env_counts():
         assert info["episode"]["r"] == pytest.approx(total, rel=1e-5)
 
 
-def test_a_truncated_episode_is_bootstrapped_and_ruin_is_not():
+def test_a_truncated_episode_is_bootstrapped_and_ruin_is_not(monkeypatch):
     """PPO adds the value of the terminal observation to the last reward exactly where `TimeLimit.truncated` says so."""
     candles = make_candles([100, 100, 5, 5])
     vector = BitcoinTradingVecEnv(candles, no_features(candles), EnvSettings(reward="profit"), n_envs=2, seed=0, evaluation=True)
     model = PPO("MlpPolicy", vector, n_steps=3, batch_size=6, n_epochs=1, gamma=0.5)
     orders = iter([[0, 8], [8, 8], [8, 8]])  # env 0 buys and is ruined at its second bar, env 1 is cut off at its third
-    model.policy.forward = lambda observations: (torch.tensor(next(orders)), torch.zeros(2, 1), torch.zeros(2))
-    model.policy.predict_values = lambda observations: torch.full((len(observations), 1), 8.0)
+    decided = lambda observations: (torch.tensor(next(orders)), torch.zeros(2, 1), torch.zeros(2))  # noqa: E731
+    monkeypatch.setattr(model.policy, "forward", decided)
+    monkeypatch.setattr(model.policy, "predict_values", lambda observations: torch.full((len(observations), 1), 8.0))
     _, callback = model._setup_learn(6, None)
     model.collect_rollouts(vector, callback, model.rollout_buffer, 3)
     paid = model.rollout_buffer.rewards

@@ -4,16 +4,18 @@ import numpy as np
 import pandas as pd
 import pytest
 from gymnasium.vector import AutoresetMode
+from helpers import step_all
 from hypothesis import given, settings, strategies as st
 
 from common import InputError
 from envs import REWARDS, BitcoinTradingEnv, BitcoinTradingVecEnv, BitcoinTradingVectorEnv, EnvSettings, Replay, kernel
+from envs.market_arrays import Rows, Series
 from market import Candles
 
 N_TARGETS = 4
 
 
-def violent(bars, seed):
+def violent(bars: int, seed: int) -> tuple[Candles, np.ndarray]:
     """Hourly candles that gap, have long wicks and bars without volume, and rows of features for all but the first 5."""
     rng = np.random.default_rng(seed)
     close = 100 * np.exp(np.cumsum(rng.normal(0, 0.05, bars)))
@@ -146,7 +148,7 @@ def assert_same_start(stories, others):
 @given(options=physics(), several=st.booleans(), seed=st.integers(0, 10_000), n=st.integers(1, 4))
 def test_scalar_and_vector_envs_give_the_same_bytes(reward, options, several, seed, n):
     options = EnvSettings(reward=reward, **options)
-    ground = SEVERAL if several else ONE
+    ground: tuple[Series, Rows] = SEVERAL if several else ONE
     actions = actions_for(options, n, 50, np.random.default_rng(seed))
     scalar = BitcoinTradingEnv(*ground, options)
     expected = [scalar_story(scalar, seed + i, actions[i]) for i in range(n)]
@@ -200,10 +202,11 @@ def test_the_next_episode_of_the_same_bars_and_actions_is_the_same_episode(optio
     options = EnvSettings(reward=reward, **options)
     one = BitcoinTradingVecEnv(*violent(30, 4), options, n_envs=2, seed=seed, evaluation=True)
     script = actions_for(options, 2, 24, np.random.default_rng(seed))
-    observations, taken, episodes = one.reset(), np.zeros(2, int), [[], []]
+    observations, taken = one.reset(), np.zeros(2, int)
+    episodes: list[list[list[bytes]]] = [[], []]
     rows = [[observations[i].tobytes()] for i in range(2)]
     while min(map(len, episodes)) < 3:
-        observations, rewards, dones, _ = one.step(script[[0, 1], taken])
+        observations, rewards, dones, _ = step_all(one, script[[0, 1], taken])
         taken += 1
         for i in range(2):
             rows[i].append(rewards[i].tobytes())
@@ -240,7 +243,7 @@ def test_a_replay_gives_what_stepping_the_env_gives(options, seed, by_hand):
     table = replay.table()
     for name in ("net_worth", "position", "fees"):
         np.testing.assert_array_equal(table[name], [info[name] for info in infos])
-    np.testing.assert_array_equal(table.index.tz_convert(None), [info["time"] for info in infos])
+    np.testing.assert_array_equal(pd.DatetimeIndex(table.index).tz_convert(None), [info["time"] for info in infos])
     np.testing.assert_array_equal(table["close"], ONE[0].frame["close"].loc[table.index])
     pd.testing.assert_frame_equal(replay.trades(), env.trades(), check_exact=True)
     with pytest.raises(InputError, match="the episode is over"):
@@ -253,9 +256,9 @@ def test_a_replay_reads_actions_as_the_env_does(scheme):
     for wrong in (99, -2, "buy", None):
         with pytest.raises(InputError, match="must be"):
             replay.step(wrong)
-    for wrong in (np.zeros(3, int), np.full(replay.decisions, 77), np.full(replay.decisions, np.nan)):
+    for actions in (np.zeros(3, int), np.full(replay.decisions, 77), np.full(replay.decisions, np.nan)):
         with pytest.raises(InputError, match=f"actions must be {replay.decisions} times"):
-            replay.play(wrong)
+            replay.play(actions)
     assert len(replay.table()) == 1
 
 
@@ -300,8 +303,8 @@ def test_every_observation_lies_in_its_space_and_every_reward_is_finite(options,
 
 MAKERS = {
     "scalar": BitcoinTradingEnv,
-    "sb3": lambda *ground: BitcoinTradingVecEnv(*ground, n_envs=7, seed=0),
-    "gymnasium": lambda *ground: BitcoinTradingVectorEnv(*ground, num_envs=7),
+    "sb3": lambda candles, rows: BitcoinTradingVecEnv(candles, rows, n_envs=7, seed=0),
+    "gymnasium": lambda candles, rows: BitcoinTradingVectorEnv(candles, rows, num_envs=7),
 }
 
 

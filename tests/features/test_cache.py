@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features import INDICATORS, FeaturePipeline, FeatureSettings, Indicator, cache, pipeline
+from features import INDICATORS, FeaturePipeline, FeatureSettings, Indicator, cache, fitted as fitted_module, pipeline
 from market import Candles, simulate
 
 CANDLES = simulate("bitcoin", bars=500, seed=3)
@@ -27,10 +27,14 @@ def computed(monkeypatch):
     counts: list[int] = []
 
     def counting(original):
-        return lambda *arguments, **options: counts.append(1) or original(*arguments, **options)
+        def counted(*arguments, **options):
+            counts.append(1)
+            return original(*arguments, **options)
 
-    for name in ("compute_columns", "compute_tables"):
-        monkeypatch.setattr(pipeline, name, counting(getattr(pipeline, name)))
+        return counted
+
+    for module, name in ((pipeline, "compute_columns"), (fitted_module, "compute_tables")):
+        monkeypatch.setattr(module, name, counting(getattr(module, name)))
     return counts
 
 
@@ -59,12 +63,13 @@ def test_nothing_is_written_without_a_folder(tmp_path, monkeypatch):
 def test_whatever_a_result_depends_on_is_part_of_its_key(change, tmp_path, computed, monkeypatch):
     run(tmp_path)
     computed.clear()
-    settings, candles = SETTINGS, CANDLES
+    settings = SETTINGS
+    candles: Candles = CANDLES
     if change == "settings":
         settings = SETTINGS.model_copy(update={"clip": 3.0})
     elif change == "candles":
         frame = CANDLES.frame.copy()
-        frame.iloc[5, 4] += 1e-9
+        frame.iloc[5, 4] = CANDLES.column("volume")[5] + 1e-9
         candles = Candles(frame, CANDLES.bar, "", "one volume moved")
     elif change == "code":
         monkeypatch.setattr(cache, "code_version", lambda: "another")
@@ -103,9 +108,13 @@ def test_a_damaged_entry_is_computed_and_written_anew(tmp_path, damage, computed
 
 def test_a_column_of_your_own_is_computed_every_time(tmp_path, monkeypatch):
     """Its code may change without the project's noticing."""
+
+    def change_over(bars):
+        return Indicator(lambda b: b.close.diff(bars) / b.close, 3, 0.0)
+
     results = []
-    for factor in (1.0, 2.0):
-        monkeypatch.setitem(INDICATORS, "mine", Indicator(lambda b, k=factor: b.close.diff(int(k)) / b.close, 3, 0.0))
+    for bars in (1, 2):
+        monkeypatch.setitem(INDICATORS, "mine", change_over(bars))
         results.append(run(tmp_path, FeatureSettings(indicators=("mine",))))
     assert results[0] != results[1]
 

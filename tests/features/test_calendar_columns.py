@@ -68,4 +68,4 @@ def test_the_columns_are_named_and_bounded():
     assert list(table) == ["hour_sin", "hour_cos", "weekday_sin", "weekday_cos"]
     assert set(table.dtypes) == {np.dtype(np.float64)}
     assert table.index.equals(INDEX)
-    assert table.abs().max(axis=None) <= 1
+    assert table.abs().to_numpy().max() <= 1

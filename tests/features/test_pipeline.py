@@ -75,7 +75,7 @@ def test_values_stay_within_the_bound_on_any_later_data(scaler):
     frame.iloc[2050:2100] *= 1e3
     frame.iloc[2100:2150] *= 1e-6
     frame.iloc[2150:2300, 4:] = 0.0
-    frame.iloc[2150:2300, :4] = frame.iloc[2149, 3]
+    frame.loc[frame.index[2150:2300], frame.columns[:4]] = frame["close"].iloc[2149]
     matrix = fitted.transform(Candles(frame, CANDLES.bar, "", "a wild market"))
     assert np.isfinite(matrix.values).all()
     assert np.abs(matrix.values).max() == matrix.bound

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from helpers import make_candles
 from statsmodels.tools.sm_exceptions import ConvergenceWarning
+from statsmodels.tsa.arima.estimators import innovations
 from statsmodels.tsa.statespace.sarimax import SARIMAX
 
 from common import InputError
@@ -170,11 +171,11 @@ def test_a_search_that_does_not_converge_falls_back_to_the_state_space_likelihoo
 def test_if_neither_converges_the_forecast_is_the_mean_return(monkeypatch):
     """Both searches are stopped after one step, as if they had found no top."""
     sarimax._estimate.cache_clear()
-    innovations, fit = sarimax.innovations_mle, SARIMAX.fit
+    original, fit = innovations.innovations_mle, SARIMAX.fit
     monkeypatch.setattr(
-        sarimax,
+        innovations,
         "innovations_mle",
-        lambda *given, **named: innovations(*given, **named, minimize_kwargs={"options": {"maxiter": 1}}),
+        lambda *given, **named: original(*given, **named, minimize_kwargs={"options": {"maxiter": 1}}),
     )
     monkeypatch.setattr(SARIMAX, "fit", lambda self, **named: fit(self, **named, maxiter=1))
     with warnings.catch_warnings():
@@ -204,7 +205,7 @@ def test_a_library_that_gives_up_does_not_end_the_run(monkeypatch, error):
     def gives_up(*given, **named):
         raise error
 
-    monkeypatch.setattr(sarimax, "innovations_mle", gives_up)
+    monkeypatch.setattr(innovations, "innovations_mle", gives_up)
     monkeypatch.setattr(SARIMAX, "fit", gives_up)
     assert "did not converge" in notes(fit_sarimax(TRAIN, settings_of()), settings_of())[0]
     sarimax._estimate.cache_clear()

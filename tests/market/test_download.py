@@ -8,6 +8,7 @@ import sys
 import threading
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import candle_server as faults
 import pandas as pd
@@ -39,18 +40,24 @@ def server():
     thread.join(10)
 
 
+class Fetch:
+    """Downloads from the server; pauses go into `pauses` instead of taking time, notes into `notes`."""
+
+    def __init__(self, server: CandleServer, folder: Path) -> None:
+        self.server, self.folder = server, folder
+        self.pauses: list[float] = []
+        self.notes: list[str] = []
+
+    def __call__(
+        self, name="out.parquet", exchange="coinbaseexchange", symbol="BTC/USD", timeframe="1h", since=SINCE, **options
+    ) -> Downloaded:
+        calm: dict[str, Any] = {"exchange_options": self.server.options, "now": lambda: NOW, "sleep": self.pauses.append}
+        return download(exchange, symbol, timeframe, since, self.folder / name, on_note=self.notes.append, **(calm | options))
+
+
 @pytest.fixture
 def fetch(server, tmp_path):
-    """Downloads from the server; pauses go into `fetch.pauses` instead of taking time, notes into `fetch.notes`."""
-
-    def fetch(
-        name="out.parquet", exchange="coinbaseexchange", symbol="BTC/USD", timeframe="1h", since=SINCE, **options
-    ) -> Downloaded:
-        options = {"exchange_options": server.options, "now": lambda: NOW, "sleep": fetch.pauses.append} | options
-        return download(exchange, symbol, timeframe, since, tmp_path / name, on_note=fetch.notes.append, **options)
-
-    fetch.pauses, fetch.notes = [], []
-    return fetch
+    return Fetch(server, tmp_path)
 
 
 @pytest.fixture
@@ -87,6 +94,7 @@ def test_pages_are_joined(fetch, server):
 def test_the_file_says_what_it_holds(fetch):
     meta = read_parquet_meta(fetch().path)
     assert (meta.symbol, meta.bar) == ("BTC/USD", pd.Timedelta("1h"))
+    assert meta.source
     assert "coinbaseexchange" in meta.source
     assert "quote_volume is volume * close" in meta.source
 

@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from helpers import filled_of
 
 from market import CandleError, read_candles
 
@@ -129,7 +130,7 @@ def test_minutes_without_a_trade_become_flat_bars_on_request(tmp_path):
         read_candles(path)
     candles = read_candles(path, repair=True)
     assert list(candles.frame.iloc[2]) == [102, 102, 102, 102, 0, 0]
-    assert list(candles.filled) == [False, False, True, False]
+    assert filled_of(candles) == [False, False, True, False]
 
 
 def test_a_missing_quote_volume_is_computed_and_said(tmp_path):

@@ -13,16 +13,11 @@ from market import OpeningLedger, split
 
 ROOT = Path(__file__).parents[2]
 
-# A process of its own with the ledger alone, not the rooms around it: it starts in a moment, without pandas and torch.
+# A process of its own with the ledger alone: the rooms load what is used, so it starts in a moment, without pandas and torch.
 CHILD = """
-import os, signal, sys, types
+import os, signal, sys
 from pathlib import Path
-for name in ("market", "evaluation"):
-    sys.modules[name] = types.ModuleType(name)
-    sys.modules[name].__path__ = [name]
-from market.errors import InputError
-sys.modules["market"].InputError = InputError
-from evaluation.ledger import OpeningLedger
+from market import OpeningLedger
 ledger = OpeningLedger(Path(sys.argv[1]))
 print("ready", flush=True)
 sys.stdin.readline()
@@ -41,17 +36,25 @@ ledger.record("data", "config", "halfway")
 """
 
 
-def start(path: Path, body: str) -> subprocess.Popen:
+def start(path: Path, body: str) -> subprocess.Popen[str]:
     """A process that imports the ledger, says so, and does `body` at the next line that it gets."""
     command = [sys.executable, "-c", CHILD + textwrap.dedent(body), str(path)]
     return subprocess.Popen(command, cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
-def go(*processes: subprocess.Popen) -> None:
+def line_of(process: subprocess.Popen[str]) -> str:
+    """The next line that the process prints."""
+    assert process.stdout
+    return process.stdout.readline()
+
+
+def go(*processes: subprocess.Popen[str]) -> None:
     """Wait until all are ready, then let them loose together."""
     for process in processes:
-        assert process.stdout.readline() == "ready\n", process.stderr.read()
+        assert process.stderr
+        assert line_of(process) == "ready\n", process.stderr.read()
     for process in processes:
+        assert process.stdin
         process.stdin.write("\n")
         process.stdin.flush()
 
@@ -99,7 +102,7 @@ def test_a_process_killed_at_any_moment_damages_the_last_line_at_most(tmp_path):
     process = start(path, 'while True: print(ledger.record("data", "config", "x" * 50_000), flush=True)')
     go(process)
     while kept < 20:
-        kept = int(process.stdout.readline())
+        kept = int(line_of(process))
     process.kill()
     kept = max([kept, *map(int, process.communicate()[0].split())])
     *whole, last = path.read_bytes().splitlines(keepends=True)
@@ -119,7 +122,7 @@ def test_a_line_cut_short_by_a_kill_is_named_and_never_written_onto(tmp_path):
     dying = start(path, STOP_HALFWAY)
     waiting = start(path, 'ledger.record("data", "config", "waiting")')
     go(dying)
-    assert dying.stdout.readline() == "half\n"
+    assert line_of(dying) == "half\n"
     go(waiting)  # while the other has written half a line and lives
     dying.communicate("die\n", timeout=60)
     assert dying.returncode == -signal.SIGKILL
@@ -141,7 +144,7 @@ def test_who_counts_while_a_line_is_being_written_waits_for_it(tmp_path):
     path = tmp_path / "ledger.jsonl"
     writing = start(path, STOP_HALFWAY)
     go(writing)
-    assert writing.stdout.readline() == "half\n"
+    assert line_of(writing) == "half\n"
     with ThreadPoolExecutor() as pool:
         count = pool.submit(OpeningLedger(path).openings, "data")
         with pytest.raises(TimeoutError):

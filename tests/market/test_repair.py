@@ -3,6 +3,7 @@ import os
 import numpy as np
 import pandas as pd
 import pytest
+from helpers import filled_of
 
 from market import CandleError, read_candles, write_candles
 from market.checks import check
@@ -109,14 +110,14 @@ def test_a_filled_bar_is_flat_at_the_last_close_and_flagged_through_every_file(w
     assert [str(pd.Timestamp(time)) for time in changes[0].times] == ["2019-07-01 03:00:00", "2019-07-01 04:00:00"]
     assert list(candles.frame["close"]) == [100, 100, 100, 100, 100, 90, 80]
     assert list(candles.frame["volume"]) == [2, 2, 2, 0, 0, 2, 2]
-    assert list(candles.filled) == [False, False, False, True, True, False, False]
-    assert list(candles[2:5].filled) == [False, True, True]
+    assert filled_of(candles) == [False, False, False, True, True, False, False]
+    assert filled_of(candles[2:5]) == [False, True, True]
     assert candles[:3].filled is None
     for name in ("bars.parquet", "bars.out.csv"):
         write_candles(candles, tmp_path / name)
         again = read_candles(tmp_path / name)
         assert again.sha256 == candles.sha256
-        assert list(again.filled) == list(candles.filled)
+        assert filled_of(again) == filled_of(candles)
         assert again.symbol == candles.symbol
 
 
@@ -143,7 +144,7 @@ def test_everything_at_once(write):
         "unfinished last bar dropped: 1", "missing bars filled flat: 2",
     ]  # fmt: skip
     assert len(candles) == 10
-    assert list(np.flatnonzero(candles.filled)) == [5, 6]
+    assert list(np.flatnonzero(filled_of(candles))) == [5, 6]
 
 
 def test_the_input_is_never_touched(write):

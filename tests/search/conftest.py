@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 import pytest
-from postgres import programs, running_postgres
+
+from benchmarks.postgres import programs, running_postgres
 
 
 @pytest.fixture(scope="session")

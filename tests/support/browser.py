@@ -27,14 +27,16 @@ class Browser:
         def pipes() -> None:
             # The browser reads at 3 and writes at 4; copies first, for either may already stand where the other belongs.
             read, write = os.dup(to_browser), os.dup(from_browser)
-            os.dup2(read, 3), os.dup2(write, 4)
+            os.dup2(read, 3)
+            os.dup2(write, 4)
 
         options = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--remote-debugging-pipe"]
         self._process = subprocess.Popen(
             [CHROMIUM, *options, f"--user-data-dir={profile}", "about:blank"],
             preexec_fn=pipes, close_fds=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        os.close(to_browser), os.close(from_browser)
+        os.close(to_browser)
+        os.close(from_browser)
         self._buffer, self._count, self._session = b"", 0, ""
         self.errors: list[str] = []
         self.requests: list[str] = []
@@ -49,7 +51,8 @@ class Browser:
     def __exit__(self, *_: object) -> None:
         self.call("Browser.close", session=False)
         self._process.wait(timeout=20)
-        os.close(self._out), os.close(self._in)
+        os.close(self._out)
+        os.close(self._in)
 
     def open(self, address: str, width: int = 1280, height: int = 900, scheme: str = "light") -> None:
         """Load a page at a width in CSS pixels, under the reader's `light` or `dark`; a narrow one is a phone."""

@@ -35,7 +35,8 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         address = urlsplit(self.path)
         if address.path == "/products":
-            self.server.faults.pop("products", Handler.answer)(self, PRODUCTS)
+            fault = self.server.faults.pop("products", None)
+            fault(self, []) if fault else self.answer(PRODUCTS)
         elif address.path == "/currencies":
             self.answer([])
         elif address.path == "/products/BTC-USD/candles":

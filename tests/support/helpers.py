@@ -1,11 +1,12 @@
 """What tests of several rooms share."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from envs import BitcoinTradingEnv, EnvSettings
+from envs import BitcoinTradingEnv, BitcoinTradingVecEnv, EnvSettings
 from evaluation import Episode
 from market import Candles
 
@@ -13,11 +14,11 @@ FREE = {"fee_bps": 0.0, "half_spread_bps": 0.0, "slippage_bps": 0.0, "min_trade"
 
 
 def make_candles(
-    closes: list[float],
-    opens: list[float] | None = None,
+    closes: Sequence[float] | np.ndarray,
+    opens: Sequence[float] | None = None,
     volume: float | np.ndarray = 10.0,
-    highs: list[float] | None = None,
-    lows: list[float] | None = None,
+    highs: Sequence[float] | None = None,
+    lows: Sequence[float] | None = None,
 ) -> Candles:
     """Hourly candles from lists; each bar opens at the previous close and has no wicks unless they are given."""
     opens = opens or [closes[0], *closes[:-1]]
@@ -34,6 +35,12 @@ def make_candles(
 def no_features(candles: Candles) -> np.ndarray:
     """One constant column."""
     return np.zeros((len(candles), 1), np.float32)
+
+
+def filled_of(candles: Candles) -> list[bool]:
+    """Which bars were filled in, of candles that say so."""
+    assert candles.filled is not None
+    return candles.filled.tolist()
 
 
 def play(candles: Candles, actions: list[Any], **options: Any) -> list[dict[str, Any]]:
@@ -68,6 +75,18 @@ def record(env: BitcoinTradingEnv, actions: list[Any]) -> list[Step]:
         if steps[-1].terminated or steps[-1].truncated:
             break
     return steps
+
+
+def global_random_state() -> bytes:
+    """Of numpy's global generator."""
+    return np.random.get_state(legacy=False)["state"]["key"].tobytes()  # noqa: NPY002
+
+
+def step_all(env: BitcoinTradingVecEnv, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[dict[str, Any]]]:
+    """`env.step`, whose observations are an array, never the dictionary or tuple that Stable-Baselines3 allows for."""
+    observations, rewards, dones, infos = env.step(actions)
+    assert isinstance(observations, np.ndarray)
+    return observations, rewards, dones, infos
 
 
 def episodes_of(share: np.ndarray, moves: np.ndarray) -> tuple[Episode, Episode]:

@@ -43,7 +43,7 @@ class Scaled:
     scale: np.ndarray
 
     def transform(self, candles: Candles) -> pd.DataFrame:
-        return ((self.compute(candles) - self.center) / self.scale).iloc[self.warmup :].astype(np.float32)
+        return self.compute(candles).sub(self.center).div(self.scale).iloc[self.warmup :].astype(np.float32)
 
 
 @dataclass

@@ -12,7 +12,7 @@ from evaluation import Episode, play
 from evaluation.backtest import Outcome
 from evaluation.oracles import best_policy
 from evaluation.statistics import Evidence, Verdict, metrics
-from market import Candles, simulate
+from market import Candles, SimulatedCandles, simulate
 
 REASONS = (
     "The deflated Sharpe ratio is 0.41 with 33 trials counted; 0.95 would be evidence.",
@@ -45,7 +45,7 @@ def make_outcome(bars: int = 1_500, seeds: int = 0, models: int = 0, verdict: st
     )  # fmt: skip
 
 
-def half_sighted(candles: Candles, seed: int) -> SignalStrategy:
+def half_sighted(candles: SimulatedCandles, seed: int) -> SignalStrategy:
     """Follows the best policy on some days, and is long by lot on the others."""
     best = best_policy(candles, 0.0013).positions[:-1]
     generator, days = np.random.default_rng(seed), len(best) // 24 + 1
@@ -79,7 +79,7 @@ def growth(episode: Episode) -> float:
 
 def months(episode: Episode) -> pd.Series:
     worth = episode.table["net_worth"]
-    last = worth.groupby(worth.index.strftime("%Y-%m")).last()
+    last = worth.groupby(pd.DatetimeIndex(worth.index).strftime("%Y-%m")).last()
     return last / last.shift(1, fill_value=worth.iloc[0]) - 1
 
 

@@ -12,7 +12,7 @@ from features import FeatureMatrix
 from market import Candles
 
 
-class TwoSided(gymnasium.Env[np.ndarray, int]):
+class TwoSided(gymnasium.Env[np.ndarray, np.int64]):
     """Out of the market (0) or in it (1), from the next bar's open to its close; pays the log return, and tells nothing.
 
     Args:
@@ -29,10 +29,12 @@ class TwoSided(gymnasium.Env[np.ndarray, int]):
         paid: Callable[["TwoSided", int], float] | None = None,
         bars: Callable[["TwoSided"], int] | None = None,
     ) -> None:
-        self.open, self.close, self.high = (np.log(candles.column(name)) for name in ("open", "close", "high"))
+        self.opens, self.highs, self.lows, self.closes = (
+            np.log(candles.column(name)) for name in ("open", "high", "low", "close")
+        )
         self.values, self.first, self.last = matrix.values, matrix.warmup, len(candles) - 1
         self.seen = seen or (lambda env, bar: env.values[bar - env.first])
-        self.paid = paid or (lambda env, bar: env.close[bar + 1] - env.open[bar + 1])
+        self.paid = paid or (lambda env, bar: env.closes[bar + 1] - env.opens[bar + 1])
         self.stop = self.first + bars(self) if bars else self.last
         self.bar = self.first
         self.action_space = spaces.Discrete(2)
@@ -43,7 +45,7 @@ class TwoSided(gymnasium.Env[np.ndarray, int]):
         self.bar = self.first
         return self.seen(self, self.bar), {}
 
-    def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+    def step(self, action: int | np.int64) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         reward = self.paid(self, self.bar) if action else 0.0
         self.bar += 1
         return self.seen(self, self.bar), float(reward), False, self.bar >= min(self.stop, self.last), {}
@@ -82,11 +84,11 @@ class Learning(Momentum):
         self, observation: np.ndarray, state: Any = None, episode_start: np.ndarray | None = None, deterministic: bool = False
     ) -> tuple[int, np.ndarray]:
         with torch.no_grad():
-            self.net.bias += float(observation[0])
+            self.net.bias.add_(float(observation[0]))
         return super().predict(observation, state, episode_start, deterministic)
 
 
-class Drawing(Momentum):
+class Drawing:
     """Draws its actions, though it was asked for the best ones."""
 
     def __init__(self) -> None:

@@ -51,7 +51,7 @@ class Story(NamedTuple):
 def draw_options(rng: np.random.Generator, price: float) -> dict[str, Any]:
     """Settings in which nothing is left out: every rule is off in some of them and on in others."""
 
-    def sometimes(low, high, chance=0.5):
+    def sometimes(low: float, high: float, chance: float = 0.5) -> float:
         return float(rng.uniform(low, high)) if rng.random() < chance else 0.0
 
     leverage, shorts = float(rng.choice([1, 1, 1, 1.5, 2, 3, 5, 10])), bool(rng.random() < 0.4)

@@ -1,5 +1,8 @@
 """Short trainings, and a listener made of functions."""
 
+import atexit
+import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,9 @@ from training import Trained, TrainingListener, TrainSettings, Validation, train
 SMALL = AgentSettings(n_envs=4, n_steps=16, n_minibatches=2, n_epochs=2, lstm_size=8)
 FEATURES = FeatureSettings(indicators=("rsi", "ema_8"))
 ENV = EnvSettings(episode_bars=100)
+CACHE = Path(tempfile.mkdtemp(prefix="coindojo-tests-"))
+"""features that a test of this process has fitted, to the bit; fitting costs more than most of these trainings"""
+atexit.register(shutil.rmtree, CACHE, ignore_errors=True)
 
 
 class Listener(TrainingListener):
@@ -50,6 +56,7 @@ def train(
         TrialSettings(features=features, env=env, agent=agent),
         TrainSettings(**{"steps": 256, "validations": 2, "caution": 0.0, **settings}),
         seed=seed,
+        cache=CACHE,
         checkpoints=checkpoints,
         tensorboard=tensorboard,
         listener=Listener(on_step, on_validation),

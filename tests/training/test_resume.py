@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from trainings import ENV, FEATURES, SMALL, Listener
+from trainings import CACHE, ENV, FEATURES, SMALL, Listener
 
 from agents import CheckpointError, CheckpointFolder, TrialSettings, build_learner
 from common import SealError, read_sealed, write_sealed
@@ -76,7 +76,7 @@ def train(parts, folder=None, steps=640, stop_at=None, agent=SMALL, identity=Non
         listener.on_start = on_start
     settings = TrainSettings(steps=steps, validations=5, caution=0, checkpoint_steps=64)
     trial = TrialSettings(features=FEATURES, env=ENV, agent=agent)
-    return train_agent(parts, trial, settings, seed=0, checkpoints=checkpoints, listener=listener)
+    return train_agent(parts, trial, settings, seed=0, cache=CACHE, checkpoints=checkpoints, listener=listener)
 
 
 def weights_of(trained):

@@ -73,7 +73,7 @@ def test_another_honest_environment_and_agent_pass():
 
 def test_an_observation_of_the_bar_that_is_not_closed_yet_is_caught():
     def seen(env, bar):
-        return np.array([*env.values[bar - env.first], env.high[min(bar + 1, env.last)]], np.float32)
+        return np.array([*env.values[bar - env.first], env.highs[min(bar + 1, env.last)]], np.float32)
 
     report = audit(lambda candles, matrix: TwoSided(candles, matrix, seen=seen))
     assert found(report, "causal env") == ["observation[3]"]
@@ -90,14 +90,14 @@ def test_an_observation_of_the_next_row_is_named_by_its_column():
 
 def test_a_reward_of_what_comes_later_is_caught():
     def paid(env, bar):
-        return env.close[min(bar + 5, env.last)] - env.open[bar + 1]
+        return env.closes[min(bar + 5, env.last)] - env.opens[bar + 1]
 
     assert "reward" in found(audit(lambda candles, matrix: TwoSided(candles, matrix, paid=paid)), "causal env")
 
 
 def test_a_fill_at_the_close_before_is_caught_by_the_reward_alone():
     def paid(env, bar):
-        return env.close[bar + 1] - env.close[bar]
+        return env.closes[bar + 1] - env.closes[bar]
 
     report = audit(lambda candles, matrix: TwoSided(candles, matrix, paid=paid))
     assert (report["causal env"].verdict, found(report, "next-bar fills")) == ("clean", ["reward"])
@@ -106,18 +106,16 @@ def test_a_fill_at_the_close_before_is_caught_by_the_reward_alone():
 def test_a_buy_at_the_low_of_the_next_bar_is_caught():
     """No gap shows it: the low lies in the bar after the decision. Nobody knows it before it is over."""
 
-    class AtTheLow(TwoSided):
-        def __init__(self, candles, matrix):
-            super().__init__(candles, matrix, paid=lambda env, bar: env.close[bar + 1] - env.low[bar + 1])
-            self.low = np.log(candles.column("low"))
+    def paid(env, bar):
+        return env.closes[bar + 1] - env.lows[bar + 1]
 
-    assert found(audit(AtTheLow), "next-bar fills") == ["reward"]
+    assert found(audit(lambda candles, matrix: TwoSided(candles, matrix, paid=paid)), "next-bar fills") == ["reward"]
 
 
 def test_an_episode_whose_end_knows_the_future_is_caught():
     def bars(env):
         """Until the highest close of all: whoever holds on has been lucky."""
-        return max(int(np.argmax(env.close[env.first :])), 2)
+        return max(int(np.argmax(env.closes[env.first :])), 2)
 
     assert "end of the episode" in found(audit(lambda candles, matrix: TwoSided(candles, matrix, bars=bars)), "causal env")
 
@@ -157,9 +155,8 @@ def test_a_training_that_saw_the_test_range_is_caught():
     def leaky(candles, train_bars):
         return {"weights": np.polyfit(np.arange(len(candles)), candles.column("close"), 2)}
 
-    options = {"train_bars": TRAIN_BARS, "cuts": CUTS}
-    assert leak_audit(CANDLES, COLUMNS, training=honest, **options).passed
-    report = leak_audit(CANDLES, COLUMNS, training=leaky, **options)
+    assert leak_audit(CANDLES, COLUMNS, training=honest, train_bars=TRAIN_BARS, cuts=CUTS).passed
+    report = leak_audit(CANDLES, COLUMNS, training=leaky, train_bars=TRAIN_BARS, cuts=CUTS)
     assert found(report, "trained on train") == ["weights[0]"]
     assert report.verdict.startswith("LEAK: trained on train: weights[0]: trained ")
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from agents import SignalStrategy, StrategySettings
+from agents import Agent, SignalStrategy, StrategySettings
 from common import write_json
 from envs import BUY, HOLD, SELL, EnvSettings
 from evaluation.backtest import Contest, TrainedRun, as_json, conclude
@@ -22,7 +22,7 @@ def stage(parts, tmp_path_factory):
     test = parts.open_test(OpeningLedger(tmp_path_factory.mktemp("studies") / "ledger.jsonl"), "config", "a test")
 
     def make(names, env=None, **known):
-        agents = {name: SignalStrategy(np.resize(SIDES[name], 300)) for name in names}
+        agents: dict[str, Agent] = {name: SignalStrategy(np.resize(SIDES[name], 300)) for name in names}
         known = {"trials": 12, "sharpe_spread": None, "overfitting": None} | known
         trained = TrainedRun(tmp_path_factory.mktemp("run"), agents, features, {"agent": [{"step": 1}]}, **known)
         rules = StrategySettings(sma_short_bars=5, sma_long_bars=20)
@@ -33,7 +33,8 @@ def stage(parts, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def of_seeds(stage):
-    return conclude(*stage(SIDES), openings=2, notes=("a last line",))
+    contest, trained = stage(SIDES)
+    return conclude(contest, trained, openings=2, notes=("a last line",))
 
 
 def test_an_outcome_is_whole_and_of_one_order(of_seeds, parts):
@@ -59,7 +60,8 @@ def test_figures_over_seeds_are_those_that_all_of_them_have(of_seeds):
 
 
 def test_of_one_seed_there_is_nothing_over_seeds_and_the_bootstrap_can_be_left_out(stage):
-    alone = conclude(*stage(["agent"], EnvSettings(fill="same_close")), openings=1, bootstrap=False)
+    contest, trained = stage(["agent"], EnvSettings(fill="same_close"))
+    alone = conclude(contest, trained, openings=1, bootstrap=False)
     assert alone.over_seeds == {}
     assert alone.intervals == {}
     assert alone.seeds == ()
@@ -68,10 +70,13 @@ def test_of_one_seed_there_is_nothing_over_seeds_and_the_bootstrap_can_be_left_o
 
 
 def test_what_is_known_of_the_search_reaches_the_verdict(stage):
-    unknown = conclude(*stage(["agent"], trials=None), openings=1, bootstrap=False).verdict
-    assert unknown.evidence.trials_counted is None
-    wide = conclude(*stage(["agent"], sharpe_spread=10.0, overfitting=0.75), openings=1, bootstrap=False).verdict
-    narrow = conclude(*stage(["agent"], sharpe_spread=0.0, overfitting=0.25), openings=1, bootstrap=False).verdict
+    def verdict(**known):
+        contest, trained = stage(["agent"], **known)
+        return conclude(contest, trained, openings=1, bootstrap=False).verdict
+
+    assert verdict(trials=None).evidence.trials_counted is None
+    wide = verdict(sharpe_spread=10.0, overfitting=0.75)
+    narrow = verdict(sharpe_spread=0.0, overfitting=0.25)
     assert wide.evidence.dsr < narrow.evidence.dsr
     assert (wide.evidence.overfitting, narrow.evidence.overfitting) == (0.75, 0.25)
 

@@ -84,7 +84,7 @@ def test_each_agent_decides_in_its_own_window_from_an_empty_memory_with_its_own_
             self.said.append((self.name, state, bool(episode_start[0]), observation.tolist()))
             return 8, (state or 0) + 1
 
-    said = []
+    said: list[tuple[str, int | None, bool, list[float]]] = []
     rows = [np.full((6, width), width, np.float32) for width in (1, 2)]
     relay = Relay((0, 3), [(Noting(name, said), each) for name, each in zip("ab", rows, strict=True)])
     state = None
@@ -98,8 +98,10 @@ def test_each_agent_decides_in_its_own_window_from_an_empty_memory_with_its_own_
 
 
 def test_a_position_stays_open_when_one_agent_hands_over_to_the_next(candles):
-    buyer, seller = SignalStrategy(np.array([BUY, HOLD])), SignalStrategy(np.array([SELL, HOLD]))
-    buyer.action_space = spaces.Discrete(12)
+    class OfTwelveOrders(SignalStrategy):
+        action_space = spaces.Discrete(12)
+
+    buyer, seller = OfTwelveOrders(np.array([BUY, HOLD])), SignalStrategy(np.array([SELL, HOLD]))
     rows = np.zeros((len(candles), 1), np.float32)
     episode = play(candles, rows, EnvSettings(), Relay((0, 700), [(buyer, rows), (seller, rows)]))
     assert list(episode.trades["side"]) == ["buy", "sell"]

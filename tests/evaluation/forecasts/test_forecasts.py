@@ -39,7 +39,8 @@ def score(low: float, high: float) -> ForecastScore:
 def test_scores_are_those_of_a_plain_loop():
     own = PARTS.validation.own
     compared = forecasts.compare(PARTS, PARTS.validation, fitted(["last_value", "lag"], PARTS))
-    close, errors, sides = own.column("close"), {"last": [], "lag": []}, []
+    close, sides = own.column("close"), []
+    errors: dict[str, list[float]] = {"last": [], "lag": []}
     for end in range(31, len(close) - 4):
         for horizon in range(1, 5):
             errors["last"].append((close[end] - close[end + horizon]) ** 2)
@@ -228,9 +229,9 @@ def test_the_table_describes_each_group_beside_no_penalty(tmp_path):
         "none", "l1 0.1", "l1 0.01", "l1 0.001", "l1 0.0001", "l2 0.1", "l2 0.01", "l2 0.001", "l2 0.0001",
     ]  # fmt: skip
     of_one = pd.Series([errors[job] for job in jobs if (job.group, job.penalty) == ("bias", "l2 0.01")])
-    assert described.loc[("bias", "l2 0.01")].tolist() == of_one.describe().tolist()
+    assert described.T[("bias", "l2 0.01")].tolist() == of_one.describe().tolist()
     plain = pd.Series([errors[job] for job in jobs if job.penalty == "none"])
-    assert all(described.loc[(group, "none")].tolist() == plain.describe().tolist() for group in ("kernel", "activity"))
+    assert all(described.T[(group, "none")].tolist() == plain.describe().tolist() for group in ("kernel", "activity"))
 
 
 def test_a_training_that_diverged_is_not_counted(tmp_path):

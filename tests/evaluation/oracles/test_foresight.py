@@ -8,7 +8,7 @@ from agents import RandomTrader
 from common import InputError
 from envs import BUY, HOLD, SELL, EnvSettings
 from evaluation import play
-from evaluation.oracles import OraclePolicy, PerfectForesight, perfect_foresight, perfect_foresight as foresight
+from evaluation.oracles import OraclePolicy, PerfectForesight, foresight, perfect_foresight
 from evaluation.statistics import log_growth
 from market import simulate
 
@@ -19,7 +19,8 @@ COST = EnvSettings().cost_fraction
     ("fee", "wealth"), [(0, 149_864 / 81_270), (0.0025, 1.8074666602), (0.01, 1.7227592321), (0.05, 1.4226709167), (0.2, 1.0)]
 )
 def test_the_published_vector(fee, wealth):
-    assert perfect_foresight([100, 110, 105, 120, 90, 95, 130, 129, 131], fee).wealth == pytest.approx(wealth, abs=5e-11)
+    prices = np.array([100, 110, 105, 120, 90, 95, 130, 129, 131])
+    assert perfect_foresight(prices, fee).wealth == pytest.approx(wealth, abs=5e-11)
 
 
 @pytest.mark.parametrize("cost", [0.0, 0.0005, COST, 0.01, 0.3])

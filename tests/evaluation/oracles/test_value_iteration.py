@@ -65,7 +65,7 @@ def test_a_chain_that_forgets_too_slowly_is_refused(monkeypatch):
 
 @pytest.mark.parametrize("cost", [-0.1, 1.0, np.nan])
 def test_a_cost_is_a_fraction(cost):
-    for use in (lambda: perfect_foresight([1.0], cost), lambda: best_policy(simulate("martingale", 50), cost)):
+    for use in (lambda: perfect_foresight(np.ones(1), cost), lambda: best_policy(simulate("martingale", 50), cost)):
         with pytest.raises(InputError, match="0 <= cost < 1"):
             use()
 

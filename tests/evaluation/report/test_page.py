@@ -58,8 +58,14 @@ def written(outcome, folder) -> str:
     return (folder / "report.html").read_text()
 
 
+def found(pattern: str, text: str, flags: int = 0) -> re.Match[str]:
+    match = re.search(pattern, text, flags)
+    assert match, f"nothing is like {pattern}"
+    return match
+
+
 def data_of(page: str) -> dict:
-    return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)[1])
+    return json.loads(found(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)[1])
 
 
 def unpacked(text: str, dtype: str = "<f4") -> np.ndarray:
@@ -90,7 +96,8 @@ def test_each_verdict_has_its_own_color(outcome, tmp_path, words, kind):
 
 
 def test_an_unknown_number_of_trials_is_said_to_be_unknown(outcome, tmp_path):
-    blind = replace(outcome.verdict, trials_counted=None, overfitting=None, min_track_record_bars=None)
+    unknown = replace(outcome.verdict.evidence, trials_counted=None, overfitting=None, min_track_record_bars=None)
+    blind = replace(outcome.verdict, evidence=unknown)
     page = written(replace(outcome, verdict=blind), tmp_path)
     assert "<dd>unknown <small>" in page
     assert "no length is enough" in page
@@ -105,10 +112,10 @@ def test_every_figure_of_every_strategy_stands_in_the_table(page, outcome):
 
 
 def test_every_figure_that_has_an_interval_shows_both_of_its_bounds(page, outcome):
-    row = re.search(r'<tr class="agent"><th scope="row">agent</th>(.*?)</tr>', page)[1]
+    row = found(r'<tr class="agent"><th scope="row">agent</th>(.*?)</tr>', page)[1]
     cells = dict(zip(FIGURES, row.split("</td>"), strict=False))
     for key, (low, high) in outcome.intervals["agent"].items():
-        bounds = re.search(r"<small>(.*)<br>(.*)</small>", cells[key]).groups()
+        bounds = found(r"<small>(.*)<br>(.*)</small>", cells[key]).groups()
         shown = [float(bound.strip("%+").replace(",", "")) / (100 if "%" in bound else 1) for bound in bounds]
         np.testing.assert_allclose(shown, (low, high), rtol=0.02, atol=0.006)
 

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from helpers import no_features
 from matplotlib.colors import to_hex
+from matplotlib.patches import StepPatch
 from outcomes import make_outcome
 
 from agents import Flat
@@ -45,8 +46,8 @@ def test_the_same_outcome_gives_the_same_bytes(outcome, tmp_path):
 
 
 def test_the_agent_is_drawn_above_all_others_and_strongest(outcome):
-    lines = [line for line in drawn.net_worth(outcome).axes[0].lines if not line.get_label().startswith("_")]
-    assert lines[-1].get_label().startswith("agent ")
+    lines = [line for line in drawn.net_worth(outcome).axes[0].lines if not str(line.get_label()).startswith("_")]
+    assert str(lines[-1].get_label()).startswith("agent ")
     assert to_hex(lines[-1].get_color()) == LIGHT["agent"]
     assert all(line.get_linewidth() < lines[-1].get_linewidth() for line in lines[:-1])
 
@@ -100,8 +101,9 @@ def test_the_distribution_counts_every_return_once(outcome):
     still = histogram(outcome.episodes).still
     assert still["agent"] > still["buy and hold"]
     for patch, name in zip(drawn.distribution(outcome).axes[0].patches, ("buy and hold", "agent"), strict=True):
+        assert isinstance(patch, StepPatch)
         assert patch.get_label() == name
-        assert patch.get_data().values.sum() + still[name] == pytest.approx(1.0)
+        assert patch.get_data()[0].sum() + still[name] == pytest.approx(1.0)
 
 
 def test_optimistic_fills_are_marked_in_every_picture(outcome):

@@ -148,5 +148,5 @@ def test_the_net_worth_grows_by_what_the_round_trips_say():
     candles = make_candles([100, 100, 130, 120, 150, 140, 140, 160])
     sides = SignalStrategy(np.array([BUY, HOLD, SELL, BUY, HOLD, SELL, HOLD]))
     episode = play(candles, no_features(candles), EnvSettings(min_trade=0), sides)
-    grown = (1 + round_trips(episode)["return"]).prod()
+    grown = float(np.prod(1 + round_trips(episode)["return"].to_numpy()))
     assert episode.table["net_worth"].iloc[-1] == pytest.approx(10_000 * grown, rel=1e-12)

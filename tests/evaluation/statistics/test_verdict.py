@@ -198,11 +198,13 @@ def test_a_choice_by_luck_is_said_and_decides_nothing(skilled):
 
 def test_each_opening_is_a_trial(skilled):
     agent, hold = skilled
-    assert judge(agent, hold, trials=30, openings=5).trials_counted == 35
-    assert judge(agent, hold, trials=0, openings=400).dsr == judge(agent, hold, trials=399, openings=1).dsr
-    deflated = [judge(agent, hold, trials=trials, openings=1, sharpe_spread=0.03).dsr for trials in (0, 10, 1_000)]
+    assert judge(agent, hold, trials=30, openings=5).evidence.trials_counted == 35
+    looked, searched = judge(agent, hold, trials=0, openings=400).evidence, judge(agent, hold, trials=399, openings=1).evidence
+    assert looked.dsr == searched.dsr
+    deflated = [judge(agent, hold, trials=trials, openings=1, sharpe_spread=0.03).evidence.dsr for trials in (0, 10, 1_000)]
     assert deflated[0] > deflated[1] > deflated[2]
-    assert judge(agent, hold, trials=0, openings=1).psr == judge(agent, hold, trials=0, openings=1).dsr
+    alone = judge(agent, hold, trials=0, openings=1).evidence
+    assert alone.psr == alone.dsr
 
 
 def test_two_sentences_and_all_numbers_go_into_the_json(skilled):
@@ -221,4 +223,5 @@ def test_the_seed_decides_the_draws():
     agent, hold = episodes_of(against_the_price(moves), moves)
     one, same, other = (judge(agent, hold, trials=0, openings=1, seed=seed) for seed in (0, 0, 1))
     assert one == same
-    assert (one.interval, one.timing_interval) != (other.interval, other.timing_interval)
+    first, second = ((each.evidence.interval, each.evidence.timing_interval) for each in (one, other))
+    assert first != second

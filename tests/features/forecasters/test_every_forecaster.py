@@ -1,9 +1,11 @@
 """What every forecaster promises, whatever it is made of; and what each of them can and can't find."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
-from helpers import make_candles
+from helpers import filled_of, make_candles
 
 from common import InputError, SealError, write_sealed
 from evaluation.audit.futures import LEVELS, another_future
@@ -159,7 +161,7 @@ def test_neither_fitting_nor_forecasting_changes_the_candles(name):
     fit_forecaster(name, train, stop, SETTINGS.model_copy(update={"inputs": ("close", "volume")})).forecast(train)
     assert train.frame.equals(TRAIN.frame)
     assert stop.frame.equals(STOP.frame)
-    assert np.array_equal(train.filled, filled)
+    assert filled_of(train) == filled.tolist()
 
 
 @every
@@ -207,7 +209,7 @@ def test_another_file_or_none_is_refused(tmp_path):
 def test_a_description_that_does_not_fit_its_weights_is_refused(change, reason, tmp_path):
     """Sealed by another hand: before a network of ten million units would be made."""
     tensors = {key: torch.from_numpy(array.copy()) for key, array in FITTED["gru"].estimates.items()}
-    about = {"kind": "forecaster", "format": 1, "name": "gru", "settings": SETTINGS.model_dump(mode="json")}
+    about: dict[str, Any] = {"kind": "forecaster", "format": 1, "name": "gru", "settings": SETTINGS.model_dump(mode="json")}
     about |= {key: about[key] | value if isinstance(value, dict) else value for key, value in change.items()}
     write_sealed(tmp_path / "forged", tensors, about)
     with pytest.raises(SealError, match=reason):
@@ -261,7 +263,7 @@ LEARNER = ForecastSettings(
 )
 
 
-KINDS = {name: (name, {}) for name in LEARNING if name != "cnn"} | {
+KINDS: dict[str, tuple[str, dict[str, int]]] = {name: (name, {}) for name in LEARNING if name != "cnn"} | {
     f"cnn {layers}": ("cnn", {"conv_layers": layers, "past_bars": bars}) for layers, bars in ((2, 72), (3, 72), (4, 24))
 }
 

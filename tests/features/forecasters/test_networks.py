@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from helpers import global_random_state
 
 from common import InputError
 from features.forecasters import ForecastSettings
-from features.forecasters.networks import CONVOLUTIONS, build_network, drop, initialise, penalty
+from features.forecasters.networks import CONVOLUTIONS, Convolutions, build_network, drop, initialise, penalty
 
 SETTINGS = ForecastSettings(past_bars=20, future_bars=3, units=5, inputs="close,volume", dropout=0.5, conv_layers=4)
 
@@ -28,7 +29,10 @@ def sigmoid(values):
 @pytest.mark.parametrize("layers", [2, 3, 4])
 def test_256_bars_become_16_stretches(layers):
     made = build_network("cnn", ForecastSettings(conv_layers=layers))
-    assert [(layer.kernel_size[0], layer.stride[0]) for layer in made.layers] == CONVOLUTIONS[layers]
+    assert isinstance(made, Convolutions)
+    convolutions = [layer for layer in made.layers if isinstance(layer, torch.nn.Conv1d)]
+    assert len(convolutions) == len(made.layers)
+    assert [(layer.kernel_size[0], layer.stride[0]) for layer in convolutions] == CONVOLUTIONS[layers]
     outputs, hidden = made(rows(2, 256, 1))
     assert outputs.shape == (2, 16)
     assert hidden[-1].shape == (2, 8, 16)
@@ -211,11 +215,11 @@ def test_building_one_leaves_the_global_random_states_alone_and_does_not_heed_th
     for seed in (1, 2):
         torch.manual_seed(seed)
         np.random.seed(seed)  # noqa: NPY002
-        before = torch.get_rng_state(), np.random.get_state()[1].tobytes()  # noqa: NPY002
+        before = torch.get_rng_state(), global_random_state()
         made.append(network(name))
         made[-1](rows(), torch.Generator().manual_seed(0))
         assert torch.equal(torch.get_rng_state(), before[0])
-        assert np.random.get_state()[1].tobytes() == before[1]  # noqa: NPY002
+        assert global_random_state() == before[1]
     for one, two in zip(made[0].parameters(), made[1].parameters(), strict=True):
         assert torch.equal(one, two)
 

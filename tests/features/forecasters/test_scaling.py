@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from helpers import make_candles
 
-from features.forecasters import ForecastSettings, Watch, fit_forecaster, scaled_loss, windows_of
+from features.forecasters import Epoch, ForecastSettings, Watch, fit_forecaster, scaled_loss, windows_of
 from features.forecasters.scaling import fit_scaling, inputs, paths_of, raw_of_paths, raw_targets, scaled_targets
 from market import Candles, simulate
 
@@ -168,7 +168,8 @@ def test_the_loss_of_a_networks_forecasts_is_the_lowest_that_it_saw_on_validatio
     """Two roads: in training, and from what it forecasts in log returns; over more than one block of windows."""
     stop = CANDLES[500:]
     changes = {"past_bars": 16, "units": 4, "epochs": 5, "conv_layers": 4, "learning_rate": 0.02, "target": target}
-    settings, history = SETTINGS.model_copy(update=changes), []
+    settings = SETTINGS.model_copy(update=changes)
+    history: list[Epoch] = []
     fitted = fit_forecaster(name, TRAIN, stop, settings, Watch(history.append))
     lowest = min(epoch.validation_loss for epoch in history)
     assert scaled_loss(fitted.forecast(stop), TRAIN, stop, settings) == pytest.approx(lowest, rel=1e-6)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers import global_random_state
 
 from common import InputError, SealError, read_sealed
 from features.forecasters import Epoch, ForecastSettings, Watch, fit_forecaster
@@ -24,7 +25,8 @@ KILLED = """
 '''Trains in processes of their own: in the folder `whole` without a stop, in `killed` with a SIGKILL in each but the last.'''
 import os, random, signal, sys, time
 from pathlib import Path
-from features import read_sealed
+import features.forecasters.registry  # else each attempt would import torch
+from common import read_sealed
 from features.forecasters import ForecastSettings, Watch, fit_forecaster
 from market import simulate
 
@@ -191,7 +193,8 @@ def test_keeping_a_checkpoint_changes_nothing(tmp_path):
 
 def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(tmp_path, monkeypatch):
     whole, _ = plainly("cnn")
-    original, written = os.replace, []
+    original = os.replace
+    written: list[tuple[object, ...]] = []
 
     def full_at_the_third(*given):
         if len(written) == 2:
@@ -271,10 +274,10 @@ def test_the_seed_decides_the_weights(name):
 def test_training_leaves_the_global_random_states_alone_and_does_not_heed_them(name):
     torch.manual_seed(1)
     np.random.seed(1)  # noqa: NPY002
-    before = torch.get_rng_state(), np.random.get_state()[1].tobytes()  # noqa: NPY002
+    before = torch.get_rng_state(), global_random_state()
     one = trained(name, SETTINGS.model_copy(update={"epochs": 2}))[0]
     assert torch.equal(torch.get_rng_state(), before[0])
-    assert np.random.get_state()[1].tobytes() == before[1]  # noqa: NPY002
+    assert global_random_state() == before[1]
     torch.manual_seed(99)
     np.random.seed(99)  # noqa: NPY002
     assert same(one, trained(name, SETTINGS.model_copy(update={"epochs": 2}))[0])
@@ -322,11 +325,16 @@ def test_the_number_of_convolutions_arrives():
     assert [sum("layers" in key for key in kept) for kept in shapes] == [4, 6, 8]  # a weight and a bias each
 
 
-def test_the_windows_come_in_another_order_each_epoch():
+def test_the_windows_come_in_another_order_each_epoch(monkeypatch):
     training = NetworkTraining("cnn", TRAIN, STOP, SETTINGS)
     orders: list[np.ndarray] = []
     original = training.train.rows
-    training.train.rows = lambda which: orders.append(which) or original(which)  # type: ignore[method-assign, func-returns-value]
+
+    def noted(which: np.ndarray) -> torch.Tensor:
+        orders.append(which)
+        return original(which)
+
+    monkeypatch.setattr(training.train, "rows", noted)
     training.run(Watch())
     per_epoch = len(orders) // len(training.history)
     first, second = (np.concatenate(orders[k * per_epoch : (k + 1) * per_epoch]) for k in (0, 1))

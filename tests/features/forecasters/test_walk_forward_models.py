@@ -75,8 +75,8 @@ def test_a_prefix_gives_the_first_rows_to_the_bit(bars):
 def test_other_last_bars_of_train_change_no_forecast_before_them():
     known = 650
     rest = simulate("martingale", bars=900 - known, seed=9).frame * 0.5
-    other = pd.concat([TRAIN.frame[:known], rest.set_axis(TRAIN.index[known:])]).rename_axis("time")
-    other = Candles(other, TRAIN.bar, TRAIN.symbol, "another end")
+    frame = pd.concat([TRAIN.frame[:known], rest.set_axis(TRAIN.index[known:])]).rename_axis("time")
+    other = Candles(frame, TRAIN.bar, TRAIN.symbol, "another end")
     again = FeaturePipeline(SETTINGS).fit(other).out_of_fold(other)
     before = known - 400
     assert again.iloc[:before].to_numpy().tobytes() == COLUMNS.iloc[:before].to_numpy().tobytes()
