@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SETUP := .venv/.installed
-PYTEST := $(BIN)/pytest -n 2 --dist loadscope --no-loadscope-reorder
+PYTEST := $(BIN)/pytest -n 2 --dist worksteal
 DEMO_TRIALS ?= 10
 # The longest files first, so that both processes end at the same time.
 TESTS := $(wildcard tests/test_*.py) $(filter-out tests/support/ tests/__pycache__/,$(wildcard tests/*/))

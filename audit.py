@@ -9,7 +9,7 @@ the bit; fits and trains anew on another future. Ends with 0 if nothing leaks, w
 range is replaced by random candles before anything else, so it stays locked. See docs/leak-audit.md.
 """
 
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -111,7 +111,7 @@ def _print(report: "AuditReport") -> None:
     CONSOLE.print(report.verdict)
 
 
-def _parser() -> ArgumentParser:
+def _parser() -> configs.Parser:
     parser = configs.make_parser(__doc__ or "", sections=("market", "split", "features", "env", "agent"))
     parser.add_argument("--run", type=Path, metavar="FOLDER", help="audit a run's features and agent instead of new ones")
     parser.add_argument("--cuts", type=int, default=8, metavar="N", help="cuts of the whole series (default: %(default)s)")

@@ -1,4 +1,4 @@
-from .command_line import make_parser as make_parser, parse as parse, positive as positive, run as run
+from .command_line import Parser as Parser, make_parser as make_parser, parse as parse, positive as positive, run as run
 from .experiment import (
     Experiment as Experiment,
     Overrides as Overrides,

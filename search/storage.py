@@ -1,6 +1,17 @@
 """Opens the studies' database, a SQLite file for one machine or PostgreSQL for many, and retries the trials of killed workers.
 
-Nothing here knows what a trial does. Several workers share a database, and any of them may be killed at any moment.
+What holds between this module and whoever uses it, whatever happens to a worker at any moment:
+
+* A trial is in one of Optuna's states, and only the process that runs it, or `retry_killed` once its heartbeats have stopped,
+  takes it out of RUNNING.
+* A failed trial has a `failure` among its user attributes: why, or that it was killed.
+* A killed trial is put in line again with the same parameters, once, by whichever worker sees it first; never more often than
+  `retries` in a row.
+* Two workers never take the same waiting trial: SQLite's transactions take the write lock when they begin, and PostgreSQL locks
+  the rows.
+* A write that has returned is on disk; a database that is away for a moment costs a heartbeat, not the worker.
+
+Nothing here knows what a trial does.
 """
 
 import contextlib
@@ -25,6 +36,12 @@ SQLITE = "sqlite:///"
 KILLED = "killed"
 MISSED_BEATS = 3
 """heartbeats that a worker may miss before it is taken for killed"""
+COLUMNS = {
+    "studies": {"study_id", "study_name"},
+    "trials": {"trial_id", "study_id", "state"},
+    "trial_heartbeats": {"trial_id", "heartbeat"},
+}
+"""of Optuna's schema, which `WITHOUT_HEARTBEAT` reads"""
 HALF_MADE = ("already exists", "alembic_version", "no such table", "duplicate key", "does not exist")
 """what a database says whose tables another process is just making"""
 ENGINE: dict[str, dict[str, Any]] = {
@@ -96,6 +113,7 @@ def open_storage(url: str, heartbeat_seconds: int = 20, retries: int = 3) -> Stu
         if sqlite:
             Path(url.removeprefix(SQLITE)).parent.mkdir(parents=True, exist_ok=True)
         storage = _connect(url, heartbeat_seconds, retries)
+        _require_schema(storage)
         if sqlite:
             _one_writer_at_a_time(storage.engine)
     except ImportError as error:
@@ -142,6 +160,22 @@ def retry_killed(study: optuna.Study) -> None:
 def was_killed(trial: FrozenTrial) -> bool:
     """Whether its worker ended without a word."""
     return trial.state == TrialState.FAIL and str(trial.user_attrs.get("failure", "")).startswith(KILLED)
+
+
+def _require_schema(storage: StudyStorage) -> None:
+    """Optuna itself refuses the tables of another version; a newer one might also rename what is read here.
+
+    Raises:
+        StudyError: a table without a column that is read.
+    """
+    tables = sqlalchemy.inspect(storage.engine)
+    for table, columns in COLUMNS.items():
+        if lacking := columns - {column["name"] for column in tables.get_columns(table)}:
+            raise StudyError(
+                f"the table `{table}` of a study must have the columns {', '.join(sorted(columns))}, but that of Optuna "
+                f"{optuna.__version__} (schema {storage.get_current_version()}) lacks {', '.join(sorted(lacking))}; install the "
+                "Optuna of constraints.txt"
+            )
 
 
 def _storage_of(study: optuna.Study) -> StudyStorage:

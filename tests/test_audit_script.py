@@ -44,6 +44,7 @@ def audit(*arguments: str, config: bool = True) -> Ran:
     return run_script(Path(), "audit", *(["--config", "small.yaml"] if config else []), "--cuts", "1", *arguments)
 
 
+@pytest.mark.slow
 def test_the_default_experiment_has_no_leak(place):
     everything = ["--features.indicators", ",".join(INDICATORS), "--features.keep_indicators", "40"]
     run = audit(*everything, "--features.sarimax.forecast_len", "1", "--market.bars", "1500", "--out", "runs/audit.json")
@@ -72,6 +73,7 @@ def test_a_leak_is_printed_with_its_column_and_bar_and_ends_with_1(place):
     assert {finding["column"] for finding in findings} == {"fill_price", "net_worth"}
 
 
+@pytest.mark.slow
 def test_the_command_runs_as_a_process_and_its_code_is_the_verdict(place):
     for fill, code in (("next_open", 0), ("same_close", 1)):
         process = start(place, "audit", "--config", "small.yaml", "--cuts", "1", "--train-steps", "0", "--env.fill", fill)

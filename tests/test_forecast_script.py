@@ -81,6 +81,7 @@ def test_a_comparison_that_is_done_is_told_again_without_opening_the_test_range(
     assert (place / "studies" / "test_ledger.jsonl").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_comparison_that_is_killed_goes_on_with_the_same_weights(place, tmp_path):
     """SIGKILL at random moments; what it ends with is what the comparison that was never killed ended with."""
     (tmp_path / "small.yaml").write_text(FORECASTS)
@@ -109,6 +110,7 @@ def test_plot_draws_every_forecaster_of_a_run(place):
     assert all(str(picture.relative_to(place)) in told for picture in pictures)
 
 
+@pytest.mark.slow
 def test_regularize_shares_its_trainings_among_processes(place):
     arguments = ("--model", "cnn", "--repeats", "1", "--features.forecasts.epochs", "1")
     told = forecast(place, "regularize", *SMALL, *arguments, "--processes", "2")

@@ -54,6 +54,7 @@ def two_at_work(place):
     return len(now.running) == 2 and now.finished >= 1
 
 
+@pytest.mark.slow
 def test_a_killed_worker_costs_its_search_nothing_but_time(place):
     """Two real processes share a study; one gets SIGKILL in the middle of a trial. The other tries that trial again."""
     process = search(place, "--trials", "6", "--workers", "2")
@@ -73,6 +74,7 @@ def test_a_killed_worker_costs_its_search_nothing_but_time(place):
     assert again.state.is_finished()
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_all_workers_and_the_same_command_goes_on(place):
     process = search(place, "--trials", "500", "--workers", "2", steps=4096)
     wait_for(lambda: two_at_work(place))
@@ -93,6 +95,7 @@ def test_ctrl_c_ends_all_workers_and_the_same_command_goes_on(place):
     assert f"{now.finished} of {now.finished + 1} trials finished" in out
 
 
+@pytest.mark.slow
 def test_workers_end_by_themselves_when_the_one_that_began_them_is_killed(place):
     """After the trials that they are in: nothing runs on unseen, and nothing is lost."""
     process = search(place, "--trials", "500", "--workers", "2")
@@ -113,7 +116,7 @@ def test_a_report_is_drawn_and_the_dashboard_opens_the_same_study(place):
     assert [path.stem for path in figures] == ["history", "importances", "parallel_coordinates", "slices", "timeline"]
     for path in figures:
         assert f"wrote studies/{STUDY}/{path.name}" in out
-        assert len(Image.open(path).convert("RGB").getcolors(1 << 24)) > 10
+        assert len(Image.open(path).convert("RGB").getcolors(1 << 24) or ()) > 10
     assert "best: trial" in out
     if not CHROMIUM:
         pytest.skip("Chromium is not installed: apt-get install chromium")

@@ -5,7 +5,7 @@ import json
 import signal
 
 import pytest
-from scripts import ROOT, SETTINGS, run_script, run_well, start, wait_for
+from scripts import ROOT, SETTINGS, run_script, run_well, start, study_of, wait_for
 
 from configs import load_experiment
 from search import find_study, finished_trials
@@ -31,10 +31,10 @@ def place(tmp_path_factory):
 
 def test_optimize_keeps_its_study_and_goes_on_with_it(place):
     storage = f"sqlite:///{place}/studies/coindojo.db"
-    assert finished_trials(find_study(storage, "small-sortino")) == 2
+    assert finished_trials(study_of(storage, "small-sortino")) == 2
     run = run_script(place, "optimize", *SMALL, *QUICK_SEARCH, "--reward", "sortino", "--trials", "3")
     assert "2 of 3 trials finished" in run.stdout
-    assert finished_trials(find_study(storage, "small-sortino")) == 3
+    assert finished_trials(study_of(storage, "small-sortino")) == 3
     assert "nothing to do" in run_script(place, "optimize", *SMALL, *QUICK_SEARCH, "--trials", "3").stdout
 
 
@@ -42,7 +42,7 @@ def test_train_takes_the_best_trial_and_writes_the_run_folder(place):
     run = place / "runs" / "small-sortino-001"
     assert "of study small-sortino" in (place / "train.out").read_text()
     origin = json.loads((run / "training.json").read_text())["origin"]
-    study = find_study(f"sqlite:///{place}/studies/coindojo.db", "small-sortino")
+    study = study_of(f"sqlite:///{place}/studies/coindojo.db", "small-sortino")
     trial = study.trials[origin["trial"]]
     assert (origin["study"], origin["trials"]) == ("small-sortino", 2)
     assert "after a search of 2 trials" in (place / "backtest.out").read_text()
@@ -56,8 +56,9 @@ def test_train_takes_the_best_trial_and_writes_the_run_folder(place):
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_trial_of_a_study_is_trained_on_train_and_validation_with_three_seeds(place):
-    study = find_study(f"sqlite:///{place}/studies/coindojo.db", "small-sortino")
+    study = study_of(f"sqlite:///{place}/studies/coindojo.db", "small-sortino")
     asked = ["--study", "small-sortino", "--trial", "1", "--env.reward", "omega"]  # the study's name, not the reward, names it
     run = run_well(place, "train", *SMALL, *QUICK_TRAINING, *asked)
     assert "trial 1 of study small-sortino" in run.stdout
@@ -218,7 +219,7 @@ def test_ctrl_c_ends_a_search_cleanly_and_it_goes_on_later(tmp_path):
     assert process.returncode == 130, out + err
     assert "the same command goes on from here" in out
     assert "Traceback" not in out + err
-    done = finished_trials(find_study(storage, "small-sortino"))
+    done = finished_trials(study_of(storage, "small-sortino"))
     again = run_script(tmp_path, "optimize", *search, "--trials", str(done + 1))
     assert f"{done} of {done + 1} trials finished" in again.stdout
     assert again.returncode == 0
@@ -241,6 +242,7 @@ def test_a_killed_training_goes_on_by_its_folder(place):
     steps = [*SMALL, "--train.steps", "6400", "--train.validations", "10", "--no-study"]
     whole = place / run_script(place, "train", *steps).folder
     process = start(place, "train", *steps)
+    assert process.stdout
     folder = place / next(line for line in process.stdout if line.startswith("run folder: ")).split(": ")[1].strip()
     wait_for(lambda: list(folder.glob("checkpoints/*.safetensors")))
     process.kill()
@@ -302,6 +304,7 @@ def test_walk_forward_trains_before_each_window_and_plays_beside_the_others(plac
     assert "each window needs at least 50 bars" in refused.stderr
 
 
+@pytest.mark.slow
 def test_the_real_coinbase_file_goes_the_whole_way(tmp_path, coinbase_hourly):
     mine = ["--config", str(ROOT / "configs/coinbase-hourly.yaml"), "--market.file", str(coinbase_hourly)]
     tiny = ["--agent.n_envs", "16", "--agent.n_steps", "64", "--agent.n_epochs", "1"]

@@ -1,6 +1,7 @@
 """Every setting changes something: a table of another value for each, and what must come out different."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -68,7 +69,7 @@ OTHER = {
     "benchmarks.rsi_lookback_bars": 5,
 }  # fmt: skip
 # What a setting needs beside it to have a meaning.
-BESIDE = {
+BESIDE: dict[str, dict[str, Any]] = {
     "market.repair": {"market.file": "candles.csv"}, "market.params": {"market.simulate": "ou"},
     "env.targets": {"env.action_scheme": "targets"},
     "env.borrow_bps_per_day": {"env.shorts": True}, "env.funding_bps_per_day": {"env.shorts": True},
@@ -120,9 +121,14 @@ def of_split(experiment: Experiment):
 
 
 def of_features(experiment: Experiment):
-    threads, set_threads = [], torch.set_num_threads
+    threads, set_threads = list[int](), torch.set_num_threads
+
+    def noted(count):
+        threads.append(count)
+        set_threads(count)
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(torch, "set_num_threads", lambda count: threads.append(count) or set_threads(count))
+        patch.setattr(torch, "set_num_threads", noted)
         values = FeaturePipeline(experiment.features).fit(CANDLES).transform(CANDLES).values
     return values.tobytes(), threads
 
@@ -161,7 +167,7 @@ def of_search(experiment: Experiment):
     study = open_study(experiment.search, experiment.study_name, {}, experiment.trial_settings)
     run_study(study, Objective(split(CANDLES, experiment.split), experiment.trial_settings, experiment.train, experiment.search))
     trials = [(trial.params, trial.state.name, list(trial.intermediate_values)) for trial in study.trials]
-    storage = study._storage._backend
+    storage: Any = getattr(study._storage, "_backend")  # noqa: B009
     watched = storage.heartbeat_interval, storage._retry._max_retry
     return trials, watched, study.metric_names, sorted(str(path) for path in Path().rglob("*.db"))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers import make_candles, no_features, record
+from helpers import examples, make_candles, no_features, record
 from hypothesis import given, settings, strategies as st
 from stories import ACTION_SCHEMES, BARS, STORIES, Case, Steps, all_steps, draw, in_one, rig, tell, through_the_kernel, wishes
 
@@ -410,7 +410,7 @@ def small_cases(draw_from) -> Case:
     return Case(options, bars, np.array([step[0] for step in steps], np.float64))
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=examples(EXAMPLES), deadline=None)
 @given(case=small_cases())
 def test_the_kernel_equals_an_independent_ledger_in_small_stories(case):
     story = tell(case)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from gymnasium import spaces
-from helpers import make_candles, no_features
+from helpers import examples, make_candles, no_features
 from hypothesis import given, settings, strategies as st
 
 from common import InputError
@@ -41,7 +41,7 @@ def draws(env, n, seed=0):
 # Which series
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(seed=st.integers(0, 10_000))
 def test_least_used_takes_each_series_once_before_any_twice(seed):
     drawn = draws(make(dataset_sampling="least_used"), 5 * N, seed)
@@ -119,7 +119,7 @@ def test_a_seed_forgets_what_was_used():
 # Where in it
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     seed=st.integers(0, 10_000), bars=st.integers(2, 90), sampling=st.sampled_from(["least_used", "length"]),
     evaluation=st.booleans(),

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple, get_args
 
 import numpy as np
 import pytest
-from helpers import FREE, make_candles, no_features, record
+from helpers import FREE, examples, make_candles, no_features, record
 from hypothesis import given, settings, strategies as st
 
 from envs import REWARDS, BitcoinTradingEnv, EnvSettings
@@ -99,7 +99,7 @@ def plans(draw: Any) -> tuple[dict[str, Any], list[Any]]:
             return options, list(rng.uniform(-1, 1, (60, 1)).astype(np.float32))
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=examples(EXAMPLES), deadline=None)
 @given(plan=plans(), which=st.integers(0, FUTURES - 1))
 def test_another_future_changes_nothing_that_was_known_before_it(plan, which):
     options, actions = plan
@@ -129,7 +129,7 @@ def leaping(plan: list[tuple[int, float, float, bool]]) -> Candles:
     return make_candles(closes, opens)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(plan=bars, fill=st.sampled_from(list(FILLS)))
 def test_an_order_fills_at_the_price_that_its_fill_names_and_no_other(plan, fill):
     candles = leaping(plan)
@@ -193,7 +193,7 @@ def filled(market: dict[str, np.ndarray], t: int, fill: str) -> tuple[Candles, d
     return candles, record(env, [HOLD] * t + [BUY_ALL])[-1].info
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(t=st.integers(1, 38), factor=st.floats(0, 50), price=st.floats(0.5, 2), fill=st.sampled_from(list(FILLS)))
 def test_impact_knows_nothing_of_the_bar_that_the_order_fills_in(t, factor, price, fill):
     """Neither its volume nor its prices move the fill away from the price that it is quoted at."""

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from gymnasium.vector import AutoresetMode
-from helpers import step_all
+from helpers import examples, step_all
 from hypothesis import given, settings, strategies as st
 
 from common import InputError
@@ -144,7 +144,7 @@ def assert_same_start(stories, others):
 
 
 @pytest.mark.parametrize("reward", REWARDS)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(options=physics(), several=st.booleans(), seed=st.integers(0, 10_000), n=st.integers(1, 4))
 def test_scalar_and_vector_envs_give_the_same_bytes(reward, options, several, seed, n):
     options = EnvSettings(reward=reward, **options)
@@ -158,7 +158,7 @@ def test_scalar_and_vector_envs_give_the_same_bytes(reward, options, several, se
         assert_same_start(tell(vector, seed, actions), expected)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(
     options=physics(), reward=st.sampled_from(list(REWARDS)), seed=st.integers(0, 10_000),
     few=st.integers(1, 4), more=st.integers(1, 20),
@@ -171,7 +171,7 @@ def test_an_env_does_not_depend_on_how_many_are_beside_it(options, reward, seed,
     assert alone == stories[:few]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(
     options=physics(), reward=st.sampled_from(list(REWARDS)), seed=st.integers(0, 10_000),
     before=st.integers(1, 60), resets=st.integers(1, 3),
@@ -195,7 +195,7 @@ def test_a_seeded_reset_leaves_no_trace_of_earlier_episodes(options, reward, see
     assert sb3_stories(vector, seed, actions) == stories
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(options=physics(), reward=st.sampled_from(list(REWARDS)), seed=st.integers(0, 10_000))
 def test_the_next_episode_of_the_same_bars_and_actions_is_the_same_episode(options, reward, seed):
     """An evaluation always plays the same range, so nothing of an episode, nor of its autoreset, may reach the next."""
@@ -218,7 +218,7 @@ def test_the_next_episode_of_the_same_bars_and_actions_is_the_same_episode(optio
         assert all(episode == each[0] for episode in each)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(options=physics(), seed=st.integers(0, 10_000), by_hand=st.integers(0, 90))
 def test_a_replay_gives_what_stepping_the_env_gives(options, seed, by_hand):
     """Observations, table and ledger to the bit, the first actions one by one and all others in a single call."""
@@ -266,7 +266,7 @@ def test_the_settings_above_reach_every_outcome_and_event():
     """Else the tests above would compare what never happens."""
     outcomes, events, ends = set(), set(), set()
 
-    @settings(max_examples=200, deadline=None, derandomize=True, database=None)
+    @settings(max_examples=examples(200), deadline=None, derandomize=True, database=None)
     @given(options=physics(), seed=st.integers(0, 10_000))
     def gather(options, seed):
         options = EnvSettings(reward="profit", **options)
@@ -286,7 +286,7 @@ def test_the_settings_above_reach_every_outcome_and_event():
     assert ends == {"terminated", "truncated"}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(options=physics(), reward=st.sampled_from(list(REWARDS)), seed=st.integers(0, 10_000))
 def test_every_observation_lies_in_its_space_and_every_reward_is_finite(options, reward, seed):
     options = EnvSettings(reward=reward, **options)

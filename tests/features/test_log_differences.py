@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from helpers import make_candles
+from helpers import examples, make_candles
 from hypothesis import given, settings, strategies as st
 
 from features.log_differences import HELD_BARS, SMALLEST_TRADE, WARMUP, log_differences
@@ -61,7 +61,7 @@ def test_what_stands_for_a_zero_counts_as_a_zero():
     assert differences_of([1.0, SMALLEST_TRADE])[1] == pytest.approx(np.log(SMALLEST_TRADE))  # a satoshi did trade
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(volumes=st.lists(st.one_of(st.just(0.0), st.just(1e-10), st.floats(0.5, 2)), min_size=2, max_size=60))
 def test_no_spike_comes_from_a_bar_without_trades(volumes):
     assert np.abs(differences_of(volumes)[1:]).max() <= np.log(4) + 1e-12

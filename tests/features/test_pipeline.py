@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from helpers import examples
 from hypothesis import given, settings, strategies as st
 
 from common import InputError
@@ -27,7 +28,7 @@ def with_another_future(candles: Candles, after: int, factor: float) -> Candles:
     return Candles(frame, candles.bar, candles.symbol, "another future")
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(bar=st.integers(WHOLE.warmup, len(CANDLES) - 2), factor=st.floats(0.01, 100))
 def test_changing_the_future_changes_nothing_before_it(bar, factor):
     changed = FITTED.transform(with_another_future(CANDLES, bar, factor))
@@ -35,7 +36,7 @@ def test_changing_the_future_changes_nothing_before_it(bar, factor):
     assert changed.values[:rows].tobytes() == WHOLE.values[:rows].tobytes()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(n=st.integers(WHOLE.warmup + 1, len(CANDLES)))
 def test_features_of_a_prefix_are_the_prefix_of_the_features(n):
     prefix = FITTED.transform(CANDLES[:n])

@@ -53,6 +53,7 @@ def test_every_horizon_equals_statsmodels_forecast_refiltered_at_the_bar(order, 
     require_equal_at(bars, CANDLES, settings, estimates)
 
 
+@pytest.mark.slow
 def test_on_real_candles_too_at_200_random_bars(coinbase_hourly):
     candles, settings = read_candles(coinbase_hourly)[:6_000], settings_of()
     estimates = fit_sarimax(candles[:3_600], settings)

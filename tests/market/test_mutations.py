@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
+from helpers import examples
 from hypothesis import given, settings, strategies as st
 
 from market import CandleError, read_candles, simulate
@@ -42,7 +43,7 @@ def original(folder):
     return read(folder, LINES, False)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(order=st.permutations(range(len(LINES))))
 def test_any_order_of_rows_is_the_same_file(folder, original, order):
     candles = read(folder, [LINES[k] for k in order], False)
@@ -51,7 +52,7 @@ def test_any_order_of_rows_is_the_same_file(folder, original, order):
     assert ("out of order" in candles.source) != sorted_or_reversed
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(order=st.permutations(range(len(LINES))), again=st.lists(st.integers(0, len(LINES) - 1), min_size=1, max_size=10))
 def test_repeated_rows_are_refused_with_a_row_named_and_repaired_to_the_same_candles(folder, original, order, again):
     lines = [LINES[k] for k in [*order, *again]]
@@ -62,7 +63,7 @@ def test_repeated_rows_are_refused_with_a_row_named_and_repaired_to_the_same_can
     assert read(folder, lines, True).sha256 == original.sha256
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(gone=st.sets(st.integers(1, len(LINES) - 2), min_size=1, max_size=12))
 def test_deleted_rows_are_refused_with_the_place_named_and_filled_flat_where_they_were(folder, original, gone):
     lines = [line for k, line in enumerate(LINES) if k not in gone]
@@ -81,7 +82,7 @@ def test_deleted_rows_are_refused_with_the_place_named_and_filled_flat_where_the
 CHARACTERS = "0123456789.,-:; \tABNeE+x\"'\n\r"
 
 
-@settings(max_examples=1_000, deadline=None)
+@settings(max_examples=examples(1_000), deadline=None)
 @given(data=st.data(), repair=st.booleans())
 def test_a_thousand_spoiled_files(folder, data, repair):
     """Random bytes put in, taken out or changed: what is read is what another parser finds in the file."""

@@ -13,7 +13,7 @@ from envs import REWARDS, EnvSettings
 from evaluation import play
 from evaluation.statistics import FIGURES, log_growth
 from features import FeaturePipeline, FeatureSettings
-from market import Candles, simulate, split
+from market import Candles, Split, simulate, split
 from search import Objective, SearchSettings, figure_of, objective as objective_module
 from training import TrainSettings, Validation
 
@@ -77,7 +77,7 @@ def test_its_growths_add_up_to_those_of_the_windows(real):
 
 
 def test_each_window_is_trained_for_on_the_bars_before_it(parts, monkeypatch):
-    log = []
+    log: list[tuple[Split, TrainSettings, int]] = []
     monkeypatch.setattr(objective_module, "train_agent", playing(BuyAndHold(), log=log))
     judged(Objective(parts, BASE, TRAIN, SEARCH.model_copy(update={"folds": 3, "seeds": 1})))
     assert len(log) == 3
@@ -163,7 +163,7 @@ def test_a_trial_keeps_by_the_rule_of_the_training(parts):
 
 
 def test_a_trial_is_trained_as_the_search_says_and_compares_as_the_training_does(parts, monkeypatch):
-    log = []
+    log: list[tuple[Split, TrainSettings, int]] = []
     monkeypatch.setattr(objective_module, "train_agent", playing(BuyAndHold(), log=log))
     train = TrainSettings(steps=7, validations=3, patience=5, caution=2.5, range="train+validation")
     judged(Objective(parts, BASE, train, SEARCH.model_copy(update={"folds": 1, "seed": 4})))
@@ -219,7 +219,12 @@ def test_windows_that_are_too_short_are_refused(parts):
 def test_features_are_fitted_on_each_window_s_own_past(parts, monkeypatch):
     fitted = []
     fit = FeaturePipeline.fit
-    monkeypatch.setattr(FeaturePipeline, "fit", lambda self, candles: fitted.append(len(candles)) or fit(self, candles))
+
+    def noted(self, candles):
+        fitted.append(len(candles))
+        return fit(self, candles)
+
+    monkeypatch.setattr(FeaturePipeline, "fit", noted)
     judged(Objective(parts, BASE, TRAIN, SEARCH.model_copy(update={"seeds": 1})))
     assert fitted == [len(part.train.candles) for part in parts.walk_forward(2)]
 

@@ -200,3 +200,10 @@ def test_a_missing_driver_gets_one_line_that_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(StudyError, match=r"pip install 'coindojo\[scale\]'"):
         open_storage("postgresql+psycopg://me@127.0.0.1/none")
+
+
+def test_tables_that_lack_a_column_that_is_read_are_refused(tmp_path, monkeypatch):
+    """As a later version of Optuna might have them."""
+    monkeypatch.setitem(storage_module.COLUMNS, "trial_heartbeats", {"trial_id", "last_seen"})
+    with pytest.raises(StudyError, match="must have the columns last_seen, trial_id, but that of Optuna"):
+        open_storage(f"sqlite:///{tmp_path}/a.db")

@@ -1,14 +1,16 @@
 import math
+from typing import cast
 
 import optuna
 import pytest
 from optuna.exceptions import UpdateFinishedTrialError
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
+from scripts import study_of
 
 from agents import AgentSettings, TrialSettings
 from envs import EnvSettings
 from features import FeatureSettings
-from search import Objective, SearchSettings, StudyError, best_trial, finished_trials, open_study, run_study, settings_of
+from search import Objective, SearchSettings, StudyError, finished_trials, open_study, run_study, settings_of
 from search.samplers import PRUNERS, SAMPLERS
 from search.study import find_study, trials_on
 from training import TrainingDiverged, TrainSettings
@@ -52,7 +54,7 @@ def raising(error):
 
 def run(search, *acts, identity=None, **calls):
     study = open_study(search, "a-study", identity or {"fee": 10}, BASE)
-    run_study(study, Fake(search, *acts), **calls)
+    run_study(study, cast(Objective, Fake(search, *acts)), **calls)
     return study
 
 
@@ -63,7 +65,7 @@ def drawn(study):
 def test_a_real_search_trains_its_trials_and_keeps_what_they_did(search, parts):
     few = search.model_copy(update={"trials": 2, "pruner": "none"})
     study = open_study(few, "a-study", {"data_sha256": "abc"}, BASE)
-    said, steps = [], []
+    said, steps = list[FrozenTrial](), list[int]()
     run_study(study, Objective(parts, BASE, TrainSettings(), few), said.append, steps.append)
     assert [trial.state for trial in study.trials[:2]] == [TrialState.COMPLETE] * 2
     assert [trial.number for trial in said] == [0, 1]
@@ -72,7 +74,7 @@ def test_a_real_search_trains_its_trials_and_keeps_what_they_did(search, parts):
         assert settings_of(trial).agent.learning_rate == trial.params["learning_rate"]
         assert ":" in trial.user_attrs["worker"]
         assert "failure" not in trial.user_attrs
-    assert best_trial(study).value == max(trial.value for trial in said)
+    assert study.best_value == max(trial.value or -math.inf for trial in said)
     assert len(trials_on(few.storage, "abc")) == 2
     assert trials_on(few.storage, "of other data") == []
 
@@ -156,7 +158,7 @@ def test_an_opening_that_was_killed_half_way_is_done_again(search, monkeypatch):
 def test_ctrl_c_keeps_the_study_and_the_interrupted_trial_is_tried_again(search):
     with pytest.raises(KeyboardInterrupt):
         run(search, None, None, None, raising(KeyboardInterrupt()))
-    study = find_study(search.storage, "a-study")
+    study = study_of(search.storage, "a-study")
     assert [trial.state for trial in study.trials[3:]] == [TrialState.FAIL, TrialState.WAITING]
     assert study.trials[3].user_attrs["failure"] == "interrupted"
     resumed = run(search)
@@ -168,9 +170,9 @@ def test_ctrl_c_before_a_known_good_trial_was_read_keeps_its_values(search):
     """Interrupted before its first parameter was drawn, it is still in line with all of them."""
     study = open_study(search, "a-study", {}, BASE)
     fake = Fake(search)
-    fake.__class__ = type("Early", (Fake,), {"__call__": lambda self, trial, on_progress: raising(KeyboardInterrupt())(trial)})
+    fake.__class__ = type("Early", (Fake,), {"__call__": lambda self, trial, on_step: raising(KeyboardInterrupt())(trial)})
     with pytest.raises(KeyboardInterrupt):
-        run_study(study, fake)
+        run_study(study, cast(Objective, fake))
     assert study.trials[-1].system_attrs["fixed_params"]["learning_rate"] == BASE.agent.learning_rate
 
 
@@ -187,13 +189,13 @@ def test_a_figure_that_is_not_finite_is_never_the_best(search, figure):
     study = run(search, None, lambda trial: figure)
     assert study.trials[1].state == TrialState.FAIL
     assert "must be finite" in study.trials[1].user_attrs["failure"]
-    assert math.isfinite(best_trial(study).value)
+    assert math.isfinite(study.best_value)
 
 
 def test_an_error_of_the_program_stops_the_search_and_is_not_hidden(search):
     with pytest.raises(ZeroDivisionError):
         run(search, None, lambda trial: 1 / 0)
-    failed = find_study(search.storage, "a-study").trials[1]
+    failed = study_of(search.storage, "a-study").trials[1]
     assert failed.state == TrialState.FAIL
     assert failed.user_attrs["failure"] == "ZeroDivisionError: division by zero"
 

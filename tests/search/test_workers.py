@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 
 import pytest
@@ -25,21 +24,21 @@ def test_workers_share_the_cores_evenly(monkeypatch):
 
 
 def test_each_worker_knows_its_place_and_its_threads():
-    lines = []
+    lines: list[str] = []
     assert run_workers([sys.executable, "-c", SAYS], 2, lines.append)
     threads = str(len(share_of_cores(0, 2)))
     assert sorted(lines) == [f"['--worker', '{worker}/2'] {threads} {threads}" for worker in range(2)]
 
 
 def test_a_killed_worker_is_told_and_the_others_go_on():
-    lines = []
+    lines: list[str] = []
     body = "import os, sys, signal; sys.argv[2] == '0/2' and os.kill(os.getpid(), signal.SIGKILL); print('went on')"
     assert not run_workers([sys.executable, "-c", body], 2, lines.append)
     assert sorted(lines) == ["went on", "worker 0/2 was killed by SIGKILL; the others try its trial again"]
 
 
 def test_ctrl_c_ends_the_workers_and_drops_what_they_say_of_it():
-    lines = []
+    lines: list[str] = []
 
     def hear(line):
         lines.append(line)
@@ -118,10 +117,10 @@ def test_searches_in_one_dask_worker_wait_for_each_other(cluster):
     address, _ = cluster
 
     def work(on_progress):
-        assert not getattr(threading, "searching", False)
-        threading.searching = True
+        assert "SEARCHING" not in os.environ  # of the Dask worker's process
+        os.environ["SEARCHING"] = "yes"
         time.sleep(0.5)
-        threading.searching = False
+        del os.environ["SEARCHING"]
 
     run_on_dask(address, work, 5, lambda: None, every=0.1)
 
@@ -142,6 +141,7 @@ def test_a_missing_extra_gets_one_line_that_says_what_to_install(monkeypatch):
         run_on_dask("tcp://127.0.0.1:1", lambda on_progress: None, 1, lambda: None)
 
 
+@pytest.mark.slow
 def test_a_search_on_dask_and_postgres_survives_a_killed_worker(cluster, postgres, tmp_path):
     """Two Dask workers share a real search in a real PostgreSQL; one is killed in the middle of a trial."""
     address, workers = cluster

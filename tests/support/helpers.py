@@ -1,5 +1,6 @@
 """What tests of several rooms share."""
 
+import os
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -107,3 +108,8 @@ def episodes_of(share: np.ndarray, moves: np.ndarray) -> tuple[Episode, Episode]
 def against_the_price(moves: np.ndarray) -> np.ndarray:
     """Shares of the net worth, decided before each move: less the higher the price."""
     return np.clip(0.5 - np.log(np.cumprod(np.append(1, 1 + moves))[:-1]), 0, 1)
+
+
+def examples(count: int) -> int:
+    """Random cases of a property: a fifth of them in `make test`, all of them where new ones are drawn (`make test-all`)."""
+    return count if os.environ.get("HYPOTHESIS_PROFILE") == "explore" else max(count // 5, 10)

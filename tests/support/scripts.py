@@ -87,8 +87,9 @@ def start(place: Path, name: str, *arguments: str) -> subprocess.Popen[str]:
     """The script as a process; `end_processes` ends it after the test, however that went."""
     command = [sys.executable, str(ROOT / f"{name}.py"), *arguments]
     environment = os.environ | {"PYTHONUNBUFFERED": "1", MARK: SESSION}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    process = subprocess.Popen(command, cwd=place, env=environment, text=True, start_new_session=True, **pipes)
+    process = subprocess.Popen(
+        command, cwd=place, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
     STARTED.append(process)
     return process
 
@@ -135,6 +136,13 @@ class Studied:
 
 def process_of(trial: FrozenTrial) -> int:
     return int(trial.user_attrs["worker"].split(":")[1])
+
+
+def study_of(storage: str, name: str) -> Study:
+    """The study, which must be there."""
+    study = find_study(storage, name)
+    assert study
+    return study
 
 
 def studied(storage: str, name: str) -> Studied:

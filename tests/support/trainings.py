@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from agents import AgentSettings, CheckpointFolder, TrialSettings
+from agents import AgentSettings, Checkpoint, CheckpointFolder, TrialSettings
 from envs import EnvSettings
 from evaluation import Episode
 from features import FeatureSettings, FittedFeatures
@@ -29,12 +29,25 @@ class Listener(TrainingListener):
         self,
         on_step: Callable[[int], Any] = lambda step: None,
         on_validation: Callable[[Validation, Any], Any] = lambda validation, agent: None,
+        on_start: Callable[[int, tuple[Validation, ...], Checkpoint | None], Any] = lambda step, history, checkpoint: None,
     ) -> None:
-        self.on_step = on_step  # type: ignore[method-assign]
-        self._on_validation = on_validation
+        self._on_step, self._on_validation, self._on_start = on_step, on_validation, on_start
+
+    def on_start(self, step: int, history: tuple[Validation, ...], checkpoint: Checkpoint | None) -> None:
+        self._on_start(step, history, checkpoint)
+
+    def on_step(self, step: int) -> None:
+        self._on_step(step)
 
     def on_validation(self, validation: Validation, episode: Episode, agent: Any, features: FittedFeatures) -> None:
         self._on_validation(validation, agent)
+
+
+def newest(folder: CheckpointFolder) -> Checkpoint:
+    """The newest checkpoint, which must be there."""
+    checkpoint = folder.newest()
+    assert checkpoint
+    return checkpoint
 
 
 def train(

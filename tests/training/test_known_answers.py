@@ -6,6 +6,7 @@ from another seed of the market, as long as the configured test range: never tra
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -162,9 +163,9 @@ def forget(monkeypatch):
 def test_the_forgetful_policy_has_no_memory(monkeypatch):
     """The peer of the test above is what it says: its past changes nothing, in training's road and in the actor's."""
     forget(monkeypatch)
-    policy = algorithms.blank_policy(AgentSettings(lstm_size=8), spaces.Box(-1, 1, (4,), np.float32), spaces.Discrete(2))
+    policy: Any = algorithms.blank_policy(AgentSettings(lstm_size=8), spaces.Box(-1, 1, (4,), np.float32), spaces.Discrete(2))
     actor, rows = acting.Actor(policy), np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
-    full = tuple(np.ones((1, 3, 8), np.float32) for _ in range(2))
+    full = (np.ones((1, 3, 8), np.float32), np.ones((1, 3, 8), np.float32))
     np.testing.assert_array_equal(actor(rows, full, None)[0], actor(rows, actor.start(3), None)[0])
     states = tuple(torch.ones((1, 3, 8)) for _ in range(2))
     for starts in (torch.zeros(3), torch.ones(3)):

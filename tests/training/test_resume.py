@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from trainings import CACHE, ENV, FEATURES, SMALL, Listener
+from trainings import CACHE, ENV, FEATURES, SMALL, Listener, newest
 
 from agents import CheckpointError, CheckpointFolder, TrialSettings, build_learner
 from common import SealError, read_sealed, write_sealed
@@ -45,6 +45,7 @@ def hold_the_same(one: Path, two: Path) -> None:
     assert newest[0].read_bytes() == newest[1].read_bytes()
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_ends_with_the_same_weights_to_the_bit(tmp_path):
     killed, whole, log = killed_and_whole(tmp_path, steps=20_000, kills=4, longest=0.6)
     hold_the_same(killed, whole)
@@ -64,16 +65,14 @@ class Stop(Exception):
     """Ends a training from within, as a kill would."""
 
 
-def train(parts, folder=None, steps=640, stop_at=None, agent=SMALL, identity=None, on_start=None):
+def train(parts, folder=None, steps=640, stop_at=None, agent=SMALL, identity=None, on_start=lambda *_: None):
     checkpoints = CheckpointFolder(folder, identity or {"data": 1}) if folder else None
 
     def on_step(step):
         if stop_at is not None and step >= stop_at:
             raise Stop
 
-    listener = Listener(on_step)
-    if on_start:
-        listener.on_start = on_start
+    listener = Listener(on_step, on_start=on_start)
     settings = TrainSettings(steps=steps, validations=5, caution=0, checkpoint_steps=64)
     trial = TrialSettings(features=FEATURES, env=ENV, agent=agent)
     return train_agent(parts, trial, settings, seed=0, cache=CACHE, checkpoints=checkpoints, listener=listener)
@@ -183,7 +182,7 @@ def test_a_measured_number_of_threads_is_kept_by_a_resumed_run(candles, matrix, 
     folder.save(model, {}, {}, best=0)
     other = build_learner(settings.model_copy(update={"threads": 0}), BitcoinTradingVecEnv(candles, matrix, n_envs=4), seed=0)
     torch.set_num_threads(1)
-    folder.newest().restore(other)
+    newest(folder).restore(other)
     assert torch.get_num_threads() == 2
     torch.set_num_threads(1)
 

@@ -1,7 +1,9 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
-from trainings import SMALL, train
+from trainings import SMALL, newest, train
 
 from agents import AgentSettings, BuyAndHold, CheckpointFolder, Flat
 from envs import EnvSettings
@@ -9,7 +11,7 @@ from evaluation import play
 from evaluation.oracles import OraclePolicy, best_policy
 from evaluation.statistics import growth_error, log_growth
 from features import FeatureSettings
-from market import Candles, simulate, split
+from market import Candles, SimulatedCandles, simulate, split
 from training import TrainingDiverged
 
 
@@ -70,7 +72,7 @@ def test_weights_that_are_no_numbers_stop_the_training_with_one_line(parts):
 
 def test_a_loss_that_no_reward_explains_stops_the_training(parts):
     """Finite still, but a value loss of this size says that the next one will not be."""
-    agents = []
+    agents: list[Any] = []
 
     def explode(step):
         if step == 160:
@@ -85,7 +87,7 @@ def test_a_loss_that_no_reward_explains_stops_the_training(parts):
 
 def test_a_training_that_diverges_keeps_its_last_good_checkpoint(parts, tmp_path):
     """A weight becomes NaN in the midst of a rollout: the error names the checkpoint before, and it can be gone on from."""
-    folder, agents = CheckpointFolder(tmp_path, {}), []
+    folder, agents = CheckpointFolder(tmp_path, {}), list[Any]()
 
     def sabotage(step):
         if step == 160:
@@ -97,7 +99,7 @@ def test_a_training_that_diverges_keeps_its_last_good_checkpoint(parts, tmp_path
             parts, steps=640, validations=5, checkpoints=folder, on_step=sabotage,
             on_validation=lambda _, agent: agents.append(agent),
         )  # fmt: skip
-    assert folder.newest().step == 128
+    assert newest(folder).step == 128
     resumed = train(parts, steps=640, validations=5, checkpoints=folder)
     assert weights(resumed) == weights(train(parts, steps=640, validations=5))
 
@@ -153,21 +155,17 @@ def test_tensorboard_gets_losses_and_validation(parts, tmp_path):
 def test_the_agent_finds_the_planted_edge_and_none_in_noise(reward, share):
     """On validation bars, with the default settings: half of what the oracle makes of the planted state with the demo's reward,
     two fifths with plain profit; without an edge, nothing beyond noise."""
-    budget = {
-        "steps": 196_608,
-        "validations": 6,
-        "env": EnvSettings(reward=reward),
-        "agent": AgentSettings(),
-        "features": FeatureSettings(),
-    }
-    market = split(simulate("bitcoin", 20_000, seed=0, edge=0.9))
-    edge = train(market, **budget)
-    noise = train(split(simulate("bitcoin", 20_000, seed=0, edge=0.0)), **budget)
-    bars = market.validation.own
-    oracle = OraclePolicy(best_policy(bars, budget["env"].cost_fraction).positions)
-    best = log_growth(play(bars, np.zeros((len(bars), 1), np.float32), budget["env"], oracle))
-    assert edge.best.log_growth > share * best
-    assert np.mean([validation.log_growth for validation in noise.history]) < 0.05 * best
+    env, edge, noise = EnvSettings(reward=reward), *(simulate("bitcoin", 20_000, seed=0, edge=edge) for edge in (0.9, 0.0))
+    best_of, on_noise = (
+        train(split(candles), env=env, agent=AgentSettings(), features=FeatureSettings(), steps=196_608, validations=6)
+        for candles in (edge, noise)
+    )
+    bars = split(edge).validation.own
+    assert isinstance(bars, SimulatedCandles)
+    oracle = OraclePolicy(best_policy(bars, env.cost_fraction).positions)
+    best = log_growth(play(bars, np.zeros((len(bars), 1), np.float32), env, oracle))
+    assert best_of.best.log_growth > share * best
+    assert np.mean([validation.log_growth for validation in on_noise.history]) < 0.05 * best
 
 
 def test_a_small_budget_already_finds_the_planted_edge():

@@ -63,6 +63,7 @@ def test_the_features_of_this_project_pass(settings):
     assert report.passed, report.verdict
 
 
+@pytest.mark.slow
 def test_one_model_of_all_of_train_is_caught_in_the_whole_pipeline(monkeypatch):
     """The models are all there, but the newest one is used for every bar."""
     newest = lambda newest, first: [(int(newest[-1]), slice(first, len(newest)))]  # noqa: E731
@@ -72,6 +73,7 @@ def test_one_model_of_all_of_train_is_caught_in_the_whole_pipeline(monkeypatch):
     assert "linear_path_end" in [finding.column for finding in report["out of fold"].findings]
 
 
+@pytest.mark.slow
 def test_the_default_features_pass_on_real_candles(coinbase_hourly):
     report = leak_audit(read_candles(coinbase_hourly, repair=True)[:6_000], cuts=2)
     assert report.passed, report.verdict

@@ -85,6 +85,7 @@ def test_a_planted_autoregression_is_found_beyond_doubt():
     assert "Worse than it: lag (-" in compared.in_words
 
 
+@pytest.mark.slow
 def test_on_noise_nothing_is_shown_to_beat_the_last_value():
     """Ten markets, four forecasters each: the interval for all at once is wrong in one of twenty, so one may slip through."""
     found = 0

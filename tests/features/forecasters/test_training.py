@@ -114,6 +114,7 @@ def test_a_training_that_stops_goes_on_to_the_same_weights(name, after, tmp_path
     assert without_seconds(history) == without_seconds(again)
 
 
+@pytest.mark.slow
 def test_a_training_that_is_killed_at_random_moments_ends_with_the_same_bytes(tmp_path):
     """SIGKILL of a process, while it starts, trains or writes, again and again."""
     settings = SETTINGS.model_copy(update={"epochs": 20, "patience": 20})
