@@ -23,7 +23,7 @@ test: lint ## ruff, mypy and the quick tests
 
 test-all: $(SETUP) ## what `make test` leaves out: long learning tests, large cases, random cases that no run has drawn before
 	$(PYTEST) -m slow tests
-	HYPOTHESIS_PROFILE=explore $(PYTEST) -m "not slow" tests/envs
+	HYPOTHESIS_PROFILE=explore $(PYTEST) -m "not slow" tests/envs tests/market/test_mutations.py tests/features/test_pipeline.py
 
 lint: $(SETUP) ## ruff and mypy
 	$(BIN)/ruff check .

@@ -109,6 +109,7 @@ def test_workers_end_by_themselves_when_the_one_that_began_them_is_killed(place)
     assert not any(each.state.name == "FAIL" for each in now.trials)
 
 
+@pytest.mark.slow
 def test_a_report_is_drawn_and_the_dashboard_opens_the_same_study(place):
     run_well(place, "optimize", *SMALL, "--search.steps", "512", "--trials", "5")
     out = run_well(place, "optimize", "report", "--config", "small.yaml").stdout

@@ -1,9 +1,11 @@
 """What a test starts, ends with it."""
 
 import psutil
+import pytest
 from scripts import SETTINGS, end_processes, process_of, start, studied, wait_for
 
 
+@pytest.mark.slow
 def test_the_processes_of_a_test_and_their_children_end_with_it(tmp_path):
     """Workers live in sessions of their own, so a kill of the process group would not reach them."""
     (tmp_path / "small.yaml").write_text(SETTINGS)

@@ -208,6 +208,7 @@ def test_a_backtest_on_other_data_is_refused_before_the_test_range_opens(place):
     assert (place / "studies/test_ledger.jsonl").read_text() == ledger
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_a_search_cleanly_and_it_goes_on_later(tmp_path):
     (tmp_path / "small.yaml").write_text(SETTINGS)
     search = [*SMALL, "--search.steps", "4000", "--search.validations", "1"]

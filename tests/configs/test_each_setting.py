@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from helpers import make_candles, no_features
+from trainings import CACHE
 
 from agents import CheckpointFolder, RsiDivergence, SmaCrossover
 from common import InputError
@@ -27,7 +28,7 @@ BASE = {
     "features.forecasts.epochs": 2, "features.forecasts.threads": 1,
     "agent.n_envs": 2, "agent.n_steps": 16, "agent.n_minibatches": 1, "agent.n_epochs": 2, "agent.lstm_size": 8,
     "train.steps": 128, "train.validations": 2,
-    "search.trials": 4, "search.steps": 512, "search.validations": 2, "search.startup_trials": 1,
+    "search.trials": 4, "search.steps": 128, "search.validations": 2, "search.startup_trials": 1,
     "search.dimensions": "learning_rate,gamma,n_epochs",
 }  # fmt: skip
 OTHER = {
@@ -61,7 +62,7 @@ OTHER = {
     "agent.replay_steps": 100, "agent.device": "cuda", "agent.threads": 2,
     "train.steps": 256, "train.validations": 1, "train.seed": 1, "train.patience": 1,
     "train.caution": 50.0, "train.checkpoint_steps": 1, "train.range": "train+validation",
-    "search.trials": 5, "search.steps": 1_024, "search.validations": 1, "search.folds": 2, "search.seeds": 2,
+    "search.trials": 5, "search.steps": 256, "search.validations": 1, "search.folds": 2, "search.seeds": 2,
     "search.objective": "sharpe", "search.dimensions": "gamma", "search.any_reward": True, "search.sampler": "random",
     "search.startup_trials": 4, "search.pruner": "none", "search.seed": 1, "search.storage": "sqlite:///elsewhere.db",
     "search.heartbeat_seconds": 7, "search.retries": 0,
@@ -153,7 +154,9 @@ def of_env(experiment: Experiment):
 def of_agent(experiment: Experiment):
     settings, kept = experiment.train, CheckpointFolder(Path("checkpoints"), {})
     try:
-        trained = train_agent(split(CANDLES), experiment.trial_settings, settings, seed=settings.seed, checkpoints=kept)
+        trained = train_agent(
+            split(CANDLES), experiment.trial_settings, settings, seed=settings.seed, cache=CACHE, checkpoints=kept
+        )
     except InputError as error:
         return str(error)
     threads = torch.get_num_threads()
@@ -165,7 +168,9 @@ def of_agent(experiment: Experiment):
 def of_search(experiment: Experiment):
     """Of two settings it is the storage that must know them: how long a killed worker is waited for, how often it is retried."""
     study = open_study(experiment.search, experiment.study_name, {}, experiment.trial_settings)
-    run_study(study, Objective(split(CANDLES, experiment.split), experiment.trial_settings, experiment.train, experiment.search))
+    run_study(
+        study, Objective(split(CANDLES, experiment.split), experiment.trial_settings, experiment.train, experiment.search, CACHE)
+    )
     trials = [(trial.params, trial.state.name, list(trial.intermediate_values)) for trial in study.trials]
     storage: Any = getattr(study._storage, "_backend")  # noqa: B009
     watched = storage.heartbeat_interval, storage._retry._max_retry

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import optuna
 import pytest
+from trainings import CACHE
 
 from agents import AgentSettings, BuyAndHold, Flat, TrialSettings
 from common import InputError
@@ -51,7 +52,7 @@ def playing(*agents, log=None, best=None):
 @pytest.fixture(scope="module")
 def real(parts):
     """A trial that was really trained, on two windows with two seeds."""
-    return judged(Objective(parts, BASE, TRAIN, SEARCH))
+    return judged(Objective(parts, BASE, TRAIN, SEARCH, CACHE))
 
 
 def test_a_trial_is_the_mean_of_its_windows_and_seeds_and_keeps_them(real, parts):
@@ -96,7 +97,7 @@ def test_the_test_range_changes_nothing(parts, real):
     other = split(Candles(frame, whole.bar, whole.symbol, whole.source))
     study = optuna.create_study()
     study.enqueue_trial(real.params)
-    study.optimize(Objective(other, BASE, TRAIN, SEARCH), n_trials=1)
+    study.optimize(Objective(other, BASE, TRAIN, SEARCH, CACHE), n_trials=1)
     assert study.trials[0].user_attrs["growths"] == real.user_attrs["growths"]
     assert study.trials[0].value == real.value
 
@@ -122,7 +123,7 @@ def test_a_trial_is_judged_by_the_named_figure(name, parts, monkeypatch):
     monkeypatch.setattr(objective_module, "train_agent", playing(BuyAndHold()))
     episode = play(parts.validation.candles, np.zeros((len(parts.validation), 1), np.float32), BASE.env, BuyAndHold())
     expected = BY_HAND[name](episode.table["net_worth"].tolist(), episode.trades)
-    assert judged(Objective(parts, BASE, TRAIN, search)).value == pytest.approx(expected)
+    assert judged(Objective(parts, BASE, TRAIN, search, CACHE)).value == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("name", ["log_growth", *FIGURES])
@@ -131,7 +132,7 @@ def test_every_figure_of_a_trial_is_finite(name, parts, monkeypatch):
     search = SEARCH.model_copy(update={"objective": name, "folds": 1, "seeds": 1})
     for agent in (Flat(), BuyAndHold()):
         monkeypatch.setattr(objective_module, "train_agent", playing(agent))
-        assert math.isfinite(judged(Objective(parts, BASE, TRAIN, search)).value)
+        assert math.isfinite(judged(Objective(parts, BASE, TRAIN, search, CACHE)).value)
 
 
 def test_the_kept_validation_counts_though_another_has_a_better_figure(parts, monkeypatch):
@@ -142,7 +143,7 @@ def test_the_kept_validation_counts_though_another_has_a_better_figure(parts, mo
     assert growths[0] != growths[1]
     for kept in (0, 1):
         monkeypatch.setattr(objective_module, "train_agent", playing(Flat(), BuyAndHold(), best=[0, kept]))
-        trial = judged(Objective(parts, BASE, TRAIN, search))
+        trial = judged(Objective(parts, BASE, TRAIN, search, CACHE))
         assert trial.value == growths[kept]
         assert trial.user_attrs["folds"][0]["kept_step"] == 100 * (kept + 1)
         assert trial.intermediate_values == {1: growths[0], 2: growths[kept]}
@@ -156,7 +157,7 @@ def test_a_trial_keeps_by_the_rule_of_the_training(parts):
     for caution in (0.0, 3.0):
         study = optuna.create_study(direction="maximize")
         study.enqueue_trial({"learning_rate": 1e-3})
-        study.optimize(Objective(parts, base, TrainSettings(caution=caution), search), n_trials=1)
+        study.optimize(Objective(parts, base, TrainSettings(caution=caution), search, CACHE), n_trials=1)
         (kept[caution],) = study.trials[0].user_attrs["folds"]
     assert kept[0.0]["curve"] == kept[3.0]["curve"]
     assert kept[0.0]["figure"] == max(kept[0.0]["curve"].values()) > kept[3.0]["figure"]
@@ -184,7 +185,7 @@ def test_trials_of_different_rewards_are_compared_by_the_same_figure(parts):
     agent, values = BASE.agent.model_copy(update={"learning_rate": 1e-12}), set()
     for reward in REWARDS:
         base = BASE.model_copy(update={"env": BASE.env.model_copy(update={"reward": reward}), "agent": agent})
-        values.add(judged(Objective(parts, base, TRAIN, search)).value)
+        values.add(judged(Objective(parts, base, TRAIN, search, CACHE)).value)
     assert len(values) == 1
     assert values != {0.0}
 
@@ -204,7 +205,7 @@ def test_a_pruned_trial_keeps_what_it_has_learnt(parts, monkeypatch):
             return len(trial.intermediate_values) >= 3
 
     study = optuna.create_study(pruner=Never())
-    study.optimize(Objective(parts, BASE, TRAIN, SEARCH), n_trials=1)
+    study.optimize(Objective(parts, BASE, TRAIN, SEARCH, CACHE), n_trials=1)
     trial = study.trials[0]
     assert trial.state.name == "PRUNED"
     assert [len(fold["curve"]) for fold in trial.user_attrs["folds"]] == [2, 1]

@@ -92,6 +92,7 @@ def test_a_worker_that_is_killed_while_it_looks_after_another_loses_no_trial(stu
     assert study.trials[1].user_attrs == {"retry_of": 0}
 
 
+@pytest.mark.slow
 def test_a_trial_that_kills_its_workers_is_given_up(storage_url, monkeypatch, request):
     monkeypatch.setattr(storage_module, "MISSED_BEATS", 1)
     study = made(storage_url, request.node.name, retries=2)

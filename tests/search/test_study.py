@@ -93,7 +93,9 @@ def test_a_study_that_is_taken_up_goes_on_as_if_it_had_never_stopped(search, tmp
     assert len({trial.params["learning_rate"] for trial in study.trials[3:]}) == 6  # no number is drawn twice
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize(
+    "sampler", [pytest.param(name, marks=pytest.mark.slow if name == "gp" else ()) for name in SAMPLERS]
+)  # gp: seconds of torch
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 def test_every_sampler_proposes_new_trials_and_the_same_ones_in_a_search_made_again(sampler, search, tmp_path):
     named = search.model_copy(update={"trials": 10, "sampler": sampler})

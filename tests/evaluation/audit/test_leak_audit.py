@@ -54,7 +54,7 @@ def test_a_finding_names_the_first_column_and_bar():
         FeatureSettings(),
         FeatureSettings(differencing="both", fractional_threshold=1e-3, scaler="minmax", window=3),
         FeatureSettings(indicators=("rsi", "adx"), scaler="standard", sarimax={"refit_bars": 200, "fit_bars": 150}),
-        FeatureSettings(indicators=("rsi",), forecasts=FORECASTS),
+        pytest.param(FeatureSettings(indicators=("rsi",), forecasts=FORECASTS), marks=pytest.mark.slow),
     ],
     ids=["default", "both differences, stacked", "walk-forward SARIMAX", "forecasters"],
 )

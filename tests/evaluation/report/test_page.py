@@ -306,6 +306,7 @@ def test_perfect_foresight_waits_until_it_is_asked_for(browser, outcome, tmp_pat
     assert browser.run("element('worth').layout.yaxis.range[1]") < 7
 
 
+@pytest.mark.slow
 @in_chromium
 @pytest.mark.parametrize("bar", ["1min", "1D"])
 def test_bars_of_any_length_are_shown(browser, outcome, tmp_path, bar):
