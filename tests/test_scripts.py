@@ -134,7 +134,7 @@ def test_the_report_is_one_self_contained_page(place):
 def test_the_ledger_counts_every_backtest_and_nothing_else(place):
     ledger = place / "studies" / "test_ledger.jsonl"
     before = len(ledger.read_text().splitlines())
-    run = run_script(place, "backtest", "--run", "runs/small-sortino-001")
+    run = run_script(place, "backtest", "--run", "runs/small-sortino-001", "--no-bootstrap")
     assert f"has been opened {before + 1} times" in run.stdout
     run_script(place, "train", *SMALL, *QUICK_TRAINING)
     entries = [json.loads(line) for line in ledger.read_text().splitlines()]
@@ -154,13 +154,13 @@ def test_a_backtest_can_be_repeated_and_its_costs_changed(place):
 
 
 def test_a_backtest_at_a_known_price_says_so_in_all_that_it_writes(place):
-    run = run_script(place, "backtest", "--run", "runs/small-sortino-001", "--env.fill", "same_close")
+    run = run_script(place, "backtest", "--run", "runs/small-sortino-001", "--no-bootstrap", "--env.fill", "same_close")
     folder = place / "runs/small-sortino-001"
     assert run.stdout.count("OPTIMISTIC") == 2  # title and notes
     assert "a price that was known when they were decided" in run.stdout.split("Verdict: ")[1]
     assert json.loads((folder / "metrics.json").read_text())["optimistic"] is True
     assert (folder / "report.html").read_text().count("OPTIMISTIC") >= 2
-    assert run_script(place, "backtest", "--run", "runs/small-sortino-001").stdout.count("OPTIMISTIC") == 0
+    assert run_script(place, "backtest", "--run", "runs/small-sortino-001", "--no-bootstrap").stdout.count("OPTIMISTIC") == 0
 
 
 def test_a_backtest_never_changes_what_an_action_means(place):
@@ -271,6 +271,7 @@ def test_other_settings_in_the_run_folder_are_refused_with_the_difference(place)
     assert "agent.gamma: 0.98 -> 0.9; restore them, or begin a new run" in refused.stderr
 
 
+@pytest.mark.slow
 def test_several_seeds_train_side_by_side_and_keep_their_own_results(place):
     run = run_well(place, "train", *SMALL, *QUICK_TRAINING, "--no-study", "--seeds", "2", "--seed", "3")
     folder = place / run.folder

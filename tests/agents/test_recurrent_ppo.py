@@ -82,7 +82,11 @@ SAME: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("options", SAME.values(), ids=list(SAME))
+@pytest.mark.parametrize(
+    "options",
+    [pytest.param(options, marks=() if name == "defaults" else pytest.mark.slow) for name, options in SAME.items()],
+    ids=list(SAME),
+)
 def test_slices_give_the_losses_and_weights_of_sb3_contrib(options):
     """Five rollouts of 96 steps, 12 updates each: 60 updates."""
     theirs, their_figures = learned(sb3_contrib.RecurrentPPO, **options)

@@ -70,6 +70,7 @@ def answers(market: str, **overrides) -> list[Answer]:
 # --- small budgets -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_few_seconds_find_most_of_an_observed_state():
     assert answer("ou", 0, market__bars=20_000, train__steps=49_152, train__validations=3).share > 0.85
 

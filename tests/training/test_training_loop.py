@@ -168,6 +168,7 @@ def test_the_agent_finds_the_planted_edge_and_none_in_noise(reward, share):
     assert np.mean([validation.log_growth for validation in on_noise.history]) < 0.05 * best
 
 
+@pytest.mark.slow
 def test_a_small_budget_already_finds_the_planted_edge():
     """20 seconds of learning on the demo's market, columns that show the edge: a clear gain on bars never trained on."""
     parts = split(simulate("bitcoin", 8_000, seed=0, edge=0.9))

@@ -13,6 +13,7 @@ from evaluation.audit import AuditReport, another_future, leak_audit
 from evaluation.audit.futures import KINDS, REMOVED, busiest_bar, dense_cuts, whole_cuts
 from features import INDICATORS, FeaturePipeline, FeatureSettings, Indicator
 from features.forecasters import ForecastSettings
+from features.settings import SarimaxSettings
 from market import Candles, read_candles, simulate
 
 FORECASTS = ForecastSettings(
@@ -52,8 +53,13 @@ def test_a_finding_names_the_first_column_and_bar():
     "settings",
     [
         FeatureSettings(),
-        FeatureSettings(differencing="both", fractional_threshold=1e-3, scaler="minmax", window=3),
-        FeatureSettings(indicators=("rsi", "adx"), scaler="standard", sarimax={"refit_bars": 200, "fit_bars": 150}),
+        pytest.param(
+            FeatureSettings(differencing="both", fractional_threshold=1e-3, scaler="minmax", window=3), marks=pytest.mark.slow
+        ),
+        pytest.param(
+            FeatureSettings(indicators=("rsi", "adx"), scaler="standard", sarimax=SarimaxSettings(refit_bars=200, fit_bars=150)),
+            marks=pytest.mark.slow,
+        ),
         pytest.param(FeatureSettings(indicators=("rsi",), forecasts=FORECASTS), marks=pytest.mark.slow),
     ],
     ids=["default", "both differences, stacked", "walk-forward SARIMAX", "forecasters"],

@@ -268,7 +268,9 @@ KINDS: dict[str, tuple[str, dict[str, int]]] = {name: (name, {}) for name in LEA
 }
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=pytest.mark.slow if kind in ("gru", "cnn 3", "cnn 4") else ()) for kind in KINDS]
+)
 def test_a_planted_autoregression_is_found(kind):
     """Of the next return's variance the best forecast leaves 0.78; SARIMAX(1, 0, 1) cannot hold the second lag in full.
 
@@ -282,7 +284,9 @@ def test_a_planted_autoregression_is_found(kind):
     assert 0.98 < share / best < (1.14 if name == "cnn" else 1.07), (share, best)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=pytest.mark.slow if kind in ("gru", "cnn 3", "cnn 4") else ()) for kind in KINDS]
+)
 def test_in_noise_nothing_is_found(kind):
     """Beyond chance, which is a per cent or two over 1,000 bars; what was learned of noise costs something instead."""
     name, changes = KINDS[kind]
