@@ -4,11 +4,10 @@ BIN := .venv/bin
 SETUP := .venv/.installed
 PYTEST := $(BIN)/pytest -n 2 --dist worksteal
 DEMO_TRIALS ?= 10
-# The longest files first, so that both processes end at the same time.
-TESTS := $(wildcard tests/test_*.py) $(filter-out tests/support/ tests/__pycache__/,$(wildcard tests/*/))
+PROPERTIES := $(shell grep -rl "max_examples=examples" tests --include=*.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint format bench dashboard clean
+.PHONY: help demo test test-all explore lint format bench dashboard clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1 /' | awk '{name=$$1; $$1=""; printf "  make %-10s%s\n", name, $$0}'
@@ -19,11 +18,14 @@ demo: $(SETUP) ## optimize, train, backtest and report on the built-in simulated
 	$(BIN)/python backtest.py
 
 test: lint ## ruff, mypy and the quick tests
-	$(PYTEST) -m "not slow" $(TESTS)
+	$(PYTEST) -m "not slow" tests
 
-test-all: $(SETUP) ## what `make test` leaves out: long learning tests, large cases, random cases that no run has drawn before
+test-all: $(SETUP) ## what `make test` leaves out: long learning tests, large cases, all random cases of the properties
 	$(PYTEST) -m slow tests
-	HYPOTHESIS_PROFILE=explore $(PYTEST) -m "not slow" tests/envs tests/market/test_mutations.py tests/features/test_pipeline.py
+	COINDOJO_CASES=all $(PYTEST) -m "not slow" $(PROPERTIES)
+
+explore: $(SETUP) ## random cases that no run has drawn before; what they find, they find once
+	HYPOTHESIS_PROFILE=explore $(PYTEST) -m "not slow" $(PROPERTIES)
 
 lint: $(SETUP) ## ruff and mypy
 	$(BIN)/ruff check .

@@ -21,7 +21,7 @@ import evaluation
 import features
 import market
 import training
-from common import RunError, hash_of, newest_run, write_atomically, write_json
+from common import RunError, agent_folders, hash_of, newest_run, write_atomically, write_json
 from evaluation import backtest, forecasts
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def main() -> int:
         raise RunError(
             f"an agent trades by the actions it was trained on, so `{min(changed)}` cannot be changed; train another one"
         )
+    agent_folders(folder)  # before everything that reads an agent is imported
     trained = evaluation.TrainedRun.load(folder)
     experiment, parts = configs.restore_run(trained.place, overrides)
     followed = forecasters_of(options.forecasts, experiment, parts) if options.forecasts else {}

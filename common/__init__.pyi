@@ -5,6 +5,7 @@ from .png import write_png as write_png
 from .processes import run_side_by_side as run_side_by_side
 from .run_folder import (
     RunError as RunError,
+    agent_folders as agent_folders,
     describe_run as describe_run,
     hash_of as hash_of,
     new_run as new_run,

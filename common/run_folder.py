@@ -57,6 +57,20 @@ def newest_run(root: Path) -> Path:
     return root / newest.relative_to(root).parts[0]
 
 
+def agent_folders(run: Path) -> list[Path]:
+    """The run folders that hold the agents of a run: its own, or those of its seeds.
+
+    Raises:
+        RunError: one of them holds no trained agent.
+    """
+    places = seeds_of(run) or [run]
+    for place in places:
+        if not (place / "agent" / "agent.safetensors").exists():
+            remedy = "run `python train.py` first" if place == run else f"run `python train.py --resume {run}` first"
+            raise RunError(f"a backtest needs a trained agent, but {place} holds none; {remedy}")
+    return places
+
+
 def seeds_of(run: Path) -> list[Path]:
     """The run folders of the single seeds of a run of several; empty for a run of one seed."""
     return sorted(run.glob("seed-*/"), key=lambda path: (len(path.name), path.name))

@@ -108,6 +108,7 @@ def test_the_test_range_stays_locked(place):
     assert told[0] == told[1]
 
 
+@pytest.mark.slow
 def test_a_run_is_audited_as_it_was_trained(trained, place):
     os.chdir(trained.parents[1])
     run = audit("--run", str(trained), config=False)

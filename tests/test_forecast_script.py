@@ -103,6 +103,7 @@ def test_a_comparison_that_is_killed_goes_on_with_the_same_weights(place, tmp_pa
     assert (tmp_path / run / "scores.json").read_bytes() == (place / run / "scores.json").read_bytes()
 
 
+@pytest.mark.slow
 def test_plot_draws_every_forecaster_of_a_run(place):
     told = forecast(place, "plot", "--run", "runs/small-forecast-compare-001")
     pictures = sorted((place / "runs" / "small-forecast-compare-001").glob("*/figures/forecasts-validation.png"))
@@ -136,6 +137,7 @@ def test_windows_are_saved_as_hdf5(place):
         assert list(file.attrs["columns"]) == ["close"]
 
 
+@pytest.mark.slow
 def test_a_follower_of_each_forecaster_plays_in_the_backtest(place):
     """Those of the agent's own columns, and those of a run of forecast.py."""
     run_well(place, "train", *SMALL, "--no-study", "--train.steps", "256", "--train.validations", "1")

@@ -142,6 +142,7 @@ def test_the_ledger_counts_every_backtest_and_nothing_else(place):
     assert entries[-1]["caller"] == "backtest.py runs/small-sortino-001"
 
 
+@pytest.mark.slow
 def test_a_backtest_can_be_repeated_and_its_costs_changed(place):
     def strategies(*arguments):
         run_well(place, "backtest", "--run", "runs/small-sortino-001", "--no-bootstrap", *arguments)

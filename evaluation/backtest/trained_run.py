@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from agents import Agent, EnsembleAgent, LearnedAgent
-from common import RunError, seeds_of
+from common import RunError, agent_folders
 from evaluation.backtest.names import AGENT
 from features import FittedFeatures
 
@@ -47,11 +47,7 @@ class TrainedRun:
             RunError: no agent, a seed without one, or seeds that see different features.
             SealError: a damaged file.
         """
-        places = seeds_of(folder) or [folder]
-        for place in places:
-            if not (place / "agent" / "agent.safetensors").exists():
-                remedy = "run `python train.py` first" if place == folder else f"run `python train.py --resume {folder}` first"
-                raise RunError(f"a backtest needs a trained agent, but {place} holds none; {remedy}")
+        places = agent_folders(folder)
         _require_one_view(places)
         single = {place.name.replace("-", " "): LearnedAgent.load(place / "agent") for place in places}
         agents: dict[str, Agent] = {AGENT: next(iter(single.values()))}

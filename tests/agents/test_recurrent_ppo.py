@@ -223,15 +223,29 @@ class WithoutVelocities(gymnasium.ObservationWrapper):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_the_memory_task_of_sb3_contrib_is_solved():
-    """Its own settings and its own bar of 450; a policy without memory reaches about 50."""
+    """Its own settings and its own bar of 450, by the middle one of three seeds: a policy without memory reaches about 50.
+
+    One seed alone may fall back in its last updates, and which one does depends on the number of threads.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        scores = [score_of_the_memory_task(seed) for seed in range(3)]
+    finally:
+        torch.set_num_threads(threads)
+    assert np.median(scores) > 450, scores
+
+
+def score_of_the_memory_task(seed: int) -> float:
     env = VecNormalize(make_vec_env(WithoutVelocities, n_envs=8, seed=0))
     net = {"lstm_hidden_size": 64, "net_arch": {"vf": [64]}, "ortho_init": False, "enable_critic_lstm": True}
     model = RecurrentPPO(
         "MlpLstmPolicy", env, n_steps=128, learning_rate=7e-4, batch_size=256, n_epochs=10, max_grad_norm=1.0, gae_lambda=0.98,
-        policy_kwargs=net, seed=1, device="cpu",
+        policy_kwargs=net, seed=seed, device="cpu",
     )  # fmt: skip
     model.learn(50_000)
     score, _ = evaluate_policy(model, env, n_eval_episodes=20, warn=False)
     assert isinstance(score, float)
-    assert score > 450
+    return score

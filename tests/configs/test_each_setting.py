@@ -202,7 +202,11 @@ def test_the_table_holds_every_setting():
     assert set(OTHER) == {name for name, _ in setting_fields()}
 
 
-@pytest.mark.parametrize("name", OTHER)
+LONG = ("search.", "features.forecasts.", "agent.replay_steps")
+"""settings whose trainings take a second or more each"""
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow if name.startswith(LONG) else ()) for name in OTHER])
 def test_each_setting_changes_something(name, tmp_path, monkeypatch):
     base = BASE | BESIDE.get(name, {})
     outcome = OUTCOME[name.split(".")[0]]

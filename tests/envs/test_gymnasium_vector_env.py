@@ -80,6 +80,7 @@ def assert_same_step(mode, ours, theirs):
     bars=st.integers(2, 12),
     several=st.booleans(),
 )
+@pytest.mark.slow
 def test_it_equals_gymnasiums_own_vector_env_of_scalar_envs(mode, scheme, seeds, bars, several):
     ours, theirs = both(mode, ground=SEVERAL if several else (CANDLES, MATRIX), action_scheme=scheme, episode_bars=bars)
     assert ours.single_observation_space == theirs.single_observation_space

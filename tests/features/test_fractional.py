@@ -94,6 +94,7 @@ def test_a_prefix_gives_the_first_rows_to_the_bit(order, threshold):
         assert fractional_differences(candles[:n], order, threshold).to_numpy().tobytes() == whole[:n].tobytes(), n
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("order", "threshold"), SETTINGS)
 def test_the_lookback_alone_gives_the_same_last_row_to_the_bit(order, threshold):
     candles = with_silence(CANDLES)

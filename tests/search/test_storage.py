@@ -48,6 +48,7 @@ def half_a_trial(url, name, in_the_middle):
     made(url, name).optimize(objective, n_trials=1)
 
 
+@pytest.mark.slow
 def test_the_trial_of_a_killed_process_is_tried_again_and_says_why(study, storage_url):
     """A real process and a real SIGKILL, in the middle of its trial."""
     in_the_middle = FORK.Event()
@@ -70,6 +71,7 @@ def test_the_trial_of_a_killed_process_is_tried_again_and_says_why(study, storag
     assert len(study.trials) == 2
 
 
+@pytest.mark.slow
 def test_a_trial_that_was_killed_before_its_first_heartbeat_is_tried_again(study):
     study.ask()
     retry_killed(study)

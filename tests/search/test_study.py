@@ -108,6 +108,7 @@ def test_every_sampler_proposes_new_trials_and_the_same_ones_in_a_search_made_ag
         assert drawn(study)[3:] != drawn(other)[3:]  # the setting arrives
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("pruner", "stopped"), [("median", True), ("hyperband", None), ("halving", True), ("none", False)])
 def test_a_hopeless_trial_is_stopped_by_the_named_pruner(pruner, stopped, search):
     """Trials that show what is usual, then one far below it. Hyperband may have put it in a bracket that stops nobody yet."""

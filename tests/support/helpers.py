@@ -111,5 +111,6 @@ def against_the_price(moves: np.ndarray) -> np.ndarray:
 
 
 def examples(count: int) -> int:
-    """Random cases of a property: a fifth of them in `make test`, all of them where new ones are drawn (`make test-all`)."""
-    return count if os.environ.get("HYPOTHESIS_PROFILE") == "explore" else max(count // 5, 10)
+    """Random cases of a property: a fifth of them in `make test`, all in `make test-all`, and new ones in `make explore`."""
+    whole = os.environ.get("COINDOJO_CASES") == "all" or os.environ.get("HYPOTHESIS_PROFILE") == "explore"
+    return count if whole else max(count // 5, 10)

@@ -86,6 +86,7 @@ def test_the_default_features_pass_on_real_candles(coinbase_hourly):
     assert (report.drift["1000 bars on"] == 0).all()
 
 
+@pytest.mark.slow
 def test_an_indicator_that_peeks_is_caught_in_the_whole_pipeline(monkeypatch):
     ahead = Indicator(lambda bars: bars.close.shift(-1) / bars.close - 1, warmup=0, neutral=0.0)
     monkeypatch.setitem(INDICATORS, "ahead", ahead)
@@ -94,6 +95,7 @@ def test_an_indicator_that_peeks_is_caught_in_the_whole_pipeline(monkeypatch):
     assert report["fitted on train"].verdict == "clean"
 
 
+@pytest.mark.slow
 def test_the_whole_pipeline_fitted_on_everything_is_caught():
     """The scaler, the choice of indicators, SARIMAX: each of the things that are estimated shows."""
     few = FeatureSettings(indicators=("rsi", "stochastic", "williams_r", "ema_8", "ema_24"), keep_indicators=2)

@@ -213,8 +213,8 @@ def test_an_agent_that_never_traded_has_a_report(outcome, tmp_path):
 
 
 @in_chromium
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("width", [390, pytest.param(1280, marks=pytest.mark.slow)])
 def test_the_page_opens_without_an_error_a_request_or_a_sideways_scroll(browser, long_page, width, scheme):
     browser.open(long_page, width, scheme=scheme)
     assert browser.run("document.documentElement.scrollWidth") == width

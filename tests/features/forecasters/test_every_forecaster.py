@@ -92,7 +92,10 @@ def test_forecasts_begin_when_the_past_is_full_at_any_lengths(name, past, future
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "cnn"])
-@pytest.mark.parametrize(("past", "future"), [(2, 1), (2, 2), (5, 3), (3, 8), (12, 12)])
+@pytest.mark.parametrize(
+    ("past", "future"),
+    [(2, 1), *(pytest.param(*lengths, marks=pytest.mark.slow) for lengths in ((2, 2), (5, 3), (3, 8), (12, 12)))],
+)
 def test_a_short_prefix_gives_the_first_rows_at_any_lengths(name, past, future):
     fitted = fit_forecaster(name, TRAIN, STOP, SETTINGS.model_copy(update={"past_bars": past, "future_bars": future}))
     paths = fitted.forecast(CANDLES)

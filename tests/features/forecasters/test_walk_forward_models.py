@@ -72,6 +72,7 @@ def test_a_prefix_gives_the_first_rows_to_the_bit(bars):
     assert len(part) == bars - 400
 
 
+@pytest.mark.slow
 def test_other_last_bars_of_train_change_no_forecast_before_them():
     known = 650
     rest = simulate("martingale", bars=900 - known, seed=9).frame * 0.5
@@ -92,6 +93,7 @@ def test_the_newest_row_comes_from_the_look_back_alone():
     assert set(FITTED.memory[networks]) == {TINY.past_bars}
 
 
+@pytest.mark.slow
 def test_bars_older_than_the_models_are_refused_with_the_time_from_which_on_it_works():
     late = FeaturePipeline(SETTINGS).fit(CANDLES[100:1_000])
     with pytest.raises(InputError, match=r"give candles from 2017-01-05 04:00:00\+00:00 on, or fit anew"):

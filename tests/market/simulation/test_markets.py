@@ -53,6 +53,7 @@ class TestEachMarket:
         assert (len(part), part.params, part.name) == (100, market.params, name)
         np.testing.assert_array_equal(part.state, market.state[100:200])
 
+    @pytest.mark.slow
     def test_the_settings_choose_it_and_the_features_see_it(self, name):
         candles = load_candles(MarketSettings(simulate=name, bars=600))
         assert candles.sha256 == simulate(name, 600).sha256
