@@ -39,6 +39,12 @@ def place(tmp_path_factory):
     return place
 
 
+@pytest.fixture(scope="module")
+def agent(place):
+    """The run folder of an agent beside them, as the command line names it."""
+    return str(run_well(place, "train", *SMALL, "--no-study", "--train.steps", "256", "--train.validations", "1").folder)
+
+
 def test_train_writes_a_run_folder_and_leaves_the_test_range_locked(tmp_path):
     (tmp_path / "small.yaml").write_text(FORECASTS)
     told = forecast(tmp_path, "train", *SMALL, "--model", "gru", "--activation", "relu")
@@ -138,20 +144,19 @@ def test_windows_are_saved_as_hdf5(place):
 
 
 @pytest.mark.slow
-def test_a_follower_of_each_forecaster_plays_in_the_backtest(place):
+def test_a_follower_of_each_forecaster_plays_in_the_backtest(place, agent):
     """Those of the agent's own columns, and those of a run of forecast.py."""
-    run_well(place, "train", *SMALL, "--no-study", "--train.steps", "256", "--train.validations", "1")
-    run = run_well(place, "backtest", "--forecasts", "runs/small-forecast-compare-001")
-    strategies = json.loads((place / "runs" / "small-sortino-001" / "metrics.json").read_text())["strategies"]
+    run = run_well(place, "backtest", "--run", agent, "--forecasts", "runs/small-forecast-compare-001")
+    strategies = json.loads((place / agent / "metrics.json").read_text())["strategies"]
     followers = {f"follows {name.replace('-', ' ')}" for name in ROWS} | {"follows linear", "follows cnn"}
     assert {name for name in strategies if name.startswith("follows")} == followers
     assert strategies["follows last value"]["trades"] == 0
     assert "follows gru leaky" in run.stdout
 
 
-def test_forecasters_of_another_split_are_not_followed(place):
+def test_forecasters_of_another_split_are_not_followed(place, agent):
     forecast(place, "train", *SMALL, "--model", "linear", "--split.train", "0.7", "--split.validation", "0.1", "--name", "other")
-    run = run_script(place, "backtest", "--forecasts", "runs/other-forecast-train-001", "--run", "runs/small-sortino-001")
+    run = run_script(place, "backtest", "--forecasts", "runs/other-forecast-train-001", "--run", agent)
     assert (run.returncode, len(run.stderr.splitlines())) == (2, 1)
     assert "must not know the test range" in run.stderr
 

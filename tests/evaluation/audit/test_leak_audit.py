@@ -52,7 +52,8 @@ def test_a_finding_names_the_first_column_and_bar():
 @pytest.mark.parametrize(
     "settings",
     [
-        FeatureSettings(),
+        pytest.param(FeatureSettings(), marks=pytest.mark.slow),
+        FeatureSettings(indicators=("rsi", "ema_8"), volatility_bars=(6,)),
         pytest.param(
             FeatureSettings(differencing="both", fractional_threshold=1e-3, scaler="minmax", window=3), marks=pytest.mark.slow
         ),
@@ -62,7 +63,7 @@ def test_a_finding_names_the_first_column_and_bar():
         ),
         pytest.param(FeatureSettings(indicators=("rsi",), forecasts=FORECASTS), marks=pytest.mark.slow),
     ],
-    ids=["default", "both differences, stacked", "walk-forward SARIMAX", "forecasters"],
+    ids=["default", "a few columns", "both differences, stacked", "walk-forward SARIMAX", "forecasters"],
 )
 def test_the_features_of_this_project_pass(settings):
     report = leak_audit(simulate("bitcoin", bars=1_400, seed=2), FeaturePipeline(settings), cuts=2)
