@@ -266,7 +266,7 @@ def test_the_settings_above_reach_every_outcome_and_event():
     """Else the tests above would compare what never happens."""
     outcomes, events, ends = set(), set(), set()
 
-    @settings(max_examples=examples(200), deadline=None, derandomize=True, database=None)
+    @settings(max_examples=500, deadline=None, derandomize=True, database=None)
     @given(options=physics(), seed=st.integers(0, 10_000))
     def gather(options, seed):
         options = EnvSettings(reward="profit", **options)
