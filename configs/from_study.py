@@ -6,6 +6,7 @@ from statistics import median
 from typing import Any
 
 import optuna
+from optuna.study import StudyDirection
 
 from common import differences
 from configs.experiment import Experiment, Overrides, load_experiment
@@ -56,7 +57,7 @@ def take_trial(
     settings = settings_of(trial).model_dump(mode="json")
     changed = differences({group: here[group] for group in settings}, settings)
     words += [f"  from the trial: {'; '.join(changed)}"] if changed else []
-    if study is not None and "train.steps" not in overrides and (steps := _best_steps(trial)):
+    if study is not None and "train.steps" not in overrides and (steps := _best_steps(found, trial)):
         words.append(f"  train.steps: {steps:,}, where the trial did best")
         settings["train.steps"] = steps
     taken = load_experiment(config, {**settings, **overrides})
@@ -74,10 +75,15 @@ def _numbered(study: optuna.Study, number: int) -> optuna.trial.FrozenTrial:
     return trials[number]
 
 
-def _best_steps(trial: optuna.trial.FrozenTrial) -> int:
-    """The steps after which the trial's trainings kept their agents, their median; 0 if the trial does not say."""
-    kept = [step for fold in trial.user_attrs.get("folds", ()) if (step := fold.get("kept_step"))]
-    return round(median(kept)) if kept else 0
+def _best_steps(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> int:
+    """The steps after which the trial's trainings kept their agents, their median; 0 if the trial does not say.
+
+    A trial that was made before trainings kept that step had the best figure of its curve.
+    """
+    best = max if study.direction == StudyDirection.MAXIMIZE else min
+    folds = [fold for fold in trial.user_attrs.get("folds", ()) if fold.get("kept_step") or fold.get("curve")]
+    steps = [fold.get("kept_step") or int(best(fold["curve"], key=fold["curve"].__getitem__)) for fold in folds]
+    return round(median(steps)) if steps else 0
 
 
 def _shown(numbers: Iterable[int], most: int = 12) -> str:

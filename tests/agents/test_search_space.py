@@ -2,7 +2,7 @@ import optuna
 import pytest
 from optuna.trial import FixedTrial
 
-from agents import DEFAULT_DIMENSIONS, DIMENSIONS, AgentSettings, TrialSettings, known_good, suggest
+from agents import DEFAULT_DIMENSIONS, DIMENSIONS, AgentSettings, TrialSettings, known_good, left_out, suggest
 from common import InputError, differences
 from envs import REWARDS, EnvSettings
 from features import FeaturePipeline, FeatureSettings
@@ -140,3 +140,11 @@ def test_settings_that_do_not_fit_together_are_refused_in_one_line():
     with pytest.raises(InputError, match=r"settings must fit together.*targets") as error:
         suggest(FixedTrial({"action_scheme": "targets"}), shorts, ["action_scheme"])
     assert "\n" not in str(error.value)
+
+
+def test_what_the_algorithm_ignores_is_not_searched_and_is_named():
+    base = TrialSettings(agent=AgentSettings(algorithm="ppo"))
+    asked = ("gamma", "lstm_size", "clip_range")
+    assert left_out(base, asked) == ["lstm_size"]
+    assert set(known_good(base, asked)[0]) == {"horizon_bars", "clip_range"}
+    assert left_out(TrialSettings(), asked) == []

@@ -67,6 +67,16 @@ def test_a_study_that_was_asked_for_also_says_how_long_to_train(experiment, conf
     assert take(experiment, config, number=chosen["number"])[0].train.steps == experiment.train.steps
 
 
+def test_a_trial_of_before_the_step_was_kept_says_it_by_its_curves(experiment, config, study):
+    """Its figure was the best of each curve."""
+    trial = study.ask()
+    trial.set_user_attr("settings", suggest(trial, experiment.trial_settings, ()).model_dump(mode="json"))
+    curves = {"100": 0.1, "200": 0.5}, {"100": 0.9, "200": 0.5}, {"300": 0.9, "400": 0.2}
+    trial.set_user_attr("folds", [{"curve": curve} for curve in curves])
+    study.tell(trial, 0.2)
+    assert take(experiment, config, study="mine-sortino", number=trial.number)[0].train.steps == 200
+
+
 def test_any_trial_can_be_asked_for_by_its_number(experiment, config, study):
     for trial in study.trials[-3:]:
         taken, origin, _ = take(experiment, config, study="mine-sortino", number=trial.number)
