@@ -2,7 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SETUP := .venv/.installed
-PYTEST := $(BIN)/pytest -n 2 --dist worksteal
+# Two processes of one thread each: two of two threads would wait for each other.
+PYTEST := OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal
 DEMO_TRIALS ?= 10
 PROPERTIES := $(shell grep -rl "max_examples=examples" tests --include=*.py)
 
