@@ -48,8 +48,15 @@ def open_study(settings: SearchSettings, name: str, identity: Mapping[str, objec
         base: known-good settings, which become the first trial.
 
     Raises:
-        StudyError: the study exists with another identity, or the storage cannot be opened.
+        StudyError: the study exists with another identity, the settings have no use for any of the searched dimensions, or the
+            storage cannot be opened.
     """
+    starts = known_good(base, settings.searched)
+    if not starts[0]:
+        raise StudyError(
+            f"a search needs a dimension that its settings have a use for, but algorithm {base.agent.algorithm!r} and these "
+            f"features have none for {', '.join(settings.searched)}; name others in --search.dimensions"
+        )
     storage = open_storage(settings.storage, settings.heartbeat_seconds, settings.retries)
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # trials report themselves, in a line and not in a traceback
     study = optuna.create_study(
@@ -64,7 +71,7 @@ def open_study(settings: SearchSettings, name: str, identity: Mapping[str, objec
         axis = f"{settings.objective.replace('_', ' ')} on validation"
         with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
             study.set_metric_names([axis])  # what the dashboard writes there
-        for parameters in known_good(base, settings.searched):
+        for parameters in starts:
             study.enqueue_trial(parameters, skip_if_exists=True)
         study.set_user_attr("identity", identity)  # last, so that whoever was killed before does it again
         return study

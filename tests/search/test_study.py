@@ -84,6 +84,14 @@ def test_the_first_trial_is_the_configured_settings(search):
     assert first.params == pytest.approx({"learning_rate": BASE.agent.learning_rate, "horizon_bars": 1 / (1 - BASE.agent.gamma)})
 
 
+def test_a_search_of_nothing_is_refused_before_a_study_is_made(search, tmp_path):
+    plain = TrialSettings(agent=AgentSettings(algorithm="ppo"))
+    idle = search.model_copy(update={"dimensions": ("lstm_size",)})
+    with pytest.raises(StudyError, match=r"'ppo' and these features have none for lstm_size; name others in --search.dimensions"):
+        open_study(idle, "a-study", {}, plain)
+    assert not list(tmp_path.rglob("*.db"))
+
+
 def test_a_study_that_is_taken_up_goes_on_as_if_it_had_never_stopped(search, tmp_path):
     for trials in (1, 4, 9):
         study = run(search.model_copy(update={"trials": trials}))
