@@ -21,9 +21,10 @@ demo: $(SETUP) ## optimize, train, backtest and report on the built-in simulated
 test: lint ## ruff, mypy and the quick tests
 	$(PYTEST) -m "not slow" tests
 
-test-all: $(SETUP) ## what `make test` leaves out: long learning tests, large cases, all random cases of the properties
+test-all: $(SETUP) ## what `make test` leaves out: long tests, large cases, all random cases, and the promises broken on purpose
 	$(PYTEST) -m slow tests
 	COINDOJO_CASES=all $(PYTEST) -m "not slow" $(PROPERTIES)
+	$(BIN)/python -m benchmarks.mutations
 
 explore: $(SETUP) ## random cases that no run has drawn before; what they find, they find once
 	HYPOTHESIS_PROFILE=explore $(PYTEST) -m "not slow" $(PROPERTIES)

@@ -28,10 +28,11 @@ def play_targets(candles, actions, **options):
 # --- where an order fills -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("fill", "price"), [("next_open", 110), ("next_close", 120), ("same_close", 100)])
+@pytest.mark.parametrize(("fill", "price"), [("", 110), ("next_open", 110), ("next_close", 120), ("same_close", 100)])
 def test_an_order_fills_at_the_price_that_its_fill_names(fill, price):
-    """Decided at the close of bar 0, which is 100; bar 1 opens at 110 and closes at 120."""
-    info = play(make_candles(closes=[100, 120, 150], opens=[90, 110, 130]), [BUY_ALL], fill=fill, **FREE)[0]
+    """Decided at the close of bar 0, which is 100; bar 1 opens at 110, which is the default, and closes at 120."""
+    named = {"fill": fill} if fill else {}
+    info = play(make_candles(closes=[100, 120, 150], opens=[90, 110, 130]), [BUY_ALL], **named, **FREE)[0]
     assert info["fill_price"] == price
     assert info["coin"] == pytest.approx(10_000 / price)
     assert info["net_worth"] == pytest.approx(10_000 / price * 120)  # marked at the close of bar 1

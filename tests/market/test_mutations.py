@@ -63,6 +63,21 @@ def test_repeated_rows_are_refused_with_a_row_named_and_repaired_to_the_same_can
     assert read(folder, lines, True).sha256 == original.sha256
 
 
+@settings(max_examples=examples(50), deadline=None)
+@given(
+    again=st.integers(0, len(LINES) - 1), column=st.integers(2, 7), place=st.integers(0, len(LINES)), factor=st.floats(1.001, 1.01)
+)
+def test_two_different_rows_of_one_time_are_refused_even_by_repair(folder, again, column, place, factor):
+    """Nobody can know which of them is right."""
+    cells = LINES[again].split(",")
+    cells[column] = f"{float(cells[column]) * factor + 0.01:.2f}"
+    lines = [*LINES[:place], ",".join(cells), *LINES[place:]]
+    for repair in (False, True):
+        with pytest.raises(CandleError) as error:
+            read(folder, lines, repair)
+        assert cells[0] in str(error.value)
+
+
 @settings(max_examples=examples(150), deadline=None)
 @given(gone=st.sets(st.integers(1, len(LINES) - 2), min_size=1, max_size=12))
 def test_deleted_rows_are_refused_with_the_place_named_and_filled_flat_where_they_were(folder, original, gone):

@@ -29,9 +29,16 @@ def test_a_part_holds_nothing_after_itself(candles, parts):
     assert parts.validation.candles.index[-1] < candles.index[1200]
 
 
-def test_the_test_range_is_locked(parts):
+def test_the_test_range_is_locked(candles, parts):
+    """Nobody gets it without the ledger, and no bar of it lies in what is open."""
     with pytest.raises(LockedTestRange, match="ledger"):
         _ = parts.test
+    opened = [parts, parts.joined(), *parts.walk_forward(1), *parts.walk_forward(4)]
+    last = max(part.candles.index[-1] for each in opened for part in (each.train, each.validation))
+    assert last == candles.index[1_199]  # 80 % of 1,500
+    for each in opened:
+        with pytest.raises(LockedTestRange):
+            _ = each.test
 
 
 def test_opening_the_test_range_is_written_down_first(candles, parts):

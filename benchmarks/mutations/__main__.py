@@ -1,0 +1,120 @@
+"""Break each promise of the README on purpose, and see whether the test that it names turns red.
+
+    python -m benchmarks.mutations                       # all breaks, two at a time
+    python -m benchmarks.mutations ledger kernel         # those with one of these words in their test, file or fault
+    python -m benchmarks.mutations --times               # the slowest last, with their seconds
+
+Each break is put into a copy of the repository in a temporary folder, where the named test runs alone. It is caught if that test
+fails; not if it passes or skips. Ends with 1 if any break was missed or does not fit the code.
+"""
+
+import argparse
+import contextlib
+import multiprocessing
+import os
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks.mutations.breaks import BREAKS
+from benchmarks.mutations.forked import run_test
+from benchmarks.mutations.patches import Break, PatchError, apply
+from benchmarks.mutations.promises import ROOT
+
+LEFT_OUT = shutil.ignore_patterns(
+    ".git", ".venv*", ".hypothesis", ".mypy_cache", ".ruff_cache", ".pytest_cache", "runs", "cache", "build", "*.egg-info", "*.db"
+)
+COMPILED = ("*.nbi", "*.nbc")
+PRELOADED = [
+    "torch", "sb3_contrib", "stable_baselines3.common.vec_env", "pandas", "numba", "scipy.stats", "matplotlib.pyplot", "optuna",
+    "statsmodels.tsa.api", "ta", "pydantic", "gymnasium", "hypothesis", "pytest", "empyrical", "rich.console", "yaml", "h5py",
+]  # fmt: skip
+"""imported once, by the server that all tests are forked from; nothing of ours, which each copy brings"""
+LONGEST = 400.0
+"""seconds until a test that does not end counts as caught: a promise that takes for ever is not kept"""
+VERDICTS = {0: "MISSED", 1: "caught"}
+"""pytest's exit codes; all others mean that the test could not be run"""
+
+
+class Result(NamedTuple):
+    """What became of a break."""
+
+    one: Break
+    verdict: str
+    seconds: float
+    output: str
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("words", nargs="*", help="only breaks with one of these words")
+    parser.add_argument("--jobs", type=int, default=2, help="tests at a time")
+    parser.add_argument("--times", action="store_true", help="order by seconds")
+    parser.add_argument("--verbose", action="store_true", help="show the end of each test's output")
+    options = parser.parse_args()
+    wanted = [one for one in BREAKS if not options.words or any(word in repr(one) for word in options.words)]
+    began, results = time.monotonic(), []
+    for result in run(wanted, options.jobs):
+        results.append(result)
+        if not options.times:
+            _show(result, options.verbose)
+    if options.times:
+        for result in sorted(results, key=lambda result: result.seconds):
+            _show(result, options.verbose)
+    missed = [result for result in results if result.verdict != "caught"]
+    print(f"{len(results) - len(missed)} of {len(results)} breaks were caught, in {time.monotonic() - began:.0f} s")
+    return 1 if missed else 0
+
+
+def _show(result: Result, verbose: bool) -> None:
+    one = result.one
+    print(
+        f"{result.verdict:8} {result.seconds:5.0f} s  {one.selected}\n{'':18}{one.file}, {one.function}: {one.what}", flush=True
+    )
+    if verbose or result.verdict not in VERDICTS.values():
+        print("\n".join(f"{'':18}| {line}" for line in result.output.splitlines()[-25:]), flush=True)
+
+
+def run(breaks: list[Break], jobs: int) -> Iterator[Result]:
+    """In the order given, `jobs` at a time."""
+    os.environ |= {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1", "HYPOTHESIS_PROFILE": "first failure"}
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(PRELOADED)
+    with ThreadPoolExecutor(jobs) as pool:
+        yield from pool.map(lambda one: _try(one, context), breaks)
+
+
+def _try(one: Break, context: multiprocessing.context.ForkServerContext) -> Result:
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="coindojo-break-", ignore_cleanup_errors=True) as folder:
+        copy = Path(folder) / "copy"
+        try:
+            shutil.copytree(ROOT, copy, ignore=LEFT_OUT)
+            apply(one, copy)
+        except (PatchError, OSError) as error:
+            return Result(one, "OLD", time.monotonic() - began, str(error))
+        if "njit" in (copy / one.file).read_text():  # numba's cache does not see that a function called from another file changed
+            for path in (path for pattern in COMPILED for path in copy.rglob(pattern)):
+                path.unlink()
+        process = context.Process(target=run_test, args=(one.selected, copy))
+        process.start()
+        process.join(LONGEST)
+        if process.is_alive():
+            verdict = "caught"
+        else:
+            verdict = VERDICTS.get(process.exitcode if process.exitcode is not None else -1, "ERROR")
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid or 0, signal.SIGKILL)  # the test, if it hangs, and all that it started
+        process.join()
+        said = copy / "output.txt"
+        output = said.read_text(errors="replace") if said.exists() else ""
+    return Result(one, verdict, time.monotonic() - began, output)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
