@@ -101,9 +101,9 @@ def train(folder: Path, console: Console) -> None:
     """Train with a progress bar and a log, from the newest checkpoint on; what is on disk is always the run so far."""
     if (log := training.TrainingLog(folder)).finished:
         return console.print(f"nothing to do: it is trained; {log.in_words}")
-    experiment = configs.load_experiment(folder / "config.yaml")
+    experiment, parts = configs.restore_run(folder)
     settings = experiment.train
-    parts = settings.of(experiment.load_split())
+    parts = settings.of(parts)
     identity = experiment.training_identity(parts.data_sha256)
     checkpoints = agents.CheckpointFolder(folder / "checkpoints", identity)
     if experiment.env.optimistic:

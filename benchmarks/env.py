@@ -3,15 +3,18 @@
     python -m benchmarks.env                # a few minutes, more when the peers are installed first (into .venv-peers/)
     python -m benchmarks.env --no-peers --seconds 1
     python -m benchmarks.env --profile      # where the time of one vectorised step goes
+    python -m benchmarks.env --keep
 
-Random actions drawn beforehand, 64 features, one core, resets included. All rows take short turns, round after round, so that a
-slow phase of the machine hits all of them; the best turn and the median one are shown. The copy gathers as many rows of as many
-bytes as the observations have, each time one bar on, and does nothing else: nothing that hands out fresh observations is faster.
+Random actions drawn beforehand, 64 features, one core, resets included; as many envs as the vectorised peer has. A second is
+one of the processor, so that other work on the machine does not count. All rows take short turns, round after round, so that
+a slow phase of the machine hits all of them; the best turn and the median one are shown. The copy gathers as many rows of as
+many bytes as the observations have, each time one bar on, and does nothing else: nothing that hands out fresh observations is
+faster.
 """
 
 import argparse
 import os
-import platform
+import re
 import tempfile
 import tracemalloc
 from collections.abc import Callable, Iterator
@@ -28,6 +31,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import env_profile
+from benchmarks.figures import keep, machine, option
 from benchmarks.peers.clock import play, rate
 from benchmarks.peers.host import PEERS, Peer, PeerError
 from envs import ACCOUNT_COLUMNS, REWARDS, BitcoinTradingEnv, BitcoinTradingVecEnv, BitcoinTradingVectorEnv, EnvSettings
@@ -35,8 +39,11 @@ from envs.accounts import Trading
 from market import Candles, simulate
 
 FEATURES = 64
+COUNTS = (256, 1_024, 4_096, 16_384)
 BARS = 20_000
 TURN = 0.1  # seconds
+PROFILES = 5
+"""of a step, of which the quickest is shown: its parts are timed by the clock on the wall"""
 EVERYTHING = EnvSettings(
     action_scheme="targets", targets=(-2.0, -1.0, 0.0, 1.0, 2.0), shorts=True, max_leverage=2.0, stop_loss=0.05, take_profit=0.1
 )
@@ -62,21 +69,25 @@ class Row:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=5.0, help="time a row")
+    parser = option(argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter))
+    parser.add_argument("--seconds", type=float, default=2.0, help="time a row")
     parser.add_argument("--no-peers", action="store_true", help="measure ours and the copy alone")
     parser.add_argument("--profile", action="store_true", help="show only where the time of one vectorised step goes")
     options = parser.parse_args()
+    if options.keep and (options.no_peers or options.profile):
+        parser.error("figures are kept with those of the peers; leave out --keep, or --no-peers and --profile")
     console = Console(width=110)
     one_core()
     candles = simulate("bitcoin", BARS, seed=0)
     rng = np.random.default_rng(0)
     features = rng.normal(size=(BARS, FEATURES)).astype(np.float32)
     with tempfile.TemporaryDirectory() as folder, peers(candles, features, Path(folder), options) as theirs:
-        take = {n: copying(n, rng) for n in (256, 1_024, 4_096)}
-        if options.profile:
+        take = {n: copying(n, rng) for n in COUNTS}
+        if options.profile or options.keep:
             envs = {n: vectorised(candles, features, EnvSettings(), n, rng, BitcoinTradingVecEnv) for n in (256, 1_024)}
-            console.print(env_profile.table({n: env_profile.parts(*envs[n], take[n]) for n in envs}))
+            profile = {n: quietest([env_profile.parts(*envs[n], take[n]) for _ in range(PROFILES)]) for n in envs}
+            console.print(env_profile.table(profile))
+        if options.profile:
             return
         copies = {n: Row("copy of observations", "np.take", n, measure) for n, measure in take.items()}
         memory = peak_memory(candles, features, 4_096)
@@ -87,6 +98,8 @@ def main() -> None:
                     row.rates.append(row.measure(TURN))
     console.print(table(rows, copies))
     console.print(f"4,096 envs take {memory / 1e6:.1f} MB beyond the features (tracemalloc's peak, construction and 100 steps)")
+    if options.keep:
+        keep("env", compared(rows) | parts_of_a_step(profile[1_024]))
 
 
 def ours(candles: Candles, features: np.ndarray, rng: np.random.Generator) -> Iterator[Row]:
@@ -95,7 +108,7 @@ def ours(candles: Candles, features: np.ndarray, rng: np.random.Generator) -> It
         return Row(kind.__name__, setting, n, partial(rate, lambda: env.step(next(actions)), n))
 
     sortino = EnvSettings(reward="sortino")
-    for n in (256, 1_024, 4_096):
+    for n in COUNTS:
         yield row("sortino", sortino, n)
     for reward in REWARDS:
         if reward != "sortino":
@@ -159,6 +172,44 @@ def peak_memory(candles: Candles, features: np.ndarray, n: int) -> int:
     return peak
 
 
+def compared(rows: list[Row]) -> dict[str, float]:
+    """The best rates of the peers, of their counterparts here and of the copy, and how many times the peer's ours is."""
+    quoted = [row for row in rows if row.peer or row.setting in ("sortino", "np.take")]
+    figures = {named(row): row.best for row in quoted if row.environment != "BitcoinTradingVectorEnv"}
+    for n in COUNTS:
+        figures[f"times_{n}"] = figures[f"BitcoinTradingVecEnv_sortino_{n}"] / figures[f"torchtrade_vectorised_{n}"]
+    figures["anytrading_times"] = figures["gym_anytrading_64_features"] / figures["BitcoinTradingEnv_sortino"]
+    usual, margin, impact = (
+        next(row.best for row in rows if row.n_envs == 1_024 and row.setting == setting)
+        for setting in (EnvSettings().reward, "margin and stops", "square-root impact")
+    )
+    return figures | {"margin_costs": usual / margin - 1, "impact_costs": usual / impact - 1}
+
+
+def named(row: Row) -> str:
+    """Package or class, setting and number of envs, as the name of a figure."""
+    name = re.sub(r"\W+", "_", f"{row.environment.split()[0]} {row.setting.replace(',', '')}")
+    return name if row.n_envs == 1 or name.endswith(f"_{row.n_envs}") else f"{name}_{row.n_envs}"
+
+
+def quietest(profiles: list[dict[str, float]]) -> dict[str, float]:
+    return min(profiles, key=lambda parts: parts["a step in which no episode ends"])
+
+
+def parts_of_a_step(parts: dict[str, float]) -> dict[str, float]:
+    """Microseconds, of 1,024 envs."""
+    observed = parts["kernel.observe alone, each time one bar on"]
+    return {
+        "step_reading_us": parts["reading the actions"] + parts["allocating the results"],
+        "step_orders_us": parts["kernel.step"] - observed,
+        "step_observing_us": observed,
+        "step_copy_us": parts["a copy of the same bytes, each time one bar on"],
+        "step_reward_us": parts["the score"],
+        "step_rest_us": parts["the rest, in Python"],
+        "step_ends_us": parts["what an episode's end adds"] * parts["episodes that end in a step, on average"],
+    }
+
+
 @contextmanager
 def peers(candles: Candles, features: np.ndarray, folder: Path, options: argparse.Namespace) -> Iterator[list[Row]]:
     """Rows of the peers, whose processes run meanwhile; a peer that cannot be had is a row that says why."""
@@ -186,7 +237,7 @@ def peers(candles: Candles, features: np.ndarray, folder: Path, options: argpars
 
 def table(rows: list[Row], copies: dict[int, Row]) -> Table:
     title = f"env-steps a second: {FEATURES} features, random actions, one core of {machine()}"
-    caption = "of copy: of the best copy of as many rows; x peer: times the fastest scalar or vectorised peer"
+    caption = "of copy: of the best copy of as many rows; x peer: times the fastest peer with as many envs"
     made = Table(title=title, title_justify="left", caption=caption, caption_justify="left")
     for heading in ("environment", "setting"):
         made.add_column(heading)
@@ -195,19 +246,11 @@ def table(rows: list[Row], copies: dict[int, Row]) -> Table:
     for last, row in zip([*rows[1:], rows[0]], rows, strict=True):
         copy = copies.get(row.n_envs)
         share = f"{row.best / copy.best:.0%}" if copy and row.rates else ""
-        rivals = [other.best for other in rows if other.peer and other.rates and (other.n_envs > 1) == (row.n_envs > 1)]
+        rivals = [other.best for other in rows if other.peer and other.rates and other.n_envs == row.n_envs]
         times = f"{row.best / max(rivals):,.2f}" if rivals and row.rates and row is not copy else ""
         figures = (f"{row.n_envs:,}", f"{row.best:,.0f}", f"{np.median(row.rates):,.0f}") if row.rates else ("", "", "")
         made.add_row(row.environment, row.setting, *figures, share, times, end_section=row.environment != last.environment)
     return made
-
-
-def machine() -> str:
-    """Name of the processor, where Linux tells it."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = (line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.processor() or platform.machine())
 
 
 def one_core() -> None:

@@ -1,11 +1,14 @@
-"""How fast candle files are read and checked: rows a second and peak memory, against pandas' own parser in the same run.
+"""How fast candle files are read and checked: rows a second and peak memory, against pandas alone in the same run.
 
     python -m benchmarks.market [ROWS]
+    python -m benchmarks.market --keep
 
-Five million one-minute bars by default, as CSV in Kaggle's layout and as Parquet; each reading is a process of its own, so that
-its peak memory is its own.
+Five million one-minute bars by default, as CSV in Kaggle's layout and as Parquet, on one core. pandas checks nothing; it reads
+CSV with its own parser and with pyarrow's. Each reading is a process of its own, so that its peak memory (Linux) is its own;
+seconds are those of the processor, so that other work on the machine does not count, and the best of three.
 """
 
+import argparse
 import subprocess
 import sys
 import tempfile
@@ -16,17 +19,28 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.env import one_core
+from benchmarks.figures import keep, option
 from market import write_parquet
 
-READ = "from market import read_candles; n = len(read_candles(path))"
-PEER = "import pandas; n = len(pandas.read_csv(path))"
+ROWS = 5_000_000
+READERS = {
+    "pandas": ("csv", "pandas.read_csv", "import pandas; n = len(pandas.read_csv(path))"),
+    "pandas_pyarrow": ("csv", "... engine='pyarrow'", "import pandas, pyarrow; n = len(pandas.read_csv(path, engine='pyarrow'))"),
+    "csv": ("csv", "read_candles", "from market import read_candles; n = len(read_candles(path))"),
+    "pandas_parquet": ("parquet", "pandas.read_parquet", "import pandas, pyarrow; n = len(pandas.read_parquet(path))"),
+    "parquet": ("parquet", "read_candles", "from market import read_candles; n = len(read_candles(path))"),
+}
+"""kind of file, reader and its code, by the name of its figures"""
 CHILD = """
-import resource, sys, time
+import sys, time
 path, code = sys.argv[1:]
 exec(code.split(';')[0])  # the imports are not counted
-begin = time.perf_counter()
+begin = time.process_time()
 exec(code)
-print(n, time.perf_counter() - begin, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
+spent = time.process_time() - begin
+peak = next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM"))
+print(n, spent, int(peak) / 2**20)
 """
 
 
@@ -52,27 +66,36 @@ def minute_bars(rows: int) -> pd.DataFrame:
 
 
 def main() -> None:
-    rows = int(sys.argv[1]) if len(sys.argv) > 1 else 5_000_000
-    table = Table(title=f"reading and checking {rows:,} one-minute bars", title_justify="left")
+    parser = option(argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter))
+    parser.add_argument("rows", nargs="?", type=int, default=ROWS)
+    options, figures = parser.parse_args(), dict[str, float]()
+    if options.keep and options.rows != ROWS:
+        parser.error(f"the figures that are kept are those of {ROWS:,} rows; leave out ROWS or --keep")
+    one_core()
+    table = Table(title=f"reading {options.rows:,} one-minute bars", title_justify="left")
     for heading in ("file", "reader", "seconds", "rows/s", "peak GB"):
         table.add_column(heading, justify="left" if heading in ("file", "reader") else "right")
     with tempfile.TemporaryDirectory() as folder:
-        frame = minute_bars(rows)
-        kaggle = frame.set_axis(["Open", "High", "Low", "Close", "Volume_(BTC)", "Volume_(Currency)"], axis=1)
-        kaggle.insert(0, "Timestamp", pd.DatetimeIndex(frame.index).as_unit("s").asi8)
-        path = Path(folder) / "bars.csv"
-        kaggle.to_csv(path, index=False)
-        write_parquet(frame, path.with_suffix(".parquet"), "BTC/USD", "a benchmark", pd.Timedelta("1min"))
-        del frame, kaggle
-        for file, reader, code in (
-            (path, "pandas.read_csv, no checks", PEER),
-            (path, "read_candles", READ),
-            (path.with_suffix(".parquet"), "read_candles", READ),
-        ):
-            count, seconds, memory = measure(file, code)
-            name = f"{file.suffix[1:]} ({file.stat().st_size / 1e6:,.0f} MB)"
-            table.add_row(name, reader, f"{seconds:.2f}", f"{count / seconds:,.0f}", f"{memory:.2f}")
+        files = write_files(Path(folder), options.rows)
+        for name, (kind, reader, code) in READERS.items():
+            count, seconds, memory = measure(files[kind], code)
+            figures |= {f"{name}_seconds": seconds, f"{name}_gb": memory}
+            size = f"{kind} ({files[kind].stat().st_size / 1e6:,.0f} MB)"
+            table.add_row(size, reader, f"{seconds:.2f}", f"{count / seconds:,.0f}", f"{memory:.2f}")
     Console(width=100).print(table)
+    if options.keep:
+        keep("market", figures)
+
+
+def write_files(folder: Path, rows: int) -> dict[str, Path]:
+    """The same bars as CSV in Kaggle's layout and as our Parquet."""
+    frame = minute_bars(rows)
+    kaggle = frame.set_axis(["Open", "High", "Low", "Close", "Volume_(BTC)", "Volume_(Currency)"], axis=1)
+    kaggle.insert(0, "Timestamp", pd.DatetimeIndex(frame.index).as_unit("s").asi8)
+    path = folder / "bars.csv"
+    kaggle.to_csv(path, index=False)
+    write_parquet(frame, path.with_suffix(".parquet"), "BTC/USD", "a benchmark", pd.Timedelta("1min"))
+    return {"csv": path, "parquet": path.with_suffix(".parquet")}
 
 
 if __name__ == "__main__":

@@ -5,9 +5,11 @@ import os
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from scripts import Ran, run_script, run_well, start
 
+import evaluation.audit
 from evaluation.audit import another_future
 from features import INDICATORS, FeaturePipeline, FittedFeatures
 from market import simulate, split, write_candles
@@ -81,31 +83,31 @@ def test_the_command_runs_as_a_process_and_its_code_is_the_verdict(place):
         assert (process.returncode, error) == (code, "")
 
 
-def test_the_test_range_stays_locked(place):
-    """What the audit prints does not depend on it, and the ledger has nothing to write down."""
+def test_the_test_range_stays_locked(place, monkeypatch):
+    """Neither what is audited nor what is printed depends on it, and the ledger has nothing to write down."""
     candles = simulate("bitcoin", bars=1_000, seed=0)
     last = len(split(candles).validation.candles) - 1
-    told = []
+    told, audited, leak_audit = [], [], evaluation.audit.leak_audit
+
+    def noted(candles, *arguments, **options):
+        audited.append(candles)
+        return leak_audit(candles, *arguments, **options)
+
+    monkeypatch.setattr(evaluation.audit, "leak_audit", noted)
     for name, series in (("one", candles), ("two", another_future(candles, last, "a thousandfold", seed=5))):
         (place / name).mkdir()
         write_candles(series, place / name / "candles.csv")
         os.chdir(place / name)
-        run_well(
-            place / name,
-            "audit",
-            "--config",
-            "../small.yaml",
-            "--market.file",
-            "candles.csv",
-            "--cuts",
-            "1",
-            "--out",
-            "audit.json",
-        )
+        arguments = ["--config", "../small.yaml", "--market.file", "candles.csv", "--cuts", "1", "--out", "audit.json"]
+        run_well(place / name, "audit", *arguments)
         written = json.loads(Path("audit.json").read_text())
         told.append([written["subject"], written["drift"], [(check["cases"], check["notes"]) for check in written["checks"]]])
         assert not Path("studies").exists()
     assert told[0] == told[1]
+    one, two = audited
+    assert one.frame.equals(two.frame)
+    assert one.frame["close"].iloc[: last + 1].to_numpy() == pytest.approx(candles.frame["close"].iloc[: last + 1].to_numpy())
+    assert not np.isin(one.frame["close"].iloc[last + 1 :].round(6), candles.frame["close"].round(6)).any()
 
 
 @pytest.mark.slow

@@ -2,7 +2,6 @@
 
 import json
 import os
-import random
 import signal
 import time
 from pathlib import Path
@@ -87,21 +86,27 @@ def test_a_comparison_that_is_done_is_told_again_without_opening_the_test_range(
     assert (place / "studies" / "test_ledger.jsonl").read_bytes() == before
 
 
+def between_epochs(run: Path) -> set[str]:
+    """The networks whose training has made its first epoch and not its last."""
+    begun = {path.parent for path in run.glob("*/epochs.csv") if len(path.read_text().splitlines()) == 2}
+    return {place.name for place in begun if not (place / "forecaster.safetensors").exists()}
+
+
 @pytest.mark.slow
 def test_a_comparison_that_is_killed_goes_on_with_the_same_weights(place, tmp_path):
-    """SIGKILL at random moments; what it ends with is what the comparison that was never killed ended with."""
+    """SIGKILL between two epochs; what it ends with is what the comparison that was never killed ended with."""
     (tmp_path / "small.yaml").write_text(FORECASTS)
-    rng, run, arguments = random.Random(0), Path("runs/small-forecast-compare-001"), SMALL
+    run, arguments, hit = Path("runs/small-forecast-compare-001"), SMALL, set[str]()
     for _ in range(3):
         begun = start(tmp_path, "forecast", "compare", *arguments)
-        done = len(list((tmp_path / run).glob("*/forecaster.safetensors")))
         deadline = time.monotonic() + 120
-        while len(list((tmp_path / run).glob("*/forecaster.safetensors"))) < done + 2 and time.monotonic() < deadline:
-            time.sleep(0.02)
-        time.sleep(rng.uniform(0, 0.3))
+        while not between_epochs(tmp_path / run) - hit and time.monotonic() < deadline:
+            time.sleep(0.002)
         os.killpg(begun.pid, signal.SIGKILL)
         assert begun.wait() == -signal.SIGKILL, "it was over before it was killed"
+        hit |= between_epochs(tmp_path / run)
         arguments = ["--resume", str(run)]
+    assert hit  # at least one kill fell where a training has to go on in its midst
     forecast(tmp_path, "compare", *arguments)
     for name in ROWS:
         weights = Path(name) / "forecaster.safetensors"

@@ -68,8 +68,9 @@ def test_a_killed_worker_costs_its_search_nothing_but_time(place):
     after = studied(storage_of(place), STUDY)
     assert after.finished == 6
     assert [each.number for each in after.trials if each.state.name == "FAIL"] == [trial.number]
-    again = next(each for each in after.trials if each.user_attrs.get("retry_of") == trial.number)
-    assert again.params == after.trials[trial.number].params
+    retried = [each for each in after.trials if each.user_attrs.get("retry_of") == trial.number]
+    assert [each.params for each in retried] == [after.trials[trial.number].params]
+    (again,) = retried
     assert process_of(again) != dead
     assert again.state.is_finished()
 

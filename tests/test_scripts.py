@@ -2,13 +2,14 @@
 
 import html
 import json
+import shutil
 import signal
 
 import pytest
-from scripts import ROOT, SETTINGS, run_script, run_well, start, study_of, wait_for
+from scripts import ROOT, SETTINGS, run_script, run_well, start, studied, study_of, wait_for
 
 from configs import load_experiment
-from search import find_study, finished_trials
+from search import finished_trials
 
 SMALL = ["--config", "small.yaml"]
 QUICK_SEARCH = ["--search.steps", "512", "--search.validations", "1"]
@@ -170,14 +171,48 @@ def test_a_backtest_never_changes_what_an_action_means(place):
     assert "trades by the actions it was trained on, so `env.max_leverage` cannot be changed" in run.stderr
 
 
-def test_training_twice_gives_the_same_files(place):
-    runs = []
-    for _ in range(2):
-        run = run_script(place, "train", *SMALL, *QUICK_TRAINING, "--no-study")
-        runs.append(place / run.folder)
-    assert runs[0] != runs[1]
-    for name in ("agent/agent.safetensors", "agent/features.safetensors", "training.json", "config.yaml", "data.sha256"):
-        assert (runs[0] / name).read_bytes() == (runs[1] / name).read_bytes(), name
+def run_here(place, name, *arguments, **_):
+    """Without the intervals, which take most of the time."""
+    return run_well(place, name, *arguments, *(["--no-bootstrap"] if name == "backtest" else [])).stdout
+
+
+def run_as_process(place, name, *arguments, seed=0):
+    """With an order of its own of what a set of words holds."""
+    process = start(place, name, *arguments, environment={"PYTHONHASHSEED": str(seed)})
+    out, error = process.communicate(timeout=240)
+    assert (process.returncode, error) == (0, ""), out + error
+    return out
+
+
+def without_clock(line):
+    """The one line that says how fast it went."""
+    return "" if "a second, validation included" in line else line
+
+
+@pytest.mark.parametrize("run", [run_here, pytest.param(run_as_process, marks=pytest.mark.slow)])
+def test_the_same_command_on_the_same_data_gives_the_same_files(run, tmp_path):
+    """A training and a backtest in two folders: every file, and all that is printed. Only the opening ledger and the events of
+    TensorBoard hold the time."""
+    files, told = [], []
+    for seed in (1, 2):
+        place = tmp_path / str(seed)
+        place.mkdir()
+        (place / "small.yaml").write_text(SETTINGS.replace("[rsi, ema_8]", "[rsi, ema_8, ema_24, adx, obv_diff]"))
+        bold = ["--features.keep_indicators", "3", "--train.caution", "0"]
+        printed = [run(place, "train", *SMALL, *QUICK_TRAINING, *bold, seed=seed)]
+        printed.append(run(place, "backtest", seed=seed))
+        told.append([without_clock(line) for text in printed for line in text.splitlines()])
+        kept = [path for path in (place / "runs").rglob("*") if path.is_file() and path.parent.name != "tensorboard"]
+        files.append({str(path.relative_to(place)): path.read_bytes() for path in kept})
+    one, two = files
+    folder = "runs/small-sortino-001/"
+    wanted = ("agent/agent.safetensors", "training.json", "train.log", "metrics.json", "report.html", "trades.csv", "monthly.csv")
+    assert {folder + name for name in (*wanted, *(f"figures/{name}.png" for name in FIGURES))} <= one.keys()
+    random = json.loads(one[folder + "metrics.json"])["strategies"]["random, same turnover"]
+    assert random["trades"] > 0  # else nothing is drawn
+    assert one.keys() == two.keys()
+    assert [name for name in one if one[name] != two[name]] == []
+    assert told[0] == told[1]
 
 
 @pytest.mark.parametrize(
@@ -215,16 +250,25 @@ def test_ctrl_c_ends_a_search_cleanly_and_it_goes_on_later(tmp_path):
     search = [*SMALL, "--search.steps", "4000", "--search.validations", "1"]
     process = start(tmp_path, "optimize", *search, "--trials", "500")
     storage = f"sqlite:///{tmp_path}/studies/coindojo.db"
-    wait_for(lambda: (study := find_study(storage, "small-sortino")) is not None and finished_trials(study) >= 1)
+    wait_for(lambda: (now := studied(storage, "small-sortino")).finished >= 1 and now.running)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, out + err
     assert "the same command goes on from here" in out
     assert "Traceback" not in out + err
-    done = finished_trials(study_of(storage, "small-sortino"))
-    again = run_script(tmp_path, "optimize", *search, "--trials", str(done + 1))
-    assert f"{done} of {done + 1} trials finished" in again.stdout
+    stopped = studied(storage, "small-sortino")
+    assert stopped.running == {}
+    assert [trial.user_attrs["failure"] for trial in stopped.trials if trial.state.name == "FAIL"] == ["interrupted"]
+    (params,) = (trial.params for trial in stopped.trials if trial.state.name == "FAIL")
+    waiting = [trial.system_attrs["fixed_params"] for trial in stopped.trials if trial.state.name == "WAITING"]
+    assert params in waiting  # the trial that was interrupted is in line again
+    done = stopped.finished
+    again = run_script(tmp_path, "optimize", *search, "--trials", str(done + len(waiting)))
+    assert f"{done} of {done + len(waiting)} trials finished" in again.stdout
     assert again.returncode == 0
+    ended = studied(storage, "small-sortino").trials
+    assert ended[: done + 1] == stopped.trials[: done + 1]  # none is made twice, and none is lost
+    assert params in [trial.params for trial in ended if trial.state.is_finished() and trial.state.name != "FAIL"]
 
 
 def test_ctrl_c_in_training_leaves_the_best_agent_so_far(tmp_path):
@@ -270,6 +314,19 @@ def test_other_settings_in_the_run_folder_are_refused_with_the_difference(place)
     refused = run_script(place, "train", "--resume", str(folder))
     assert refused.returncode == 2
     assert "agent.gamma: 0.98 -> 0.9; restore them, or begin a new run" in refused.stderr
+
+
+def test_a_run_without_a_checkpoint_goes_on_with_its_own_data_alone(place):
+    steps = [*SMALL, *QUICK_TRAINING, "--no-study"]
+    folder = place / run_script(place, "train", *steps).folder
+    record = json.loads((folder / "training.json").read_text())
+    (folder / "training.json").write_text(json.dumps(record | {"finished": False}))
+    shutil.rmtree(folder / "checkpoints")
+    config = (folder / "config.yaml").read_text()
+    (folder / "config.yaml").write_text(config.replace("bars: 1500", "bars: 1501"))
+    refused = run_script(place, "train", "--resume", str(folder))
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert "a run must use the data of its training" in refused.stderr
 
 
 @pytest.mark.slow

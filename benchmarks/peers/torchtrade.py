@@ -46,7 +46,7 @@ keep = pd.DataFrame.reset_index  # its hook for features must give back the colu
 
 scalar = SequentialTradingEnv(frame, SequentialTradingEnvConfig(**SETTINGS), keep)
 rows = {"scalar": (1, STEPS, Player(scalar, list(torch.randint(5, (STEPS,)))).play)}
-for n in (256, 1_024, 4_096):
+for n in (256, 1_024, 4_096, 16_384):
     env = VectorizedSequentialTradingEnv(frame, VectorizedSequentialTradingEnvConfig(num_envs=n, **SETTINGS), keep)
     rows[f"vectorised, {n:,}"] = (n, n * STEPS, Player(env, list(torch.randint(5, (STEPS, n)))).play)
 serve("torchtrade", rows)

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 import torch
 from helpers import step_all
+from safetensors.torch import save as dump_tensors
 from stable_baselines3.common.vec_env import VecNormalize
 from trainings import train
 
 from agents import AgentSettings, LearnedAgent, RecurrentPPO, build_learner
 from agents.algorithms import fastest_threads
 from agents.learned_agent import FILE
-from common import InputError, SealError, read_sealed, write_sealed
+from common import InputError, SealError, read_sealed, sealed_tensors, write_sealed
 from envs import BitcoinTradingVecEnv, EnvSettings
 from evaluation import play
 from features import FeatureSettings
@@ -77,19 +78,28 @@ def refused(folder, words="cannot read"):
 
 
 def test_loading_never_runs_code(agent, tmp_path):
+    """Pickles in the place of any part, and well-sealed descriptions that are code."""
+    exploded = tmp_path / "exploded"
     agent.save(tmp_path)
-    good = (tmp_path / FILE).read_bytes()
-    bomb = pickle.dumps(Bomb(tmp_path / "exploded"))
-    torch.save({"a": Bomb(tmp_path / "exploded")}, tmp_path / "torch.pt")
+    good, (tensors, _) = (tmp_path / FILE).read_bytes(), read_sealed(tmp_path / FILE, "agent")
+    bomb = pickle.dumps(Bomb(exploded))
+    torch.save({"a": Bomb(exploded)}, tmp_path / "torch.pt")
     (length,) = struct.unpack("<Q", good[:8])
+    codes = [
+        f"open({str(exploded)!r}, 'w')", f"!!python/object/apply:builtins.open [{str(exploded)!r}, w]",
+        f"{{kind: agent, format: 2, settings: !!python/object/apply:builtins.open [{str(exploded)!r}, w]}}",
+    ]  # fmt: skip
     planted = [
         bomb, b"", b"\xff" * 100, (tmp_path / "torch.pt").read_bytes(), good + bomb, good[:8] + bomb + good[8 + len(bomb) :],
         good[: 8 + length] + bomb + good[8 + length + len(bomb) :], struct.pack("<Q", len(bomb)) + bomb + good,
+        *(dump_tensors(tensors, {"seal": f"{sealed_tensors._digest(tensors, code)} {code}"}) for code in codes),
     ]  # fmt: skip
     for content in planted:
         (tmp_path / FILE).write_bytes(content)
+        with pytest.raises(SealError):
+            LearnedAgent.load(tmp_path)
+        assert not exploded.exists()
         refused(tmp_path)
-    assert not (tmp_path / "exploded").exists()
 
 
 def test_a_file_cut_off_anywhere_is_refused(agent, tmp_path):
@@ -104,9 +114,13 @@ def test_a_flipped_byte_anywhere_is_refused(agent, tmp_path):
     """Header, description and weights alike; a space that pads the header is the one thing that may differ."""
     agent.save(tmp_path)
     good = (tmp_path / FILE).read_bytes()
-    for place in np.random.default_rng(0).integers(0, len(good), 200):
+    flips = [(place, 1 << (place % 8)) for place in np.random.default_rng(0).integers(0, len(good), 150)]
+    described = good.index(b'{\\"actions')
+    digits = [place for place in range(described, good.index(b"}}", described)) if good[place : place + 1].isdigit()]
+    assert len(digits) > 20  # each of them flips to another digit: a description that reads well
+    for place, bit in (*flips, *((place, 1) for place in digits)):
         content = bytearray(good)
-        content[place] ^= 1 << (place % 8)
+        content[place] ^= bit
         (tmp_path / FILE).write_bytes(bytes(content))
         refused(tmp_path)
     (tmp_path / FILE).write_bytes(good)

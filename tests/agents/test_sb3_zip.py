@@ -1,5 +1,7 @@
 """To and from Stable-Baselines3's .zip files, which can run code: never without the flag that says so."""
 
+import base64
+import json
 import pickle
 import zipfile
 
@@ -67,11 +69,31 @@ class Bomb:
         return (open, (self.path, "w"))
 
 
-def test_without_the_flag_a_zip_is_not_even_opened(tmp_path):
-    (tmp_path / "model.zip").write_bytes(pickle.dumps(Bomb(tmp_path / "exploded")))
-    with pytest.raises(ZipError, match=r"holds pickles, and reading one can run any code .* say so: --zip-can-run-code"):
-        import_zip(tmp_path / "model.zip")
-    assert not (tmp_path / "exploded").exists()
+def plant(bomb, path):
+    """A model of sb3-contrib's with the bomb in its list of settings, where its reader unpickles it."""
+    with zipfile.ZipFile(path) as held:
+        files = {name: held.read(name) for name in held.namelist()}
+    planted = {":type:": "<class 'Bomb'>", ":serialized:": base64.b64encode(pickle.dumps(bomb)).decode()}
+    files["data"] = json.dumps(json.loads(files["data"]) | {"planted": planted}).encode()
+    with zipfile.ZipFile(path, "w") as held:
+        for name, content in files.items():
+            held.writestr(name, content)
+
+
+def test_without_the_flag_a_zip_is_not_even_opened(vector, tmp_path, capsys):
+    """The bomb is one that reading the file sets off; a file that is not there is not missed."""
+    path, exploded = tmp_path / "model.zip", tmp_path / "exploded"
+    export_zip(make(vector, "recurrent_ppo"), path, zip_can_run_code=True)
+    plant(Bomb(exploded), path)
+    for unopened in (path, tmp_path / "none.zip", tmp_path):
+        with pytest.raises(ZipError, match=r"holds pickles, and reading one can run any code .* say so: --zip-can-run-code"):
+            import_zip(unopened)
+        assert main(["import-zip", str(unopened), str(tmp_path / "agent")]) == 2
+        assert "can run any code" in capsys.readouterr().err
+    assert not exploded.exists()
+    assert not (tmp_path / "agent").exists()
+    import_zip(path, zip_can_run_code=True)
+    assert exploded.exists()
 
 
 def test_what_is_no_such_model_gets_one_line(vector, tmp_path):

@@ -28,13 +28,13 @@ def experiment(config):
 
 @pytest.fixture
 def study(experiment):
-    """Three trials: the configured settings, the best one, and one that was pruned."""
+    """Three trials: one that is not the best, the best, and the configured settings, which were pruned."""
     study = open_study(experiment.search, "mine-sortino", experiment.identity(DATA), experiment.trial_settings)
     for _ in range(len(study.trials)):  # what waits to be tried first
         study.tell(study.ask(), state=optuna.trial.TrialState.FAIL)
-    study.enqueue_trial({"learning_rate": 2e-3, "reward_window": 100, "use_calendar": False, "action_scheme": "targets"})
     study.enqueue_trial({"learning_rate": 3e-3, "reward_window": 30, "use_calendar": True, "action_scheme": "orders"})
-    for value in (0.5, 0.1, None):
+    study.enqueue_trial({"learning_rate": 2e-3, "reward_window": 100, "use_calendar": False, "action_scheme": "targets"})
+    for value in (0.1, 0.5, None):
         trial = study.ask()
         settings = suggest(trial, experiment.trial_settings, experiment.search.searched)
         trial.set_user_attr("settings", settings.model_dump(mode="json"))
@@ -49,17 +49,21 @@ def take(experiment, config, overrides=None, **chosen):
 
 def test_the_settings_are_taken_whole_from_the_best_trial(experiment, config, study):
     taken, origin, words = take(experiment, config)
-    best = study.best_trial
+    (best,) = (trial for trial in study.trials if trial.value == 0.5)
     assert taken.trial_settings.model_dump(mode="json") == best.user_attrs["settings"]
     assert (taken.env.action_scheme, taken.env.reward_window, taken.features.calendar) == ("targets", 100, False)
     assert origin == {"study": "mine-sortino", "trial": best.number}
     assert f"trial {best.number} of study mine-sortino, best of 3, validation +0.500" in words[0]
     assert "env.action_scheme: orders -> targets" in words[1]
+    # A config file that says something else by now: all of the trial stays.
+    config.write_text(config.read_text() + "agent: {n_epochs: 9}\nenv: {fee_bps: 7}\nfeatures: {clip: 3.0}\n")
+    again, *_ = take(load_experiment(config), config)
+    assert again.trial_settings.model_dump(mode="json") == best.user_attrs["settings"]
 
 
 def test_a_study_that_was_asked_for_also_says_how_long_to_train(experiment, config, study):
     """As long as the median training of the trial took to the agent that it kept."""
-    chosen = {"study": "mine-sortino", "number": study.trials[-2].number}
+    chosen = {"study": "mine-sortino", "number": study.trials[-3].number}
     taken, _, words = take(experiment, config, **chosen)
     assert taken.train.steps == 200
     assert words[-1] == "  train.steps: 200, where the trial did best"

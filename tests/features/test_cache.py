@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from features import INDICATORS, FeaturePipeline, FeatureSettings, Indicator, cache, fitted as fitted_module, pipeline
+from features.settings import SarimaxSettings
 from market import Candles, simulate
 
 CANDLES = simulate("bitcoin", bars=500, seed=3)
@@ -41,16 +42,42 @@ def computed(monkeypatch):
 def run(folder: Path | None, settings: FeatureSettings = SETTINGS, candles: Candles = CANDLES) -> bytes:
     fitted = FeaturePipeline(settings, folder).fit(candles[:400])
     matrix = fitted.transform(candles)
-    return matrix.values.tobytes() + repr(matrix.names).encode() + repr(fitted.estimated).encode()
+    estimated = b"".join(name.encode() + array.tobytes() for name, array in fitted.estimated.items())
+    return matrix.values.tobytes() + repr((matrix.names, matrix.warmup, matrix.bound, fitted.notes)).encode() + estimated
+
+
+LIGHT = SETTINGS.model_copy(update={"sarimax": SarimaxSettings(forecast_len=0)})
+
+
+def other_candles() -> Candles:
+    """The last volume is another one."""
+    frame = CANDLES.frame.copy()
+    frame.iloc[-1, 4] = 2 * CANDLES.column("volume")[-1]
+    return Candles(frame, CANDLES.bar, "", "one volume moved")
+
+
+CASES = {
+    "as they are": (LIGHT, CANDLES),
+    "another clip": (LIGHT.model_copy(update={"clip": 3.0}), CANDLES),
+    "another window": (LIGHT.model_copy(update={"window": 1}), CANDLES),
+    "other columns": (LIGHT.model_copy(update={"calendar": False}), CANDLES),
+    "other candles": (LIGHT, other_candles()),
+    "a forecast": (SETTINGS, CANDLES),
+}
 
 
 def test_the_second_run_computes_nothing_and_gives_the_same_bytes(tmp_path, computed):
-    first = run(tmp_path)
-    assert computed
+    """All cases share a folder; what comes out of it is what each gives without one, and no two give the same."""
+    plain = {name: run(None, *case) for name, case in CASES.items()}
+    assert len(set(plain.values())) == len(CASES)
     computed.clear()
-    assert run(tmp_path) == first == run(tmp_path)
+    for name, case in CASES.items():
+        assert run(tmp_path, *case) == plain[name], name
+        assert computed, name
+        computed.clear()
+    for name, case in CASES.items():
+        assert run(tmp_path, *case) == plain[name], name
     assert not computed
-    assert run(None) == first
 
 
 def test_nothing_is_written_without_a_folder(tmp_path, monkeypatch):

@@ -5,13 +5,17 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import examples
+from gymnasium import spaces
+from helpers import examples, record
 from hypothesis import given, settings, strategies as st
 
+from agents import TrialSettings
 from common import InputError
+from envs import HOLD, BitcoinTradingEnv
 from features import FAMILIES, INDICATORS, Family, FeaturePipeline, FeatureSettings, FittedFeatures, Indicator, warmup_bars
 from features.column_families import compute_columns
 from market import Candles, read_candles, resample, simulate, split
+from training import TrainingListener, TrainSettings, train_agent
 
 CANDLES = simulate("bitcoin", bars=2_500, seed=11)
 TRAIN = CANDLES[:2_000]
@@ -44,13 +48,54 @@ def test_features_of_a_prefix_are_the_prefix_of_the_features(n):
     assert len(prefix) == n - WHOLE.warmup
 
 
-def test_nothing_is_fitted_outside_train():
-    parts = split(CANDLES)
-    changed = split(with_another_future(CANDLES, len(parts.train) - 1, 3.0))
-    one, two = (FeaturePipeline().fit(each.train.candles).estimated for each in (parts, changed))
-    assert {name: array.tobytes() for name, array in one.items()} == {name: array.tobytes() for name, array in two.items()}
-    other = FeaturePipeline(EVERYTHING).fit(with_another_future(TRAIN, 300, 3.0))
-    assert other.scale.tobytes() != FITTED.scale.tobytes()  # so the comparison above could have failed
+def with_another_market(candles: Candles, after: int) -> Candles:
+    """Other bars, at three times the price, behind bar `after`."""
+    frame = candles.frame.copy()
+    frame.iloc[after + 1 :] = 3 * simulate("ou", bars=len(candles), seed=5).frame.iloc[after + 1 :]
+    return Candles(frame, candles.bar, candles.symbol, "another market")
+
+
+class HasBegun(Exception):
+    pass
+
+
+class StopsAtTheStart(TrainingListener):
+    def on_start(self, step, history, checkpoint):
+        raise HasBegun
+
+
+FEW = FeatureSettings(indicators=("rsi", "sma_12", "sma_26", "ema_8"), keep_indicators=2, volatility_bars=(6,))
+
+
+def fitted_for_a_training(candles: Candles, monkeypatch) -> FittedFeatures:
+    """What a training on the train range of these candles fits; it ends before its first step."""
+    fit, fitted = FeaturePipeline.fit, []
+
+    def fit_and_keep(self, train):
+        fitted.append(fit(self, train))
+        return fitted[-1]
+
+    monkeypatch.setattr(FeaturePipeline, "fit", fit_and_keep)
+    with pytest.raises(HasBegun):
+        train_agent(split(candles), TrialSettings(features=FEW), TrainSettings(), seed=0, listener=StopsAtTheStart())
+    monkeypatch.undo()
+    assert len(fitted) == 1
+    return fitted[0]
+
+
+def test_nothing_is_fitted_outside_train(monkeypatch):
+    """A training fits on the first 60 % of the bars; those after them, another market, change nothing that it estimated."""
+    candles, train_bars = CANDLES[:500], 300
+    other = with_another_market(candles, train_bars - 1)
+    one, two = (fitted_for_a_training(each, monkeypatch) for each in (candles, other))
+    alone = FeaturePipeline(FEW).fit(candles[:train_bars])
+    assert one.fitted_on_sha256 == candles[:train_bars].sha256
+    assert one.estimated.keys() == two.estimated.keys() == alone.estimated.keys()
+    for name, array in alone.estimated.items():
+        assert one.estimated[name].tobytes() == two.estimated[name].tobytes() == array.tobytes(), name
+    more = FeaturePipeline(FEW).fit(other[: train_bars + 100])
+    for name in ("center", "scale", "sarimax/params"):  # so the comparison above could have failed
+        assert more.estimated[name].tobytes() != alone.estimated[name].tobytes()
 
 
 def test_what_was_estimated_is_all_there():
@@ -69,17 +114,30 @@ def test_the_matrix_is_finite_bounded_float32_and_read_only():
 
 
 @pytest.mark.parametrize("scaler", ["robust", "standard", "minmax"])
-def test_values_stay_within_the_bound_on_any_later_data(scaler):
-    """A thousandfold jump, a crash to a millionth, then nothing at all."""
-    fitted = FeaturePipeline(FeatureSettings(scaler=scaler)).fit(TRAIN)
-    frame = CANDLES.frame.copy()
-    frame.iloc[2050:2100] *= 1e3
-    frame.iloc[2100:2150] *= 1e-6
-    frame.iloc[2150:2300, 4:] = 0.0
-    frame.loc[frame.index[2150:2300], frame.columns[:4]] = frame["close"].iloc[2149]
-    matrix = fitted.transform(Candles(frame, CANDLES.bar, "", "a wild market"))
+@pytest.mark.parametrize("traded", [True, False])
+def test_values_stay_within_the_bound_on_any_later_data(scaler, traded):
+    """A thousandfold jump, a crash to a millionth, then nothing at all; after a train range with or without any volume."""
+    frame, bars = CANDLES.frame[:1_100].copy(), 700
+    if not traded:
+        frame.iloc[:bars, 4:] = 0.0
+    train = Candles(frame[:bars], CANDLES.bar, "", "a calm market")
+    fitted = FeaturePipeline(FeatureSettings(scaler=scaler)).fit(train)
+    frame.iloc[750:800] *= 1e3
+    frame.iloc[800:850] *= 1e-6
+    frame.iloc[850:1_000, 4:] = 0.0
+    frame.loc[frame.index[850:1_000], frame.columns[:4]] = frame["close"].iloc[849]
+    wild = Candles(frame, CANDLES.bar, "", "a wild market")
+    matrix = fitted.transform(wild)
     assert np.isfinite(matrix.values).all()
-    assert np.abs(matrix.values).max() == matrix.bound
+    assert (matrix.values.min(), matrix.values.max()) == (-5, 5)
+    env = BitcoinTradingEnv(wild, matrix, evaluation=True)
+    space, width = env.observation_space, len(matrix.names)
+    assert isinstance(space, spaces.Box)
+    assert (set(space.low[:width]), set(space.high[:width])) == ({-5.0}, {5.0})
+    steps = record(env, [4 * HOLD] * (len(matrix) - 1))
+    assert steps[-1].truncated
+    assert len(steps) == len(matrix) - 1
+    assert all(space.contains(step.observation) for step in steps)
 
 
 def test_38_indicators_or_more_remain_by_default():
@@ -97,11 +155,18 @@ def test_which_indicators_remain_is_decided_on_train_and_then_frozen():
     assert [name for name in FITTED.names if name in INDICATORS] == list(FITTED.kept)
 
 
-def test_the_newest_row_comes_from_the_last_look_back_bars_alone():
-    assert WHOLE.warmup < FITTED.lookback < len(TRAIN)
-    for end in np.random.default_rng(0).integers(FITTED.lookback, len(CANDLES), 40):
-        alone = FITTED.transform(CANDLES[end - FITTED.lookback : end])
-        np.testing.assert_allclose(alone.values[-1], WHOLE.values[end - 1 - WHOLE.warmup], rtol=0, atol=1e-6)
+SLOW = {"indicators": ("rsi", "adx", "ema_26", "tsi"), "volatility_bars": (), "sarimax": {"forecast_len": 0}}
+"""averages that never forget their start, and no window that is longer than their memory"""
+
+
+@pytest.mark.parametrize("given", [None, SLOW, SLOW | {"window": 9}])
+def test_the_newest_row_comes_from_the_last_look_back_bars_alone(given):
+    fitted = FITTED if given is None else FeaturePipeline(FeatureSettings.model_validate(given)).fit(TRAIN[:1_200])
+    whole = fitted.transform(CANDLES)
+    assert whole.warmup < fitted.lookback < 1_200
+    for end in np.random.default_rng(0).integers(fitted.lookback, len(CANDLES), 40):
+        alone = fitted.transform(CANDLES[end - fitted.lookback : end])
+        np.testing.assert_allclose(alone.values[-1], whole.values[end - 1 - whole.warmup], rtol=0, atol=1e-6)
 
 
 def test_the_look_back_is_not_longer_than_it_must_be():

@@ -2,13 +2,15 @@ import itertools
 import math
 import statistics
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import optuna
 import pytest
+from optuna.trial import FixedTrial
 from trainings import CACHE
 
-from agents import AgentSettings, BuyAndHold, Flat, TrialSettings
+from agents import DIMENSIONS, AgentSettings, BuyAndHold, Flat, TrialSettings, build_learner
 from common import InputError
 from envs import REWARDS, EnvSettings
 from evaluation import play
@@ -16,7 +18,7 @@ from evaluation.statistics import FIGURES, log_growth
 from features import FeaturePipeline, FeatureSettings
 from market import Candles, Split, simulate, split
 from search import Objective, SearchSettings, figure_of, objective as objective_module
-from training import TrainSettings, Validation
+from training import TrainSettings, Validation, training_loop
 
 BASE = TrialSettings(
     features=FeatureSettings(indicators=("rsi",), sarimax={"forecast_len": 0}),
@@ -128,11 +130,18 @@ def test_a_trial_is_judged_by_the_named_figure(name, parts, monkeypatch):
 
 @pytest.mark.parametrize("name", ["log_growth", *FIGURES])
 def test_every_figure_of_a_trial_is_finite(name, parts, monkeypatch):
-    """Of who never trades most ratios are 0 / 0."""
+    """Of who never trades most ratios are 0 / 0; who has lost everything, or more, has no logarithm."""
     search = SEARCH.model_copy(update={"objective": name, "folds": 1, "seeds": 1})
     for agent in (Flat(), BuyAndHold()):
         monkeypatch.setattr(objective_module, "train_agent", playing(agent))
-        assert math.isfinite(judged(Objective(parts, BASE, TRAIN, search, CACHE)).value)
+        value = judged(Objective(parts, BASE, TRAIN, search, CACHE)).value
+        assert value is not None
+        assert math.isfinite(value)
+    episode = play(parts.validation.candles, np.zeros((len(parts.validation), 1), np.float32), BASE.env, BuyAndHold())
+    for left in (0.0, -500.0):
+        lost = replace(episode, table=episode.table.assign(net_worth=np.linspace(10_000, left, len(episode.table))))
+        assert math.isfinite(figure_of(lost, name)), left
+        assert np.isfinite(objective_module._returns_of([lost], 1)["growths"]).all()
 
 
 def test_the_kept_validation_counts_though_another_has_a_better_figure(parts, monkeypatch):
@@ -174,20 +183,143 @@ def test_a_trial_is_trained_as_the_search_says_and_compares_as_the_training_does
         assert (settings.patience, settings.caution) == (5, 2.5)
 
 
+class Built(Exception):
+    """The learner of a trial, as it is before it learns."""
+
+    def __init__(self, model) -> None:
+        self.model = model
+
+
+FORECASTS: dict[str, Any] = {
+    "models": "linear",
+    "past_bars": 16,
+    "future_bars": 2,
+    "first_fit_bars": 400,
+    "refit_bars": 400,
+    "ensemble": 1,
+}
+SEEN = TrialSettings(
+    features=FeatureSettings.model_validate({"indicators": ("rsi", "ema_8"), "forecasts": FORECASTS | {"threads": 1}}),
+    env=EnvSettings(episode_bars=100, action_scheme="targets"),
+    agent=AgentSettings(n_envs=4, n_steps=16, n_minibatches=2, n_epochs=1, lstm_size=8),
+)
+# dimension -> (parameter, its value in a trial, what of a built learner differs because of it: before, after)
+REACHES: dict[str, tuple[str, Any, dict[str, tuple[Any, Any]]]] = {
+    "n_steps": ("n_steps", 32, {"n_steps": (16, 32), "batch_size": (32, 64)}),
+    "n_epochs": ("n_epochs", 3, {"n_epochs": (1, 3)}),
+    "learning_rate": ("learning_rate", 2e-3, {"learning_rate": (1e-3, 2e-3)}),
+    "gamma": (
+        "horizon_bars", 20.0, dict.fromkeys(("gamma", "gamma of the returns", "gamma of the scaling"), (0.98, 0.95)),
+    ),
+    "gae_lambda": ("gae_lambda", 0.9, {"gae_lambda": (0.95, 0.9)}),
+    "clip_range": ("clip_range", 0.3, {"clip_range": (0.2, 0.3)}),
+    "ent_coef": ("ent_coef", 1e-4, {"ent_coef": (1e-3, 1e-4)}),
+    "lstm_size": ("lstm_size", 16, {"lstm_size": (8, 16)}),
+    "lstm_layers": ("lstm_layers", 2, {"lstm_layers": (1, 2)}),
+    "sequence_length": ("sequence_length", 8, {"sequence_length": (16, 8)}),
+    "n_minibatches": ("n_minibatches", 4, {"batch_size": (32, 16)}),
+    "reward": ("reward", "calmar", {"reward": ("sortino", "calmar")}),
+    "reward_window": ("reward_window", 200, {"reward_window": (64, 200)}),
+    "action_scheme": ("action_scheme", "orders", {"actions": (5, 12)}),
+    "forecast_len": ("forecast_len", 3, {"columns": (20, 26)}),
+    "confidence_interval": ("confidence_interval", 0.8, {"interval": (0.95, 0.8)}),
+    "indicators": ("use_indicators", False, {"columns": (20, 18)}),
+    "calendar": ("use_calendar", False, {"columns": (20, 16)}),
+    "volatility": ("use_volatility", False, {"columns": (20, 17)}),
+    "sarimax": ("use_sarimax", False, {"columns": (20, 17)}),
+    "forecasts": ("use_forecasts", False, {"columns": (20, 18)}),
+}  # fmt: skip
+
+
+def traits(model, features):
+    """Of a learner as it is built: what it learns with, and what it sees and is paid for."""
+    trading, lstm = model.env.unwrapped.trading, model.policy.lstm_actor
+    (reward,) = (name for name, one in REWARDS.items() if one is trading._reward)
+    return {
+        "n_steps": model.rollout_buffer.buffer_size, "batch_size": model.batch_size, "n_epochs": model.n_epochs,
+        "learning_rate": model.policy.optimizer.param_groups[0]["lr"], "gamma": model.gamma,
+        "gamma of the returns": model.rollout_buffer.gamma, "gamma of the scaling": model.env.gamma,
+        "gae_lambda": model.rollout_buffer.gae_lambda, "clip_range": model.clip_range(1.0), "ent_coef": model.ent_coef,
+        "lstm_size": lstm.hidden_size, "lstm_layers": lstm.num_layers, "sequence_length": model.rollout_buffer.sequence_length,
+        "reward": reward, "reward_window": trading._rules["window"][0], "actions": model.action_space.n,
+        "columns": trading.features.shape[1], "interval": features.sarimax.confidence_interval,
+    }  # fmt: skip
+
+
+def built(parameters, parts):
+    """The traits of the learner that a trial of these parameters builds."""
+    fitted = []
+
+    def stop(*arguments):
+        raise Built(build_learner(*arguments))
+
+    def fit(settings, cache):
+        fitted.append(settings)
+        return FeaturePipeline(settings, cache)
+
+    wanted = tuple(name for name, (parameter, *_) in REACHES.items() if parameter in parameters and name != "reward")
+    search = SEARCH.model_copy(update={"folds": 1, "dimensions": wanted, "any_reward": "reward" in parameters})
+    trial: Any = FixedTrial(parameters)
+    objective = Objective(parts, SEEN, TRAIN, search, CACHE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training_loop, "build_learner", stop)
+        patch.setattr(training_loop, "FeaturePipeline", fit)
+        with pytest.raises(Built) as end:
+            objective(trial)
+    return traits(end.value.model, *fitted)
+
+
+@pytest.fixture(scope="module")
+def configured(parts):
+    """Those of a trial that varies nothing."""
+    return built({}, parts)
+
+
+def test_the_table_of_traits_holds_every_dimension():
+    assert set(REACHES) == set(DIMENSIONS)
+
+
+@pytest.mark.parametrize("name", REACHES)
+def test_each_searched_dimension_reaches_the_agent(name, parts, configured):
+    """From the trial into the learner that it builds; all else of the learner stays as configured."""
+    parameter, value, expected = REACHES[name]
+    found = built({parameter: value}, parts)
+    assert {key: (configured[key], found[key]) for key in found if found[key] != configured[key]} == {
+        key: pytest.approx(pair) if isinstance(pair[0], float) else pair for key, pair in expected.items()
+    }
+
+
 def test_a_cost_is_minimised(parts):
     assert SEARCH.model_copy(update={"objective": "fees_paid"}).direction == "minimize"
     assert SEARCH.direction == "maximize"
 
 
-def test_trials_of_different_rewards_are_compared_by_the_same_figure(parts):
-    """Really trained, at a rate too small to change a decision: the rewards differ in size by far, the figure does not."""
-    search = SEARCH.model_copy(update={"folds": 1, "seeds": 1, "dimensions": ("clip_range",)})
-    agent, values = BASE.agent.model_copy(update={"learning_rate": 1e-12}), set()
+@pytest.mark.parametrize("name", ["log_growth", "trades"])
+def test_trials_of_different_rewards_are_compared_by_the_same_figure(name, parts, monkeypatch):
+    """The trials of one search of all rewards, really trained at a rate too small to change a decision. The rewards differ in
+    size by far; each figure, those for the pruner too, is what the net worth and the trade list say without any reward."""
+    search = SEARCH.model_copy(
+        update={"objective": name, "folds": 1, "seeds": 1, "dimensions": ("clip_range",), "any_reward": True}
+    )
+    base = BASE.model_copy(update={"agent": BASE.agent.model_copy(update={"learning_rate": 1e-12})})
+    played = []
+    add = objective_module._Training.add
+
+    def noted(training, validation, episode, figure):
+        played.append(episode)
+        add(training, validation, episode, figure)
+
+    monkeypatch.setattr(objective_module._Training, "add", noted)
+    study = optuna.create_study(direction=search.direction)
     for reward in REWARDS:
-        base = BASE.model_copy(update={"env": BASE.env.model_copy(update={"reward": reward}), "agent": agent})
-        values.add(judged(Objective(parts, base, TRAIN, search, CACHE)).value)
-    assert len(values) == 1
-    assert values != {0.0}
+        study.enqueue_trial({"clip_range": 0.2, "reward": reward})
+    study.optimize(Objective(parts, base, TRAIN, search, CACHE), n_trials=len(REWARDS))
+    assert [trial.user_attrs["settings"]["env"]["reward"] for trial in study.trials] == list(REWARDS)
+    expected = {BY_HAND[name](episode.table["net_worth"].tolist(), episode.trades) for episode in played}
+    assert len(expected) == 1
+    assert expected != {0.0}
+    for trial in study.trials:
+        assert [trial.value, *trial.intermediate_values.values()] == pytest.approx([*expected] * 3), trial.params["reward"]
 
 
 def test_who_never_trades_has_no_figure_that_is_not_finite():

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,12 +83,13 @@ def _arguments(name: str, arguments: tuple[str, ...]) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def start(place: Path, name: str, *arguments: str) -> subprocess.Popen[str]:
-    """The script as a process; `end_processes` ends it after the test, however that went."""
+def start(place: Path, name: str, *arguments: str, environment: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+    """The script as a process, with more variables in its environment; `end_processes` ends it after the test, however that
+    went."""
     command = [sys.executable, str(ROOT / f"{name}.py"), *arguments]
-    environment = os.environ | {"PYTHONUNBUFFERED": "1", MARK: SESSION}
+    variables = os.environ | {"PYTHONUNBUFFERED": "1", MARK: SESSION} | dict(environment or {})
     process = subprocess.Popen(
-        command, cwd=place, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        command, cwd=place, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
     STARTED.append(process)
     return process

@@ -7,6 +7,7 @@ NO_CODE = "tests/agents/test_learned_agent.py::test_loading_never_runs_code"
 NO_ZIP = "tests/agents/test_sb3_zip.py::test_without_the_flag_a_zip_is_not_even_opened"
 SLICES = "tests/agents/test_recurrent_ppo.py::test_slices_give_the_losses_and_weights_of_sb3_contrib"
 SEQUENCES = "tests/agents/test_recurrent_ppo.py::test_sequences_hold_every_step_once_with_the_memory_that_it_had"
+MEMORY = "tests/agents/test_recurrent_ppo.py::test_tasks_that_take_a_memory_are_solved"
 
 BREAKS = (
     Break(
@@ -40,7 +41,8 @@ BREAKS = (
         "LearnedAgent.load",
         "weights, about = read_sealed(path, KIND)",
         "try:\n            weights, about = read_sealed(path, KIND)\n        except SealError:\n"
-        '            try:\n                torch.load(path, weights_only=False)["policy"]\n'
+        "            try:\n"
+        '                torch.load(__import__("io").BytesIO(path.read_bytes()), weights_only=False)["policy"]\n'
         "            except Exception:\n                pass\n            raise",
     ),
     Break(
@@ -125,6 +127,25 @@ BREAKS = (
         "agents/sequence_buffer.py",
         "SequenceRolloutBuffer.get",
         'order = np.argsort(drawn, kind="stable")',
-        'order = np.argsort(drawn, kind="stable")\n        order = order[first[order] + self.sequence_length <= self.buffer_size]',
+        'order = np.argsort(drawn, kind="stable")\n'
+        "        order = order[first[order] + self.sequence_length <= self.buffer_size]",
+    ),
+    Break(
+        MEMORY,
+        "the memory is not carried from step to step of a rollout",
+        "agents/recurrent_ppo.py",
+        "RecurrentPPO.collect_rollouts",
+        "self._last_obs, self._last_episode_starts, self._last_lstm_states = new_obs, dones, lstm_states",
+        "self._last_obs, self._last_episode_starts = new_obs, dones",
+        only="[recall]",
+    ),
+    Break(
+        MEMORY,
+        "every step counts as the start of an episode",
+        "agents/recurrent_policy.py",
+        "OneCall._process_sequence",
+        "starts = episode_starts.reshape(count, -1).transpose(0, 1)",
+        "starts = torch.ones_like(episode_starts).reshape(count, -1).transpose(0, 1)",
+        only="[recall]",
     ),
 )

@@ -2,4 +2,195 @@
 
 from benchmarks.mutations.patches import Break
 
-BREAKS: tuple[Break, ...] = ()
+FUTURE = "tests/features/test_pipeline.py::test_changing_the_future_changes_nothing_before_it"
+FITTED = "tests/features/test_pipeline.py::test_nothing_is_fitted_outside_train"
+LOOK_BACK = "tests/features/test_pipeline.py::test_the_newest_row_comes_from_the_last_look_back_bars_alone"
+BOUND = "tests/features/test_pipeline.py::test_values_stay_within_the_bound_on_any_later_data"
+TA = "tests/features/test_indicators.py::test_an_indicator_is_that_of_ta"
+SARIMAX = "tests/features/test_sarimax.py::test_every_horizon_equals_statsmodels_forecast_refiltered_at_the_bar"
+CACHE = "tests/features/test_cache.py::test_the_second_run_computes_nothing_and_gives_the_same_bytes"
+WALK_FORWARD = "tests/features/forecasters/test_walk_forward_models.py::test_no_model_is_shown_a_bar_that_it_will_be_asked_for"
+PLANTED = "tests/features/forecasters/test_every_forecaster.py::test_a_planted_autoregression_is_found"
+NOISE = "tests/features/forecasters/test_every_forecaster.py::test_in_noise_nothing_is_found"
+
+BREAKS = (
+    Break(
+        FUTURE,
+        "a SARIMAX forecast stands beside the bar before the one that it knows",
+        "features/sarimax.py",
+        "forecasts",
+        "rows[1:] = _forecast(returns, settings, estimates)",
+        "rows[1:] = _forecast(np.append(returns[1:], returns[-1:]), settings, estimates)",
+    ),
+    Break(
+        FUTURE,
+        "the scaler is estimated again on whatever is transformed",
+        "features/fitted.py",
+        "FittedFeatures._values",
+        "apply_scaler(rows, self.center[part], self.scale[part], self.settings.clip, values[:, part])",
+        "apply_scaler(rows, rows.mean(axis=0), rows.std(axis=0) + 1e-12, self.settings.clip, values[:, part])",
+    ),
+    Break(
+        FITTED,
+        "a training fits the features on train and validation",
+        "training/training_loop.py",
+        "train_agent",
+        "FeaturePipeline(trial_settings.features, cache).fit(train_candles)",
+        "FeaturePipeline(trial_settings.features, cache).fit(parts.validation.candles)",
+    ),
+    Break(
+        FITTED,
+        "the train range goes on to the end of the validation range",
+        "market/splitting.py",
+        "split",
+        'train=Part("train", candles[:train_end], 0)',
+        'train=Part("train", candles[:validation_end], 0)',
+    ),
+    Break(
+        LOOK_BACK,
+        "the look-back forgets the measured memory of the averages",
+        "features/fitted.py",
+        "FittedFeatures.lookback",
+        "max(int(self.memory.max()), by_definition, columns_warmup(self._kept_settings) + 1)",
+        "max(by_definition, columns_warmup(self._kept_settings) + 1)",
+    ),
+    Break(
+        LOOK_BACK,
+        "a memory ends where the difference begins, not where it ends",
+        "features/lookback.py",
+        "_memory_from",
+        "len(part) - np.argmax(apart[::-1], axis=0)",
+        "np.argmax(apart, axis=0)",
+    ),
+    Break(
+        BOUND,
+        "values are cut off above, but not below",
+        "features/scaler.py",
+        "apply_scaler",
+        "-clip, clip, out",
+        "None, clip, out",
+        only="[True-standard]",
+    ),
+    Break(
+        BOUND,
+        "a column that never moved on train is divided by its deviation of 0",
+        "features/scaler.py",
+        "estimate_scaler",
+        "np.where(moves & (scale > 0), scale, 1.0)",
+        "scale",
+        only="[False-standard]",
+    ),
+    Break(
+        BOUND,
+        "the observation space is wider than the values can be",
+        "features/fitted.py",
+        "FittedFeatures.transform",
+        "self.warmup, self.settings.clip)",
+        "self.warmup, np.inf)",
+        only="[True-standard]",
+    ),
+    Break(
+        TA,
+        "the true range does not reach to the previous close",
+        "features/indicator_formulas.py",
+        "true_range",
+        "np.fmax(high, previous) - np.fmin(low, previous)",
+        "high - low",
+        only="[adx_positive]",
+    ),
+    Break(
+        TA,
+        "the visual line of Ichimoku is not moved by 26 bars",
+        "features/indicators.py",
+        "",
+        "_gap(b, shift(_ichimoku_a(b), 26))",
+        "_gap(b, _ichimoku_a(b))",
+        only="[ichimoku_visual_a]",
+    ),
+    Break(
+        SARIMAX,
+        "the forecast beside a bar is that of the bar before",
+        "features/sarimax.py",
+        "forecasts",
+        "rows[1:] = _forecast(returns, settings, estimates)",
+        "rows[2:] = _forecast(returns, settings, estimates)[:-1]",
+        only="[order0-seasonal_order0]",
+    ),
+    Break(
+        SARIMAX,
+        "the interval takes both tails on one side",
+        "features/sarimax.py",
+        "_forecast",
+        "ndtri(0.5 + settings.confidence_interval / 2)",
+        "ndtri(settings.confidence_interval)",
+        only="[order0-seasonal_order0]",
+    ),
+    Break(
+        CACHE,
+        "the key of an entry does not hold the settings",
+        "features/cache.py",
+        "key_of",
+        ', settings.model_dump(mode="json")]',
+        "]",
+    ),
+    Break(
+        CACHE,
+        "values are kept in half precision",
+        "features/fitted.py",
+        "_save_values",
+        'dump_tensors({"values": values})',
+        'dump_tensors({"values": values.astype(np.float16).astype(np.float32)})',
+    ),
+    Break(
+        WALK_FORWARD,
+        "a bar is forecast by the next model, which was trained on it",
+        "features/forecasters/walk_forward_models.py",
+        "walk_forward",
+        'np.searchsorted(estimates[MARKS], opens, side="right") - 1',
+        'np.minimum(np.searchsorted(estimates[MARKS], opens, side="right"), len(estimates[MARKS]) - 1)',
+    ),
+    Break(
+        WALK_FORWARD,
+        "a model is trained on the first bars after its mark, so that their targets are there",
+        "features/forecasters/walk_forward_models.py",
+        "fit_walk_forward",
+        "fit_and_stop(name, train[:place])",
+        "fit_and_stop(name, train[: place + settings.future_bars])",
+    ),
+    Break(
+        PLANTED,
+        "the targets begin a bar too late",
+        "features/forecasters/windows.py",
+        "Windows.future",
+        "self.ends[which] + 1",
+        "self.ends[which]",
+        only="[linear]",
+    ),
+    Break(
+        PLANTED,
+        "forecasts are left in scaled units",
+        "features/forecasters/scaling.py",
+        "paths_of",
+        "scaled.astype(np.float64) * scaling.target_scale + scaling.target_center",
+        "scaled.astype(np.float64) + scaling.target_center",
+        only="[linear]",
+    ),
+    Break(
+        NOISE,
+        "a window's inputs are relative to the close of the bar after it",
+        "features/forecasters/scaling.py",
+        "_seen",
+        'candles.column("close")[windows.ends[which]]',
+        'np.append(candles.column("close"), np.nan)[1:][windows.ends[which]]',
+        only="[linear]",
+    ),
+    Break(
+        NOISE,
+        "the past of a window goes on by a bar",
+        "features/forecasters/windows.py",
+        "Windows.past",
+        "self.ends[which] - self.past_bars + 1",
+        "np.minimum(self.ends[which] - self.past_bars + 2, len(self.values) - self.past_bars)",
+        only="[linear]",
+    ),
+)

@@ -1,13 +1,18 @@
+import io
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from helpers import FREE, make_candles, no_features
+from rich.console import Console
 
+import backtest as backtest_script
 from agents import BuyAndHold, Flat, RandomTrader, SignalStrategy, StrategySettings
 from envs import BUY, HOLD, SELL, EnvSettings
 from evaluation import play
-from evaluation.backtest import AGENT, Contest, in_words, random_like, share_in_words
+from evaluation.backtest import AGENT, Contest, TrainedRun, conclude, in_words, random_like, share_in_words
+from evaluation.report import png_figures
 from evaluation.statistics import log_growth, metrics
 from features import FeaturePipeline
 from market import Candles, OpeningLedger
@@ -63,7 +68,7 @@ def replayed(episode, settings):
     """The curve from the trade list alone, in plain pandas and Python: cash and coin after each bar's fills, less its carry."""
     a_bar = 1 / 24 / 1e4
     trades = episode.trades.assign(sign=np.where(episode.trades["side"] == "buy", 1.0, -1.0))
-    trades["cash"] = -trades["sign"] * trades["value"] - settings.fee_bps / 1e4 * trades["value"]
+    trades["cash"] = -trades["sign"] * trades["coin"] * trades["price"] - trades["fee"]
     trades["coin"] *= trades["sign"]
     flows = trades.groupby("time")[["cash", "coin"]].sum().reindex(episode.table.index).fillna(0.0)
     cash, coin, curve = settings.initial_cash, 0.0, []
@@ -76,9 +81,21 @@ def replayed(episode, settings):
     return np.array(curve)
 
 
-def test_a_replay_of_the_trade_list_gives_the_same_curve_for_everyone(episodes):
+def require_a_replay(episode, settings):
+    """The list's own fees make the curve; they are the settings' share of each value, and add up to the table's."""
+    np.testing.assert_allclose(replayed(episode, settings), episode.table["net_worth"], rtol=1e-9)
+    trades = episode.trades
+    np.testing.assert_allclose(trades["value"], trades["coin"] * trades["price"], rtol=1e-12)
+    np.testing.assert_allclose(trades["fee"], trades["value"] * settings.fee_bps / 1e4, rtol=1e-12)
+    paid = trades.groupby("time")["fee"].sum().reindex(episode.table.index).fillna(0.0).cumsum()
+    np.testing.assert_allclose(episode.table["fees"], paid, rtol=1e-9)
+
+
+def test_a_replay_of_the_trade_list_gives_the_same_curve_for_everyone(episodes, part):
+    assert sum(len(episode.trades) for episode in episodes.values()) > 100
     for episode in episodes.values():
-        np.testing.assert_allclose(replayed(episode, EnvSettings()), episode.table["net_worth"], rtol=1e-9)
+        np.testing.assert_array_equal(episode.table["close"], part.own.column("close"))
+        require_a_replay(episode, EnvSettings())
 
 
 @pytest.mark.parametrize("options", [{}, {"stop_loss": 0.01, "take_profit": 0.02}, {"fill": "same_close"}, {"impact": 1.0}])
@@ -102,7 +119,7 @@ def test_a_replay_of_the_trade_list_gives_the_same_curve_with_shorts_leverage_in
     assert len(episode.trades) > 100
     assert episode.table["position"].min() < -1.5
     assert (episode.trades["reason"] != "order").any() or "stop_loss" not in options
-    np.testing.assert_allclose(replayed(episode, settings), episode.table["net_worth"], rtol=1e-9)
+    require_a_replay(episode, settings)
 
 
 def test_buy_and_hold_at_the_same_exposure_has_the_agents_mean_exposure_and_one_fill(episodes):
@@ -212,14 +229,28 @@ def test_debt_ends_an_episode_and_its_figures_stay_finite():
     assert lost < -1
 
 
-def test_fills_at_a_known_price_are_marked_wherever_they_show(features, part, episodes):
-    agent = SignalStrategy(np.array([BUY]))
-    episode = episodes_of(part, features, EnvSettings(fill="same_close"), StrategySettings(), agent)[AGENT]
-    assert episode.optimistic
-    assert not episodes[AGENT].optimistic
-    figures = {name: metrics(episode) for name in (AGENT, "buy and hold")}
-    assert "OPTIMISTIC" in in_words(figures, (), 0.5, episode.optimistic)
-    assert "OPTIMISTIC" not in in_words(figures, (), 0.5)
+@pytest.mark.parametrize(("fill", "marked"), [("same_close", True), ("next_open", False), ("next_close", False)])
+def test_fills_at_a_known_price_are_marked_wherever_they_show(fill, marked, contest_of, features, tmp_path, monkeypatch):
+    """In the numbers, the verdict, the notes, the page, every picture, and what the terminal and `metrics.json` say."""
+    contest = contest_of(SignalStrategy(np.array([BUY, SELL] * 10)), EnvSettings(fill=fill))
+    trained = TrainedRun(tmp_path, contest.agents, features, {}, 0, None, None)
+    outcome = conclude(contest, trained, openings=1, bootstrap=False)
+    assert {episode.optimistic for episode in outcome.episodes.values()} == {marked}
+    assert ("at a price that was known when they were decided" in outcome.verdict.reasons[0]) is marked
+    assert ("OPTIMISTIC" in outcome.notes[0]) is marked
+
+    monkeypatch.setattr("evaluation.draw_figures", lambda *given: [])  # the pictures' titles are read below
+    terminal = io.StringIO()
+    monkeypatch.setattr(backtest_script, "CONSOLE", Console(file=terminal, width=500))
+    backtest_script.write(tmp_path, outcome, {})
+    assert json.loads((tmp_path / "metrics.json").read_text())["optimistic"] is marked
+    assert ("OPTIMISTIC" in terminal.getvalue().splitlines()[0]) is marked
+    page = (tmp_path / "report.html").read_text()
+    top = page[page.index("<h1>") : page.index('class="verdict')]
+    assert ("OPTIMISTIC fills" in top) is marked
+    for draw in (png_figures.net_worth, png_figures.trades, png_figures.drawdown, png_figures.exposure, png_figures.monthly,
+                 png_figures.distribution, png_figures.costs):  # fmt: skip
+        assert ("OPTIMISTIC" in draw(outcome).axes[0].get_title("left")) is marked, draw.__name__
 
 
 def test_settings_of_the_benchmarks_reach_them(features, part, episodes):

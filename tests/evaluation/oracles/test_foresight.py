@@ -6,7 +6,7 @@ from helpers import FREE, make_candles, no_features
 
 from agents import RandomTrader
 from common import InputError
-from envs import BUY, HOLD, SELL, EnvSettings
+from envs import BUY, HOLD, SELL, EnvSettings, Replay
 from evaluation import play
 from evaluation.oracles import OraclePolicy, PerfectForesight, foresight, perfect_foresight
 from evaluation.statistics import log_growth
@@ -81,10 +81,37 @@ def test_the_kernel_pays_perfect_foresight_to_the_cent_and_nobody_makes_more(fil
     strategy = PerfectForesight(candles, settings)
     episode = play(candles, no_features(candles), settings, strategy)
     assert log_growth(episode) == pytest.approx(strategy.log_growth, abs=1e-9)
+    assert log_growth(episode) == pytest.approx(most_by_backward_induction(candles, settings), abs=1e-9)
     assert len(episode.trades) > 20
     for seed in range(20):
         other = RandomTrader(399, int(rng.integers(1, 100)), int(rng.integers(60, 200)), seed)
         assert log_growth(play(candles, no_features(candles), settings, other)) < strategy.log_growth
+    for first in (0, 100, 200, 300):
+        require_no_sequence_of_orders_makes_more(candles[first : first + 5], settings)
+
+
+def most_by_backward_induction(candles, settings):
+    """Log growth, from the last fill to the first: what a dollar in cash, and what a coin, can still become. By fees alone."""
+    opens, closes = candles.column("open"), candles.column("close")
+    prices = {"next_open": opens[1:], "next_close": closes[1:], "same_close": closes[:-1]}[settings.fill]
+    fee, moved = settings.fee_bps / 10_000, (settings.half_spread_bps + settings.slippage_bps) / 10_000
+    dollar, coin = 1.0, closes[-1]
+    for price in prices[::-1]:
+        buys, sells = coin / (price * (1 + moved) * (1 + fee)), dollar * price * (1 - moved) * (1 - fee)
+        dollar, coin = max(dollar, buys), max(coin, sells)
+    return np.log(dollar)
+
+
+def require_no_sequence_of_orders_makes_more(candles, settings):
+    """All sequences of buying or selling all or half, or neither, played; the best of them is perfect foresight."""
+    stage = Replay(candles, no_features(candles), settings.spot())
+    orders = [4 * BUY, 4 * BUY + 1, 4 * SELL, 4 * SELL + 1, 4 * HOLD]
+    best = 0.0
+    for actions in product(orders, repeat=len(candles) - 1):
+        replay = stage.again(stage.settings)
+        replay.play(np.array(actions))
+        best = max(best, float(replay.table()["net_worth"].iloc[-1]))
+    assert np.log(best / settings.initial_cash) == pytest.approx(PerfectForesight(candles, settings).log_growth, abs=1e-12)
 
 
 @pytest.mark.parametrize("fill", ["next_open", "next_close", "same_close"])

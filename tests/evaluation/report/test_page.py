@@ -3,6 +3,7 @@ import io
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ import pytest
 from browser import CHROMIUM, Browser
 from helpers import no_features
 from outcomes import REASONS, make_outcome
+from plotly.offline import get_plotlyjs
 from rich.console import Console
 
 from agents import Flat
@@ -209,6 +211,22 @@ def test_an_agent_that_never_traded_has_a_report(outcome, tmp_path):
     assert data_of(page)["series"]["trades"]["bar"] == ""
 
 
+def addresses_in(page: str) -> list[str]:
+    """What a browser could be sent to by the page's own words; plotly's, which name the hosts of maps, are left out."""
+    own = page.replace(get_plotlyjs(), "")
+    attributes = re.findall(
+        r"""<(?:link|base|img|iframe|object|embed)\b[^>]*|\b(?:src|href|action|poster|srcset)\s*=[^>]*""", own
+    )
+    return attributes + re.findall(r"@import[^;]*|url\([^)]*|https?:\S*|wss?:\S*|sendBeacon|fetch\(|XMLHttpRequest", own)
+
+
+def test_the_page_names_no_address(page):
+    """Where there is no browser to see what it asks for."""
+    assert addresses_in(page) == []
+    for bad in ('<link rel="preconnect" href="//a.b">', "<script src=x></script>", "<style>@import 'x';</style>", "url(x)"):
+        assert addresses_in(page + bad)
+
+
 # ---- what a reader sees
 
 
@@ -222,8 +240,12 @@ def test_the_page_opens_without_an_error_a_request_or_a_sideways_scroll(browser,
     assert drawn == list(CHARTS)
     background = browser.run("getComputedStyle(document.body).backgroundColor")
     assert background == {"light": "rgb(255, 255, 255)", "dark": "rgb(19, 23, 34)"}[scheme]
-    assert browser.errors == []
+    browser.run("scrollTo(0, document.body.scrollHeight)")
+    browser.run("[...document.querySelectorAll('button')].forEach(made => made.click())")
+    browser.run("new Promise(done => setTimeout(done, 300))")
     assert [address for address in browser.requests if not address.startswith("data:")] == [long_page]
+    assert addresses_in(Path(long_page.removeprefix("file://")).read_text()) == []
+    assert browser.errors == []
 
 
 @in_chromium

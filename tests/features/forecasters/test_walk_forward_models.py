@@ -40,19 +40,29 @@ def test_a_bar_is_forecast_by_the_newest_model_of_bars_that_ended_before_it(bar,
 
 
 def test_no_model_is_shown_a_bar_that_it_will_be_asked_for(monkeypatch):
-    seen = []
+    """Each model here forecasts one number: when the last bar that it was trained on had ended."""
+
+    def estimate(train, validation, settings, watch):
+        ends = max(train.index[-1], validation.index[-1]) + train.bar
+        return {"ended": np.array((ends - CANDLES.index[0]) / train.bar)}
+
+    def forecast(candles, settings, estimates):
+        rows = np.full((len(candles), settings.future_bars), estimates["ended"])
+        rows[: settings.past_bars - 1] = np.nan
+        return rows
+
     for name, forecaster in registry_module.FORECASTERS.items():
-
-        def estimate(train, validation, settings, watch, kept=forecaster):
-            seen.append(max(train.index[-1], validation.index[-1]) + train.bar)
-            return kept.estimate(train, validation, settings, watch)
-
-        monkeypatch.setitem(registry_module.FORECASTERS, name, forecaster._replace(estimate=estimate))
-    FeaturePipeline(SETTINGS).fit(TRAIN)
-    assert len(seen) == len(MARKS) * (2 + 2 * 2)  # networks twice
-    marks = [CANDLES.index[mark] for mark in MARKS]
-    assert set(seen) == set(marks)
-    assert FITTED.estimates["forecasts"]["marks"].tolist() == [mark.value for mark in marks]
+        dated = forecaster._replace(estimate=estimate, forecast=forecast)
+        monkeypatch.setitem(registry_module.FORECASTERS, name, dated)
+    fitted = FeaturePipeline(SETTINGS).fit(TRAIN)
+    for candles in (CANDLES, CANDLES[150:]):
+        table = fitted.out_of_fold(candles)
+        opened = np.arange(len(CANDLES))[-len(table) :]
+        expected = np.select([opened < 600, opened < 800, opened < 900], [400, 600, 800], 900)
+        for name in (str(column) for column in table if not str(column).endswith("spread")):
+            assert (table[name] <= opened).all(), name
+            np.testing.assert_array_equal(table[name], expected, err_msg=name)
+    assert FITTED.estimates["forecasts"]["marks"].tolist() == [CANDLES.index[mark].value for mark in MARKS]
 
 
 def test_columns_are_named_and_only_networks_have_a_spread():
