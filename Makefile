@@ -43,6 +43,9 @@ bench: $(SETUP) ## the benchmarks
 	$(BIN)/python -m benchmarks.market
 	$(BIN)/python -m benchmarks.features
 	$(BIN)/python -m benchmarks.agents
+	$(BIN)/python -m benchmarks.optimum
+	$(BIN)/python -m benchmarks.known_answers
+	$(BIN)/python -m benchmarks.simulated_markets
 	$(BIN)/python -m benchmarks.forecasters
 	$(BIN)/python -m benchmarks.search
 	$(BIN)/python -m benchmarks.backtest

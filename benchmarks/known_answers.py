@@ -87,6 +87,7 @@ def hidden_regimes() -> dict[str, float]:
     for name, (title, settings) in AGENTS.items():
         with emptied() if name == "emptied" else contextlib.nullcontext():
             row = [share(settings, seed) for seed in SEEDS]
+        print(title, *(f"{value:.3f}" for value in row), file=sys.stderr)  # all of it takes minutes
         found |= {f"hidden_{name}_seed{seed}": value for seed, value in zip(SEEDS, row, strict=True)}
         table.add_row(title, *(f"{value:.0%}" for value in row))
     CONSOLE.print(table)
@@ -116,9 +117,7 @@ def share(settings: dict[str, Any], seed: int) -> float:
     rows, env = trained.features.transform(candles), experiment.env
     bars = candles[len(candles) - len(rows) :]
     best = log_growth(play(bars, rows, env, OraclePolicy(best_policy(bars, env.cost_fraction).positions)))
-    found = log_growth(play(bars, rows, env, trained.agent)) / best
-    print(f"{settings or 'recurrent PPO'}, seed {seed}: {found:.3f}", file=sys.stderr)  # it takes minutes
-    return found
+    return log_growth(play(bars, rows, env, trained.agent)) / best
 
 
 @contextlib.contextmanager

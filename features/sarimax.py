@@ -70,7 +70,7 @@ def notes(estimates: Estimates, settings: SarimaxSettings) -> list[str]:
 def forecasts(candles: Candles, settings: SarimaxSettings, estimates: Estimates) -> pd.DataFrame:
     """Forecasts at bar t of the log returns of bars t+1 ... t+forecast_len, known when bar t closes.
 
-    One run of the Kalman filter with fixed parameters gives them all: Z T^h a_t|t, where a refit at each bar would cost 50 ms.
+    One run of the Kalman filter with fixed parameters gives them all: Z T^h a_t|t.
     The interval's width hardly moves, for it depends on the parameters alone once the filter has settled.
 
     Returns:

@@ -208,8 +208,6 @@ def test_the_same_command_on_the_same_data_gives_the_same_files(run, tmp_path):
     folder = "runs/small-sortino-001/"
     wanted = ("agent/agent.safetensors", "training.json", "train.log", "metrics.json", "report.html", "trades.csv", "monthly.csv")
     assert {folder + name for name in (*wanted, *(f"figures/{name}.png" for name in FIGURES))} <= one.keys()
-    random = json.loads(one[folder + "metrics.json"])["strategies"]["random, same turnover"]
-    assert random["trades"] > 0  # else nothing is drawn
     assert one.keys() == two.keys()
     assert [name for name in one if one[name] != two[name]] == []
     assert told[0] == told[1]

@@ -38,7 +38,9 @@ PRELOADED = [
 LONGEST = 400.0
 """seconds until a test that does not end counts as caught: a promise that takes for ever is not kept"""
 VERDICTS = {0: "MISSED", 1: "caught"}
-"""pytest's exit codes; all others mean that the test could not be run"""
+"""by pytest's exit code; all others mean that the test could not be run"""
+WITHOUT = {0: "passed", 1: "FAILED"}
+"""the same without a break"""
 
 
 class Result(NamedTuple):
@@ -55,9 +57,12 @@ def main() -> int:
     parser.add_argument("words", nargs="*", help="only breaks with one of these words")
     parser.add_argument("--jobs", type=int, default=2, help="tests at a time")
     parser.add_argument("--times", action="store_true", help="order by seconds")
+    parser.add_argument("--unbroken", action="store_true", help="run the tests without the breaks: each must pass alone")
     parser.add_argument("--verbose", action="store_true", help="show the end of each test's output")
     options = parser.parse_args()
     wanted = [one for one in BREAKS if not options.words or any(word in repr(one) for word in options.words)]
+    if options.unbroken:
+        wanted = [Break(test, "unbroken", "README.md", "", "", "") for test in dict.fromkeys(one.selected for one in wanted)]
     began, results = time.monotonic(), []
     for result in run(wanted, options.jobs):
         results.append(result)
@@ -66,9 +71,10 @@ def main() -> int:
     if options.times:
         for result in sorted(results, key=lambda result: result.seconds):
             _show(result, options.verbose)
-    missed = [result for result in results if result.verdict != "caught"]
-    print(f"{len(results) - len(missed)} of {len(results)} breaks were caught, in {time.monotonic() - began:.0f} s")
-    return 1 if missed else 0
+    right = [result for result in results if result.verdict == ("passed" if options.unbroken else "caught")]
+    what = "tests passed without a break" if options.unbroken else "breaks were caught"
+    print(f"{len(right)} of {len(results)} {what}, in {time.monotonic() - began:.0f} s")
+    return 0 if len(right) == len(results) else 1
 
 
 def _show(result: Result, verbose: bool) -> None:
@@ -76,7 +82,7 @@ def _show(result: Result, verbose: bool) -> None:
     print(
         f"{result.verdict:8} {result.seconds:5.0f} s  {one.selected}\n{'':18}{one.file}, {one.function}: {one.what}", flush=True
     )
-    if verbose or result.verdict not in VERDICTS.values():
+    if verbose or result.verdict not in ("caught", "MISSED", "passed"):
         print("\n".join(f"{'':18}| {line}" for line in result.output.splitlines()[-25:]), flush=True)
 
 
@@ -95,10 +101,13 @@ def _try(one: Break, context: multiprocessing.context.ForkServerContext) -> Resu
         copy = Path(folder) / "copy"
         try:
             shutil.copytree(ROOT, copy, ignore=LEFT_OUT)
-            apply(one, copy)
+            if not (whole := not one.old):
+                apply(one, copy)
         except (PatchError, OSError) as error:
             return Result(one, "OLD", time.monotonic() - began, str(error))
-        if "njit" in (copy / one.file).read_text():  # numba's cache does not see that a function called from another file changed
+        if (
+            not whole and "njit" in (copy / one.file).read_text()
+        ):  # numba's cache does not see changes of another file's functions
             for path in (path for pattern in COMPILED for path in copy.rglob(pattern)):
                 path.unlink()
         process = context.Process(target=run_test, args=(one.selected, copy))
@@ -107,7 +116,7 @@ def _try(one: Break, context: multiprocessing.context.ForkServerContext) -> Resu
         if process.is_alive():
             verdict = "caught"
         else:
-            verdict = VERDICTS.get(process.exitcode if process.exitcode is not None else -1, "ERROR")
+            verdict = (WITHOUT if whole else VERDICTS).get(-1 if process.exitcode is None else process.exitcode, "ERROR")
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid or 0, signal.SIGKILL)  # the test, if it hangs, and all that it started
         process.join()

@@ -65,7 +65,10 @@ def test_repeated_rows_are_refused_with_a_row_named_and_repaired_to_the_same_can
 
 @settings(max_examples=examples(50), deadline=None)
 @given(
-    again=st.integers(0, len(LINES) - 1), column=st.integers(2, 7), place=st.integers(0, len(LINES)), factor=st.floats(1.001, 1.01)
+    again=st.integers(0, len(LINES) - 1),
+    column=st.integers(2, 7),
+    place=st.integers(0, len(LINES)),
+    factor=st.floats(1.001, 1.01),
 )
 def test_two_different_rows_of_one_time_are_refused_even_by_repair(folder, again, column, place, factor):
     """Nobody can know which of them is right."""

@@ -7,7 +7,7 @@ import sys
 import time
 
 import pytest
-from scripts import SETTINGS, process_of, start, studied, wait_for
+from scripts import ROOT, SETTINGS, process_of, start, studied, wait_for
 
 from search import StudyError, share_of_cores
 from search.workers import run_on_dask, run_workers
@@ -55,7 +55,8 @@ def test_ctrl_c_ends_the_workers_and_drops_what_they_say_of_it():
 
 def dask(*arguments, cwd):
     with (cwd / "dask.txt").open("a") as said:
-        return subprocess.Popen([sys.executable, "-m", "dask", *arguments], cwd=cwd, stdout=said, stderr=said)
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}  # this code, whatever is installed
+        return subprocess.Popen([sys.executable, "-m", "dask", *arguments], cwd=cwd, env=environment, stdout=said, stderr=said)
 
 
 @pytest.fixture(scope="module")

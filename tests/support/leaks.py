@@ -1,4 +1,4 @@
-"""Thirteen leaks that trading systems have published with, each as a small pipeline or environment, beside its honest twin."""
+"""Leaks of kinds that are common in trading code, each as a small pipeline or environment, beside its honest twin."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -281,7 +281,7 @@ class RefittingColumns(Columns):
         return Refitted(fitted.compute, fitted.warmup, fitted.center, fitted.scale)
 
 
-# --- the thirteen -------------------------------------------------------------------------------------------------------
+# --- the leaks ----------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)

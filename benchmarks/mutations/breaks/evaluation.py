@@ -2,7 +2,7 @@
 
 from benchmarks.mutations.patches import Break
 
-LEAKS = "tests/evaluation/audit/test_leak_audit.py::test_each_of_the_thirteen_leaks_is_caught"
+LEAKS = "tests/evaluation/audit/test_leak_audit.py::test_each_of_the_leaks_is_caught"
 TWINS = "tests/evaluation/audit/test_leak_audit.py::test_the_honest_twin_of_each_leak_passes"
 ONE_MODEL = "tests/evaluation/audit/test_leak_audit.py::test_one_model_of_all_of_train_is_caught_in_the_whole_pipeline"
 FORESIGHT = "tests/evaluation/oracles/test_foresight.py::test_the_kernel_pays_perfect_foresight_to_the_cent_and_nobody_makes_more"

@@ -159,7 +159,7 @@ BREAKS = (
     ),
     Break(
         PLANTED,
-        "the targets begin a bar too late",
+        "the targets begin with the bar whose close is known",
         "features/forecasters/windows.py",
         "Windows.future",
         "self.ends[which] + 1",

@@ -64,12 +64,12 @@ BREAKS = (
     ),
     Break(
         SAME,
-        "the random traders of a backtest are drawn from the system's entropy",
-        "agents/strategies.py",
-        "RandomTrader.__init__",
-        "default_rng(seed)",
-        "default_rng()",
-        only="[run_here]",
+        "the intervals of a backtest are drawn from the system's entropy",
+        "evaluation/statistics/bootstrap_intervals.py",
+        "intervals",
+        "np.random.default_rng(seed)",
+        "np.random.default_rng()",
+        only="[run_as_process]",
     ),
     Break(
         CTRL_C,

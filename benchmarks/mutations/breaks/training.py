@@ -114,11 +114,11 @@ BREAKS = (
     ),
     Break(
         OU,
-        "the worst validation is kept",
-        "training/training_loop.py",
-        "_ValidationCallback._validate_now",
-        "figure - caution * error > self.best.log_growth",
-        "figure - caution * error < self.best.log_growth",
+        "the gradients are cleared after they were computed",
+        "agents/recurrent_ppo.py",
+        "RecurrentPPO.train",
+        "self.policy.optimizer.zero_grad()\n                loss.backward()\n",
+        "loss.backward()\n                self.policy.optimizer.zero_grad()\n",
         only="[small]",
     ),
     Break(
