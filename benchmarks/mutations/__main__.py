@@ -79,9 +79,9 @@ def main() -> int:
 
 def _show(result: Result, verbose: bool) -> None:
     one = result.one
-    print(
-        f"{result.verdict:8} {result.seconds:5.0f} s  {one.selected}\n{'':18}{one.file}, {one.function}: {one.what}", flush=True
-    )
+    print(f"{result.verdict:8} {result.seconds:5.0f} s  {one.selected}", flush=True)
+    if one.old:
+        print(f"{'':18}{one.file}, {one.function or 'at its top'}: {one.what}", flush=True)
     if verbose or result.verdict not in ("caught", "MISSED", "passed"):
         print("\n".join(f"{'':18}| {line}" for line in result.output.splitlines()[-25:]), flush=True)
 
