@@ -107,11 +107,9 @@ def rows_of(model: str, epoch: Mapping[int, float], until: Mapping[int, list[flo
         reached = f"{median:.2f} ({own['loss_times']:.2f})" if np.isfinite(median) else f"not in {EPOCHS} epochs"
         by_seed = ", ".join(f"{second:.2f}" if np.isfinite(second) else "not" for second in until[batch])
         table.add_row(f"{batch}", f"{epoch[batch]:.2f} ({own['epoch_times']:.1f})", reached, by_seed)
-        found |= {
-            f"{model}_{batch}_{name}": value
-            for name, value in own.items()
-            if (batch != SMALL or "times" not in name) and (np.isfinite(median) or "loss" not in name)
-        }
+        own = {name: value for name, value in own.items() if batch != SMALL or "times" not in name}
+        found |= {f"{model}_{batch}_{name}": value for name, value in own.items() if np.isfinite(median) or "loss" not in name}
+        found |= {f"{model}_{batch}_reached": sum(np.isfinite(until[batch]))} if batch != SMALL else {}
     CONSOLE.print(table)
     return found
 

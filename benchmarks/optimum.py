@@ -1,16 +1,17 @@
 """Seconds of learning until 95 % of the value-iteration optimum on `ou`, recurrent PPO against sb3-contrib's in the same run.
 
-    python -m benchmarks.optimum            some minutes; --keep keeps the figures that the pages quote
+    python -m benchmarks.optimum                             some minutes; --keep keeps the figures that the pages quote
+    python -m benchmarks.optimum --only rollouts_16 --keep   one row, and leave the figures of the others
 
-The market and the costs are those of configs/known-answer-ou.yaml. After every rollout the agent plays 40,000 unseen bars; two
+The market and the costs are those of configs/known-answer-ou.yaml. After every rollout the agent plays 10,000 unseen bars; two
 such plays in a row at 95 % end the learning. Their own time is not counted. One core, one thread, seconds of the processor.
 Rollouts of 16 steps with batches of 1,024 were the best of what was tried, for either.
 """
 
-import argparse
 import contextlib
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,7 +24,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import VecNormalize
 
 from agents import AgentSettings, LearnedAgent
-from benchmarks import figures
+from benchmarks import parts
 from benchmarks.agents import KINDS, build
 from configs import load_experiment
 from envs import BitcoinTradingVecEnv, EnvSettings
@@ -33,8 +34,8 @@ from evaluation.statistics import log_growth
 from features import FeatureMatrix, FeaturePipeline
 from market import Candles, simulate
 
-ROLLOUTS = ((128, 2_048), (32, 1_024), (16, 1_024))
-"""steps of a rollout in each environment, and of a batch"""
+ROLLOUTS = {"rollouts_128": (128, 2_048), "rollouts_32": (32, 1_024), "rollouts_16": (16, 1_024)}
+"""by the beginning of the names of its figures: steps of a rollout in each environment, and of a batch"""
 COMPARED = ("sequences", "sb3")
 N_ENVS, SEEDS, MOST_STEPS, ENOUGH = 64, range(3), 200_000, 0.95
 CONSOLE = Console(width=120, highlight=False)
@@ -52,49 +53,42 @@ class Problem(NamedTuple):
 
 
 def main() -> None:
-    """Print the table."""
-    options = figures.option(argparse.ArgumentParser(description=__doc__)).parse_args()
+    """Print the tables."""
+    options = parts.parser_of(__doc__, tuple(ROLLOUTS)).parse_args()
     torch.set_num_threads(1)
-    task, found = problem(), dict[str, float]()
-    learn("sequences", 16, 1_024, 0, task)  # warms up
-    learn("sb3", 16, 1_024, 0, task)
-    table = Table(title="seconds of learning until 95 % of the value-iteration optimum on `ou`", title_justify="left")
-    headings = (
-        "rollouts of",
-        "batches of",
-        "recurrent PPO",
-        "steps, median",
-        "seconds, by seed",
-        "median",
-        "times sb3-contrib's",
-    )
-    for heading in headings:
-        table.add_column(heading, justify="left" if heading == "recurrent PPO" else "right")
-    for n_steps, batch in ROLLOUTS:
-        runs = {kind: list[tuple[float, float]]() for kind in COMPARED}
-        for seed in SEEDS:
-            for kind in COMPARED:
-                runs[kind].append(learn(kind, n_steps, batch, seed, task))
-        medians = {kind: float(np.median([seconds for _, seconds in runs[kind]])) for kind in COMPARED}
-        found[f"rollouts_{n_steps}_times"] = medians["sb3"] / medians["sequences"]
+    task = problem()
+    for kind in COMPARED:
+        learn(kind, 16, 1_024, 0, task)  # warms up
+    parts.run("optimum", {name: partial(measured, name, task) for name in ROLLOUTS}, options)
+
+
+def measured(name: str, task: Problem) -> dict[str, float]:
+    """Steps and seconds of both kinds with rollouts of one length, printed and as figures by name."""
+    n_steps, batch = ROLLOUTS[name]
+    runs = {kind: list[tuple[float, float]]() for kind in COMPARED}
+    for seed in SEEDS:
         for kind in COMPARED:
-            steps = float(np.median([steps for steps, _ in runs[kind]]))
-            found[f"rollouts_{n_steps}_{kind}_steps"] = steps
-            found |= {f"rollouts_{n_steps}_{kind}_seed{seed}": runs[kind][seed][1] for seed in SEEDS}
-            by_seed = ", ".join(f"{seconds:.1f}" for _, seconds in runs[kind])
-            times = medians["sb3"] / medians[kind]
-            table.add_row(
-                f"{n_steps}", f"{batch:,}", KINDS[kind][0], f"{steps:,.0f}", by_seed, f"{medians[kind]:.1f}", f"{times:.2f}"
-            )
+            runs[kind].append(learn(kind, n_steps, batch, seed, task))
+    title = f"seconds until 95 % of the optimum on `ou`, rollouts of {n_steps}, batches of {batch:,}"
+    table = Table(title=title, title_justify="left")
+    for heading in ("recurrent PPO", "steps, median", "seconds, by seed", "median", "times sb3-contrib's"):
+        table.add_column(heading, justify="left" if heading == "recurrent PPO" else "right")
+    medians = {kind: float(np.median([seconds for _, seconds in runs[kind]])) for kind in COMPARED}
+    found = {f"{name}_times": medians["sb3"] / medians["sequences"]}
+    for kind in COMPARED:
+        found[f"{name}_{kind}_steps"] = steps = float(np.median([steps for steps, _ in runs[kind]]))
+        found |= {f"{name}_{kind}_seed{seed}": runs[kind][seed][1] for seed in SEEDS}
+        by_seed = ", ".join(f"{seconds:.1f}" for _, seconds in runs[kind])
+        times = medians["sb3"] / medians[kind]
+        table.add_row(KINDS[kind][0], f"{steps:,.0f}", by_seed, f"{medians[kind]:.1f}", f"{times:.2f}")
     CONSOLE.print(table)
-    if options.keep:
-        figures.keep("optimum", found)
+    return found
 
 
 def problem() -> Problem:
-    """60,000 bars to learn on, 40,000 of another seed to judge on."""
+    """60,000 bars to learn on, 10,000 of another seed to judge on."""
     experiment = load_experiment(Path("configs/known-answer-ou.yaml"))
-    train, unseen = simulate("ou", 60_000, seed=0), simulate("ou", 40_000, seed=1_000)
+    train, unseen = simulate("ou", 60_000, seed=0), simulate("ou", 10_000, seed=1_000)
     fitted = FeaturePipeline(experiment.features).fit(train)
     rows, env = fitted.transform(unseen), experiment.env
     bars = unseen[len(unseen) - len(rows) :]
