@@ -259,8 +259,9 @@ def recalled() -> float:
     return score
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("task", ["recall", pytest.param("CartPole", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("task", ["recall", "CartPole"])
 def test_tasks_that_take_a_memory_are_solved(task):
     """A sign that was shown some steps ago; and sb3-contrib's CartPole without velocities, with its own settings and its own bar
     of 450, by the middle one of three seeds: a policy without memory reaches about 50.
