@@ -1,4 +1,4 @@
-"""The actor alone, in numpy: what a decision needs, at a tenth of the time that the policy's own `predict` takes for one bar."""
+"""The actor alone, in numpy: what a decision needs, without the conversions of the policy's own `predict`."""
 
 from typing import Any
 

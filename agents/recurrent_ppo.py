@@ -1,4 +1,4 @@
-"""Recurrent PPO: the interface and the mathematics of sb3-contrib's, several times faster."""
+"""Recurrent PPO: the interface and the mathematics of sb3-contrib's, with an update that episode starts do not slow down."""
 
 from typing import Any, ClassVar, Literal
 
