@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.mutations.breaks import BREAKS
-from benchmarks.mutations.forked import run_test
+from benchmarks.mutations.forked import RAN, run_test
 from benchmarks.mutations.patches import Break, PatchError, apply
 from benchmarks.mutations.promises import ROOT
 
@@ -37,9 +37,9 @@ PRELOADED = [
 """imported once, by the server that all tests are forked from; nothing of ours, which each copy brings"""
 LONGEST = 400.0
 """seconds until a test that does not end counts as caught: a promise that takes for ever is not kept"""
-VERDICTS = {0: "MISSED", 1: "caught"}
-"""by pytest's exit code; all others mean that the test could not be run"""
-WITHOUT = {0: "passed", 1: "FAILED"}
+VERDICTS = {RAN: "MISSED", RAN + 1: "caught"}
+"""by the exit code; all others mean that the test could not be run"""
+WITHOUT = {RAN: "passed", RAN + 1: "FAILED"}
 """the same without a break"""
 
 
@@ -87,15 +87,22 @@ def _show(result: Result, verbose: bool) -> None:
 
 
 def run(breaks: list[Break], jobs: int) -> Iterator[Result]:
-    """In the order given, `jobs` at a time."""
+    """In the order given, `jobs` at a time; Ctrl-C ends the tests that run."""
+    os.environ.pop("COINDOJO_PROMISES", None)  # with it a test that skips fails, and would pass for one that caught its break
     os.environ |= {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1", "HYPOTHESIS_PROFILE": "first failure"}
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
+    running: set[int] = set()
     with ThreadPoolExecutor(jobs) as pool:
-        yield from pool.map(lambda one: _try(one, context), breaks)
+        try:
+            yield from pool.map(lambda one: _try(one, context, running), breaks)
+        except BaseException:
+            for process in tuple(running):
+                _end(process)
+            raise
 
 
-def _try(one: Break, context: multiprocessing.context.ForkServerContext) -> Result:
+def _try(one: Break, context: multiprocessing.context.ForkServerContext, running: set[int]) -> Result:
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="coindojo-break-", ignore_cleanup_errors=True) as folder:
         copy = Path(folder) / "copy"
@@ -105,24 +112,29 @@ def _try(one: Break, context: multiprocessing.context.ForkServerContext) -> Resu
                 apply(one, copy)
         except (PatchError, OSError) as error:
             return Result(one, "OLD", time.monotonic() - began, str(error))
-        if (
-            not whole and "njit" in (copy / one.file).read_text()
-        ):  # numba's cache does not see changes of another file's functions
+        # numba's cache does not see that a function of another file changed.
+        if not whole and "njit" in (copy / one.file).read_text():
             for path in (path for pattern in COMPILED for path in copy.rglob(pattern)):
                 path.unlink()
         process = context.Process(target=run_test, args=(one.selected, copy))
         process.start()
+        assert process.pid
+        running.add(process.pid)
         process.join(LONGEST)
-        if process.is_alive():
-            verdict = "caught"
-        else:
-            verdict = (WITHOUT if whole else VERDICTS).get(-1 if process.exitcode is None else process.exitcode, "ERROR")
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid or 0, signal.SIGKILL)  # the test, if it hangs, and all that it started
+        ended = RAN + 1 if process.exitcode is None else process.exitcode
+        verdict = (WITHOUT if whole else VERDICTS).get(ended, "ERROR")
+        _end(process.pid)
+        running.remove(process.pid)
         process.join()
         said = copy / "output.txt"
         output = said.read_text(errors="replace") if said.exists() else ""
     return Result(one, verdict, time.monotonic() - began, output)
+
+
+def _end(process: int) -> None:
+    """A test that still runs, and all that it has started."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process, signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -5,10 +5,12 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+RAN = 100
+"""added to pytest's exit code, so that a process which dies before or beside pytest is not taken for a test that failed"""
 
 
 def run_test(selected: str, copy: Path) -> None:
-    """Run pytest on one test, with the copy's code, and end with its exit code; the output goes to `copy/output.txt`."""
+    """Run pytest on one test, with the copy's code, and end with `RAN` and its exit code; output goes to `copy/output.txt`."""
     os.setsid()
     output = os.open(copy / "output.txt", os.O_WRONLY | os.O_CREAT)
     os.dup2(output, 1)
@@ -22,4 +24,4 @@ def run_test(selected: str, copy: Path) -> None:
     import pytest
 
     arguments = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", f"--rootdir={copy}", selected]
-    os._exit(int(pytest.main(arguments)))
+    os._exit(RAN + int(pytest.main(arguments)))
