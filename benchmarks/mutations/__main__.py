@@ -60,14 +60,20 @@ def main() -> int:
     parser.add_argument("--unbroken", action="store_true", help="run the tests without the breaks: each must pass alone")
     parser.add_argument("--verbose", action="store_true", help="show the end of each test's output")
     options = parser.parse_args()
+    for number in (signal.SIGINT, signal.SIGTERM):  # Ctrl-C, also where a shell in the background ignores it; a stop like Ctrl-C
+        signal.signal(number, signal.default_int_handler)
     wanted = [one for one in BREAKS if not options.words or any(word in repr(one) for word in options.words)]
     if options.unbroken:
         wanted = [Break(test, "unbroken", "README.md", "", "", "") for test in dict.fromkeys(one.selected for one in wanted)]
     began, results = time.monotonic(), []
-    for result in run(wanted, options.jobs):
-        results.append(result)
-        if not options.times:
-            _show(result, options.verbose)
+    try:
+        for result in run(wanted, options.jobs):
+            results.append(result)
+            if not options.times:
+                _show(result, options.verbose)
+    except KeyboardInterrupt:
+        print(f"interrupted after {len(results)} of {len(wanted)}")
+        return 130
     if options.times:
         for result in sorted(results, key=lambda result: result.seconds):
             _show(result, options.verbose)
