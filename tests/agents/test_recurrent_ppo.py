@@ -13,9 +13,10 @@ from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.logger import Logger
-from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
+from stable_baselines3.common.vec_env import DummyVecEnv
 
 from agents import RecurrentPPO
+from benchmarks.known_answers import memory_task
 from common import InputError
 
 SMALL: dict[str, Any] = {"n_steps": 24, "batch_size": 16, "n_epochs": 2, "learning_rate": 3e-3, "seed": 0, "device": "cpu"}
@@ -208,20 +209,6 @@ def test_a_wrong_layout_is_refused(options, words):
 # --- what needs a memory -------------------------------------------------------------------------------------------------
 
 
-class WithoutVelocities(gymnasium.ObservationWrapper):
-    """CartPole that shows positions alone: without a memory nobody knows which way the pole is falling."""
-
-    def __init__(self) -> None:
-        super().__init__(gymnasium.make("CartPole-v1"))
-        whole = self.env.observation_space
-        assert isinstance(whole, spaces.Box)
-        low, high = whole.low[[0, 2]], whole.high[[0, 2]]
-        self.observation_space = spaces.Box(low, high, dtype=np.float32)
-
-    def observation(self, observation):
-        return observation[[0, 2]]
-
-
 class Recall(gymnasium.Env):
     """Shows one of two signs, then nothing for some steps, then asks which it was: pays 1 for the right answer, else nothing."""
 
@@ -274,20 +261,7 @@ def test_tasks_that_take_a_memory_are_solved(task):
         if task == "recall":
             assert recalled() > 0.95
             return
-        scores = [score_of_the_memory_task(seed) for seed in range(3)]
+        scores = [memory_task(RecurrentPPO, seed) for seed in range(3)]
     finally:
         torch.set_num_threads(threads)
     assert np.median(scores) > 450, scores
-
-
-def score_of_the_memory_task(seed: int) -> float:
-    env = VecNormalize(make_vec_env(WithoutVelocities, n_envs=8, seed=0))
-    net = {"lstm_hidden_size": 64, "net_arch": {"vf": [64]}, "ortho_init": False, "enable_critic_lstm": True}
-    model = RecurrentPPO(
-        "MlpLstmPolicy", env, n_steps=128, learning_rate=7e-4, batch_size=256, n_epochs=10, max_grad_norm=1.0, gae_lambda=0.98,
-        policy_kwargs=net, seed=seed, device="cpu",
-    )  # fmt: skip
-    model.learn(50_000)
-    score, _ = evaluate_policy(model, env, n_eval_episodes=20, warn=False)
-    assert isinstance(score, float)
-    return score
