@@ -14,6 +14,8 @@ from envs.market_arrays import Ground, Rows, lay_out
 from envs.settings import EnvSettings
 from market import Candles
 
+REFUSED = "refused: "
+SURPRISING = kernel.OUTCOMES[kernel.NO_MARGIN :]
 REASONS = np.array(["order", *kernel.EVENTS[1:]], dtype=object)  # of a fill; the events that force one keep their numbers
 
 
@@ -132,6 +134,12 @@ class Replay:
             np.where(is_order, played["fill_price"][rows], played["forced_price"][rows]),
             self.settings,
         )
+
+    def refused(self) -> dict[str, int]:
+        """How many orders a rule has refused, by its reason; a buyer without cash and a seller without coin are no surprise."""
+        numbers, counts = np.unique(self._trace["outcome"][: self._played], return_counts=True)
+        found = {kernel.OUTCOMES[number]: int(count) for number, count in zip(numbers, counts, strict=True)}
+        return {name.removeprefix(REFUSED): count for name, count in found.items() if name in SURPRISING}
 
     def _play(self, last: int) -> None:
         first = self._played

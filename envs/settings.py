@@ -94,12 +94,22 @@ class EnvSettings(Settings):
                 f"costs must leave something of a full position, `max_leverage * cost < 0.5`, "
                 f"but got {self.max_leverage:g} * {self.cost_fraction:g}; lower one"
             )
+        if self.initial_cash * self.max_leverage < self.min_trade:
+            raise ValueError(
+                f"an account must be able to trade, `initial_cash * max_leverage >= min_trade`, but got {self.initial_cash:g} * "
+                f"{self.max_leverage:g} and {self.min_trade:g}; raise the cash or lower min_trade"
+            )
         return self
 
     @property
     def cost_fraction(self) -> float:
         """The whole one-way cost of a trade, as a fraction of its value, without impact."""
         return (self.fee_bps + self.half_spread_bps + self.slippage_bps) / 1e4
+
+    @property
+    def purchase(self) -> float:
+        """What one purchase with all of the cash leaves of it, without impact."""
+        return 1 / ((1 + self.fee_bps / 1e4) * (1 + (self.half_spread_bps + self.slippage_bps) / 1e4))
 
     @property
     def costs_in_words(self) -> str:

@@ -1,6 +1,7 @@
 """Plays an agent through a range, once, from its first bar to its last: the one road of validation and backtest."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -24,12 +25,18 @@ class Episode:
         trades: the ledger, one row a fill, as `Replay.trades` gives it.
         bars_per_year: to annualise with.
         optimistic: orders filled at a price known when they were decided; nobody can trade so.
+        middle: of the exposures that the settings allow, as a share of the net worth.
+        refused: how many orders a rule refused, by its reason, such as "below one lot".
+        purchase: what one purchase with all of the cash leaves of it, 0 to 1: 1 / ((1 + fee) (1 + half-spread + slippage)).
     """
 
     table: pd.DataFrame
     trades: pd.DataFrame
     bars_per_year: float
     optimistic: bool = False
+    purchase: float = 1.0
+    middle: float = 0.5
+    refused: Mapping[str, int] = field(default_factory=dict)
 
 
 def floored(worth: np.ndarray) -> np.ndarray:
@@ -63,7 +70,15 @@ def play_on(stage: Replay, settings: EnvSettings, agent: Agent) -> Episode:
         replay.play(agent.actions(replay.decisions))
     else:
         _decide(replay, agent)
-    return Episode(replay.table(), replay.trades(), replay.candles.bars_per_year, settings.optimistic)
+    return Episode(
+        table=replay.table(),
+        trades=replay.trades(),
+        bars_per_year=replay.candles.bars_per_year,
+        optimistic=settings.optimistic,
+        purchase=settings.purchase,
+        middle=(settings.lowest_exposure + settings.max_leverage) / 2,
+        refused=replay.refused(),
+    )
 
 
 def _decide(replay: Replay, agent: Agent) -> None:

@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 
 from envs import OPTIMISTIC
-from evaluation.backtest.contest import RANDOM_TRADERS, Contest
+from evaluation.backtest.contest import RANDOM_TRADERS, Contest, refused_in_words
 from evaluation.backtest.names import AGENT, BUY_AND_HOLD, NOT_RIVALS, WALK_FORWARD
 from evaluation.backtest.outcome import Outcome
 from evaluation.backtest.subperiods import monthly_returns, windows
 from evaluation.backtest.trained_run import TrainedRun
 from evaluation.backtest.walk_forward_windows import WalkForward
+from evaluation.episode import Episode
 from evaluation.statistics.bootstrap import iqm
 from evaluation.statistics.bootstrap_intervals import intervals
 from evaluation.statistics.figures_of_merit import FIGURES, Metrics, log_growth, metrics
@@ -25,7 +26,7 @@ CANDLE_COLUMNS = ["open", "high", "low", "close", "volume"]
 def conclude(
     contest: Contest,
     trained: TrainedRun,
-    openings: int,
+    openings: int | None,
     bootstrap: bool = True,
     walked: WalkForward | None = None,
     notes: tuple[str, ...] = (),
@@ -33,7 +34,7 @@ def conclude(
     """What the contest comes to.
 
     Args:
-        openings: of the test range so far, this one included.
+        openings: of the test range so far, this one included; None if unknown.
         bootstrap: give every figure its interval, which takes most of the time.
         walked: plays beside the others, and its windows take the place of four even ones.
         notes: further lines below the table.
@@ -45,7 +46,8 @@ def conclude(
     agent, hold, index = episodes[AGENT], episodes[BUY_AND_HOLD], contest.bars.index
     figures = {name: metrics(episode) for name, episode in episodes.items()}
     oracle = share_in_words(log_growth(agent), played.oracle_growth)
-    told = (in_words(figures, trained.seeds, played.share_below, agent.optimistic), oracle, *notes)
+    standing = in_words(figures, trained.seeds, played.share_below, agent.optimistic)
+    told = (standing, oracle, *refusals_in_words(episodes, played.unable), *notes)
     return Outcome(
         title=f"{contest.bars.symbol}, test range {index[0]:%Y-%m-%d} to {index[-1]:%Y-%m-%d}",
         candles=contest.bars.frame[CANDLE_COLUMNS],
@@ -64,6 +66,7 @@ def conclude(
         ),
         notes=tuple(line for line in told if line),
         optimistic=agent.optimistic,
+        unable=played.unable,
     )  # fmt: skip
 
 
@@ -82,6 +85,7 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
         "total_return_by_fee_multiple": _rows(outcome.costs),
         "monthly_returns": _rows(outcome.monthly.T),
         "windows": windows.to_dict("records"),
+        "could_not_trade": dict(outcome.unable),
         "notes": list(outcome.notes),
     }
 
@@ -96,6 +100,13 @@ def _rows(table: pd.DataFrame) -> dict[str, dict[str, float | None]]:
     """Row by row, None for NaN."""
     plain = table.astype(object).where(table.notna(), None)
     return {str(name): {str(key): value for key, value in row.items()} for name, row in plain.iterrows()}
+
+
+def refusals_in_words(episodes: Mapping[str, Episode], unable: Mapping[str, str]) -> tuple[str, ...]:
+    """A line for who could not trade at all, one for each; and one line for orders of others that were refused."""
+    lines = [f"COULD NOT TRADE: {name}, {words}." for name, words in unable.items()]
+    some = [f"{name} {refused_in_words(episode)}" for name, episode in episodes.items() if name not in unable and episode.refused]
+    return (*lines, *([f"Of the others: {'; '.join(some)}."] if lines and some else [f"{'; '.join(some)}."] if some else []))
 
 
 def share_in_words(agent: float, oracle: float | None) -> str:

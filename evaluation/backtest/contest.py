@@ -44,12 +44,14 @@ class Played:
             column for each of `FEE_MULTIPLES`; NaN where a fee is too high to be allowed.
         share_below: share of `RANDOM_TRADERS` random traders with the agent's turnover and exposure that ended below it, 0 to 1.
         oracle_growth: log growth of the best long/flat policy, who sees the hidden state; None on real candles.
+        unable: by strategy, why every order of it was refused, such as "1 order refused: below one lot".
     """
 
     episodes: dict[str, Episode]
     costs: pd.DataFrame
     share_below: float
     oracle_growth: float | None
+    unable: dict[str, str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,15 +101,22 @@ class Contest:
     def play(self) -> Played:
         """Let everyone play."""
         episodes = self._episodes()
-        return Played(episodes, self._costs(episodes), self._share_below(episodes[AGENT]), self._oracle_growth())
+        unable = {name: refused_in_words(episode) for name, episode in episodes.items() if not len(episode.trades)}
+        return Played(
+            episodes=episodes,
+            costs=self._costs(episodes),
+            share_below=self._share_below(episodes[AGENT]),
+            oracle_growth=self._oracle_growth(),
+            unable={name: words for name, words in unable.items() if words},
+        )
 
     def _episodes(self) -> dict[str, Episode]:
         episodes = {name: play_on(self.stage, self.env, agent) for name, agent in self.agents.items()}
-        agent, hold = episodes[AGENT], self._episode(BuyAndHold())
+        agent = episodes[AGENT]
         cost = self.env.cost_fraction
         followers = {f"follows {name}": ForecastFollower(returns, 0, cost) for name, returns in self.forecasts.items()}
         last = {FLAT: Flat(), RANDOM: random_like(agent, seed=0), FORESIGHT: PerfectForesight(self.bars, self.env)}
-        episodes |= {BUY_AND_HOLD: hold, SAME_EXPOSURE: self._hold_at_exposure_of(agent, hold)}
+        episodes |= {BUY_AND_HOLD: self._episode(BuyAndHold()), SAME_EXPOSURE: self._hold_at_exposure_of(agent)}
         return episodes | {name: self._episode(other) for name, other in (self.rules | followers | last).items()}
 
     def _costs(self, episodes: Mapping[str, Episode]) -> pd.DataFrame:
@@ -138,19 +147,34 @@ class Contest:
             return {}
         return replace(self, env=env)._episodes()
 
-    def _hold_at_exposure_of(self, agent: Episode, hold: Episode) -> Episode:
+    def _hold_at_exposure_of(self, agent: Episode) -> Episode:
         """Buys once with so much of the cash that its mean exposure is the agent's, and keeps the rest of it aside.
 
-        In a cash account: at most what buy and hold has, and nothing for an agent that is short on the whole.
+        In a cash account: all of the cash at most, and nothing for an agent that is short on the whole. It stands for the market,
+        so it buys fractions of a lot, and any amount, at the same costs.
         """
+        free = self.env.model_copy(update={"lot": 0.0, "min_trade": 0.0})
+        hold = play_on(self.stage, free, BuyAndHold())
+        if not len(hold.trades):  # no volume to buy from
+            free = free.model_copy(update={"impact": 0.0})
+            hold = play_on(self.stage, free, BuyAndHold())
         share = _share_for(hold, float(agent.table["position"].iloc[1:].mean()))
         if share == 0.0:
             return self._episode(Flat())
         if share == 1.0:
             return hold
         cash = self.env.initial_cash
-        bought = play_on(self.stage, self.env.model_copy(update={"initial_cash": share * cash}), BuyAndHold())
+        bought = play_on(self.stage, free.model_copy(update={"initial_cash": share * cash}), BuyAndHold())
         return _with_cash_aside(bought, (1 - share) * cash)
+
+
+def refused_in_words(episode: Episode) -> str:
+    """Such as "3 orders refused: 2 below min_trade, 1 below one lot"; empty if none was."""
+    total = sum(episode.refused.values())
+    if not total:
+        return ""
+    kinds = [f"{count:,} {reason}" if len(episode.refused) > 1 else reason for reason, count in episode.refused.items()]
+    return f"{total:,} order{'s' if total != 1 else ''} refused: {', '.join(kinds)}"
 
 
 def random_like(episode: Episode, seed: int) -> RandomTrader:

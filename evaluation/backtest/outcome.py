@@ -1,6 +1,7 @@
 """What a backtest came to: all that the report, the figures and the JSON say is read off this."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -31,6 +32,7 @@ class Outcome:
         verdict: what may be concluded.
         notes: lines below the table, such as the costs, the source of the data, the run.
         optimistic: orders filled at a price known when they were decided; nobody can trade so.
+        unable: by strategy that could not trade, why every order of it was refused.
     """
 
     title: str
@@ -47,3 +49,8 @@ class Outcome:
     verdict: "Verdict"
     notes: tuple[str, ...]
     optimistic: bool
+    unable: Mapping[str, str] = field(default_factory=dict)
+
+    def shown(self, name: str) -> str:
+        """The name of a strategy, with a word beside it if it could not trade."""
+        return f"{name} (could not trade)" if name in self.unable else name

@@ -102,12 +102,16 @@ def _facts(verdict: Verdict) -> list[tuple[str, str, str]]:
     facts = [
         ("made by timing, after costs", f"{math.expm1(evidence.active_log_growth):+.1%}", f"{low:+.1%} to {high:+.1%}"),
         ("lost to costs", f"{-math.expm1(-evidence.costs):.1%}", f"in {evidence.fills:,} fills"),
-        ("deflated Sharpe", f"{evidence.dsr:.2f}", "0.95 needed"),
-        ("trials counted", "unknown" if evidence.trials_counted is None else f"{evidence.trials_counted:,}", "openings included"),
-        ("test range opened", f"{evidence.openings:,} time{'s' if evidence.openings != 1 else ''}", ""),
+        ("luck does as well in", f"{100 * evidence.p_value:.2g} %", f"{100 * evidence.level:.2g} % or less is an edge"),
+        ("test range opened", _known(evidence.openings), "times" if evidence.openings != 1 else "time"),
         ("bars judged", f"{evidence.bars:,}", needed),
     ]
+    facts.append(("trials on validation", _known(evidence.trials), f"deflated Sharpe {evidence.dsr:.2f}"))
     return facts + ([] if evidence.overfitting is None else [("overfitting of the search", f"{evidence.overfitting:.0%}", "")])
+
+
+def _known(count: int | None) -> str:
+    return "unknown" if count is None else f"{count:,}"
 
 
 def _sections(outcome: Outcome) -> str:

@@ -25,7 +25,7 @@ def figures_rows(outcome: Outcome) -> str:
 def _figures_row(outcome: Outcome, name: str, kind: str) -> str:
     values, intervals = outcome.figures[name], outcome.intervals.get(name, {})
     cells = "".join(_cell(key, values.get(key), intervals.get(key)) for key in FIGURES)
-    return f'<tr class="{kind}"><th scope="row">{escape(name)}</th>{cells}</tr>'
+    return f'<tr class="{kind}"><th scope="row">{escape(outcome.shown(name))}</th>{cells}</tr>'
 
 
 def _seeds_row(outcome: Outcome) -> str:

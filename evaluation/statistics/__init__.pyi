@@ -1,4 +1,4 @@
-from .active_return import ActiveReturn as ActiveReturn, active_return_of as active_return_of
+from .active_return import ActiveReturn as ActiveReturn, active_return_of as active_return_of, split_return as split_return
 from .bootstrap import block_length as block_length, iqm as iqm, resampled_means as resampled_means
 from .bootstrap_intervals import intervals as intervals
 from .figures_of_merit import (
@@ -18,4 +18,10 @@ from .sharpe_tests import (
     probability_of_overfitting as probability_of_overfitting,
     sharpe_moments as sharpe_moments,
 )
-from .verdict import Evidence as Evidence, Verdict as Verdict, judge as judge
+from .timing_tests import (
+    TimingStatistics as TimingStatistics,
+    edge_statistics as edge_statistics,
+    harm_statistics as harm_statistics,
+    timing_statistics as timing_statistics,
+)
+from .verdict import Evidence as Evidence, Verdict as Verdict, judge as judge, level_of as level_of

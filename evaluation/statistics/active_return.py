@@ -1,4 +1,4 @@
-"""What an agent's timing made beyond buy and hold at the same exposure, bar by bar, after its costs and before them."""
+"""What an agent's timing made beyond the market at the same exposure, bar by bar, after its costs and before them."""
 
 from typing import NamedTuple
 
@@ -9,24 +9,29 @@ from common import InputError
 from evaluation.episode import RUIN, Episode
 
 ROUNDING = 1e-12
+PRIOR = 0.1
+"""of the range: what the middle of all exposures weighs. With 0.02, traders of 24 fills lose three points of power more"""
 
 
 class ActiveReturn(NamedTuple):
-    """Row k is the k-th bar after the start. Two columns, for two ways to match the exposure that luck could have had, too:
+    """Row k is the k-th bar after the start. A column for each way to match the exposure that luck could have had, too:
 
     0. its mean over the range, which is known only afterwards. A trader whose exposure goes against the price over weeks then
        seems to time it, since the mean knows where the price went; one that goes with it seems to mistime it. (It is the bias of
        a regression on a persistent regressor: Stambaugh 1999.)
     1. its mean so far, which is known at the time, so that nothing is expected of it without skill, if the price has no drift. A
-       trader who comes in late into a rising price then seems to time it.
+       trader who comes in late into a rising price then seems to time it. The first position stands for the mean before it.
+    2. the same, but before the first bar lies the middle of what the account may hold, and it counts as a tenth of the range. It
+       sees more of a trader of few positions, and less of one who hardly ever bets.
 
-    Each way is blind to what the other sees, so a claim must hold both ways.
+    The mean of the range and the mean so far are each blind to what the other sees, so a claim must hold both ways.
 
     Args:
-        active: float64 (T, 2), return of the net worth after costs, less the exposure times buy and hold's.
-        growth: float64 (T, 2), the same of the log returns; sums to the log growth beyond the same exposure.
-        gross: float64 (T, 2), what the decided positions would have made at the price they were decided at, without costs, less
+        active: float64 (T, 3), return of the net worth after costs, less the exposure times that of the market.
+        growth: float64 (T, 3), the same of the log returns; sums to the log growth beyond the same exposure.
+        gross: float64 (T, 3), what the decided positions would have made at the price they were decided at, without costs, less
             the exposure times the market's return. No turnover costs it anything, and no volatility drags on it.
+        bets: float64 (T, 3), decided position less the exposure: how much was staked on the bar, and which way.
         costs: log growth lost between these prices and the net worth: fees, spread, slippage, interest, funding, and delay.
         exposure: mean of the decided positions, signed, as a share of the net worth.
     """
@@ -34,31 +39,58 @@ class ActiveReturn(NamedTuple):
     active: np.ndarray
     growth: np.ndarray
     gross: np.ndarray
+    bets: np.ndarray
     costs: float
     exposure: float
 
 
-def active_return_of(agent: Episode, hold: Episode) -> ActiveReturn:
-    """Split an episode against buy and hold's over the same bars; that one may go on beyond the end of an agent in debt.
+def active_return_of(agent: Episode, hold: Episode | None = None) -> ActiveReturn:
+    """Split an episode against the market's own return less one purchase.
+
+    The market is the price from close to close, and the purchase costs what it costs the agent. So the reference is fully
+    invested even where buy and hold could not be: where a lot, a smallest order or a bar without volume kept it from buying.
+
+    Args:
+        hold: buy and hold's episode, to be sure that it has the same bars; it may go on beyond the end of an agent in debt.
 
     Raises:
-        InputError: other bars.
+        InputError: other bars, or fewer than two.
     """
     bars = len(agent.table)
-    if bars < 2 or not agent.table.index.equals(hold.table.index[:bars]):
+    if bars < 2 or (hold is not None and not agent.table.index.equals(hold.table.index[:bars])):
+        other = _span(agent if hold is None else hold)
         raise InputError(
-            f"an agent is held against buy and hold over the same bars, but got {_span(agent)} and {_span(hold)}; "
+            f"an agent is held against buy and hold over the same bars, two or more, but got {_span(agent)} and {other}; "
             "play both on one range"
         )
-    market = _changes(agent.table["close"])
-    net, held = _changes(agent.table["net_worth"]), _changes(hold.table["net_worth"])[: bars - 1]
+    market, net = _changes(agent.table["close"]), _changes(agent.table["net_worth"])
     decided = _decided_exposure(agent, market)
     paper = decided * market + _forced(agent)
-    matched = np.column_stack([np.full(bars - 1, decided.mean()), _mean_so_far(decided)])
+    return split_return(net, market, decided, paper, agent.purchase, agent.middle)
+
+
+def split_return(
+    net: np.ndarray, market: np.ndarray, decided: np.ndarray, paper: np.ndarray, purchase: float = 1.0, middle: float = 0.5
+) -> ActiveReturn:
+    """The same from plain series.
+
+    Args:
+        net, market: float64 (T,), simple returns of the net worth and of the price.
+        decided: float64 (T,), the position held through each bar, as a share of the net worth before it.
+        paper: float64 (T,), what the decided positions would have made without costs.
+        purchase: what one purchase with all of the cash leaves of it, 0 to 1.
+        middle: of the exposures that the account may have.
+    """
+    held = market.copy()
+    held[0] = (1 + market[0]) * purchase - 1
+    whole = np.full(len(decided), decided.mean())
+    so_far, with_prior = _mean_so_far(decided, decided[0], 0.0), _mean_so_far(decided, middle, PRIOR * len(decided))
+    matched = np.column_stack([whole, so_far, with_prior])
     return ActiveReturn(
         active=_cleaned(net[:, None] - matched * held[:, None]),
         growth=_cleaned(_log(net)[:, None] - _log(matched * held[:, None])),
         gross=_cleaned(paper[:, None] - matched * market[:, None]),
+        bets=_cleaned(decided[:, None] - matched),
         costs=float((_log(paper) - _log(net)).sum()),
         exposure=float(decided.mean()),
     )
@@ -89,10 +121,10 @@ def _forced(agent: Episode) -> np.ndarray:
     return np.bincount(bar, moved, len(table))[1:]
 
 
-def _mean_so_far(values: np.ndarray) -> np.ndarray:
-    """(T,): the mean of all values before each; the first has none before it, and stands for itself."""
-    before = np.cumsum(values[:-1]) / np.arange(1, len(values))
-    return np.append(values[0], before)
+def _mean_so_far(values: np.ndarray, first: float, weight: float) -> np.ndarray:
+    """(T,): the mean of all values before each, and of `first` as often as `weight` says; before the first, `first` alone."""
+    before = (np.cumsum(values[:-1]) + weight * first) / (np.arange(1, len(values)) + weight)
+    return np.append(first, before)
 
 
 def _changes(series: pd.Series) -> np.ndarray:

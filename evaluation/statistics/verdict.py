@@ -16,14 +16,22 @@ from evaluation.statistics.sharpe_tests import (
     probabilistic_sharpe,
     sharpe_moments,
 )
+from evaluation.statistics.timing_tests import edge_statistics, harm_statistics
 
 EDGE, NO_EDGE, HARM = "evidence of an edge", "no evidence of an edge", "evidence of harm"
-CONFIDENCE = 0.95
-HARM_CONFIDENCE = 0.99
-"""stricter, since nothing is deflated for harm: of many trials nobody shows the worst"""
+FALSE_EDGE = 0.05
+"""chance of a false edge that is allowed over all openings of the test range together"""
+ONE_LOOK = 0.04
+"""... and for a single opening: of all traders in `benchmarks.verdict` those who sell into a rise need the fifth that is left"""
+FALSE_HARM = 0.01
+"""no openings are counted against harm: of many agents nobody shows the worst"""
 MIN_FILLS = 12
-"""six round trips: to win all of five, chance needs 32 tries, and the interval asks it for 40"""
+"""six round trips: to win all of five, chance needs 32 tries, and a single opening allows it 25"""
+CONFIDENCE = 0.90
+"""of the interval: its lower end leaves out the 5 % that a false edge is allowed"""
 MAX_OVERFITTING = 0.5
+FULLY_INVESTED = 0.99
+"""mean exposure of a buy and hold that spent all of its cash; rounding to lots leaves less"""
 DRAWS = 2_000
 
 Interval = tuple[float, float]
@@ -31,34 +39,42 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True)
 class Evidence:
-    """The numbers that a verdict rests on, all of the matched exposure that speaks less for the claim.
+    """The numbers that a verdict rests on, and those that are said beside it.
 
     Args:
-        active_log_growth: log growth beyond buy and hold's at the same exposure, after costs; `interval`: its 95 %.
-        timing: what the positions made beyond the same exposure before costs, in net worths, summed over the bars;
-            `timing_interval`: its 99 %.
+        active_log_growth: log growth beyond the market's at the same exposure, after costs; `interval`: its 90 %. Of the two ways
+            to match the exposure, the mean of the range and the mean so far, the one that says less for the agent.
+        p_value: the chance that luck at the same exposure does as well, by the most doubtful of three tests (`TimingStatistics`).
+        level: how small the p-value must be with so many openings.
+        timing: what the positions made beyond the same exposure before costs, in net worths, summed over the bars, of the way
+            that says less for harm; `timing_interval`: its 98 %.
+        harm_p_value: the chance that luck does as badly before costs.
         costs: log growth lost to fees, spread, slippage, interest, funding and delay.
-        sharpe: of the active return, annualised; `psr`, `dsr`: the probability that the true one lies above 0, before and after
-            the trials are counted.
+        sharpe: of the active return, annualised.
+        psr: the probability that the true one lies above 0.
+        dsr: the same if the agent had been chosen among the trials by this range. It was not, so it decides nothing.
         min_track_record_bars: bars that such returns must go on for until `psr` reaches 0.95; None if it never does.
-        trials_counted: trials searched and openings of the test range; None if the trials are unknown.
-        overfitting: probability of backtest overfitting of the trials; None if unknown.
-        openings: of the test range so far.
+        trials: searched on validation; None if unknown.
+        overfitting: the trials' probability of backtest overfitting; None if unknown.
+        openings: of the test range, this one included; None if unknown.
         fills, bars, exposure: of the agent's episode; the exposure is a mean, signed.
     """
 
     active_log_growth: float
     interval: Interval
+    p_value: float
+    level: float
     timing: float
     timing_interval: Interval
+    harm_p_value: float
     costs: float
     sharpe: float
     psr: float
     dsr: float
     min_track_record_bars: float | None
-    trials_counted: int | None
+    trials: int | None
     overfitting: float | None
-    openings: int
+    openings: int | None
     fills: int
     bars: int
     exposure: float
@@ -70,17 +86,19 @@ class Verdict:
 
     Args:
         verdict: "evidence of an edge", "no evidence of an edge" or "evidence of harm".
-        reasons: two sentences: what decided, and what must be known beside it.
+        rule: which rule decided, such as "luck does as well too often".
+        reasons: sentences: what decided, and what must be known beside it.
         evidence: the numbers.
     """
 
     verdict: str
-    reasons: tuple[str, str]
+    rule: str
+    reasons: tuple[str, ...]
     evidence: Evidence
 
     def as_json(self) -> dict[str, Any]:
         """All of it in one level, for `metrics.json`."""
-        return {"verdict": self.verdict, "reasons": self.reasons, **asdict(self.evidence)}
+        return {"verdict": self.verdict, "rule": self.rule, "reasons": self.reasons, **asdict(self.evidence)}
 
 
 def judge(
@@ -88,24 +106,35 @@ def judge(
     hold: Episode,
     *,
     trials: int | None,
-    openings: int,
+    openings: int | None,
     sharpe_spread: float | None = None,
     overfitting: float | None = None,
     seed: int = 0,
 ) -> Verdict:
     """Hold an agent's timing against what luck brings.
 
-    Evidence of an edge needs the deflated Sharpe ratio of the active return at 0.95 or more, the 95 % interval of the active log
-    growth above 0, 12 fills or more, and prices that can be had. A probability of overfitting of 1/2 or more is said beside it
-    and decides nothing: that the best of many good trials is no better than the others does not make it bad.
-    Evidence of harm needs the 99 % interval of the timing before costs below 0, and 12 fills: what costs alone have taken,
-    anyone who trades as much would have lost.
+    The rules, in order; the first that applies decides:
+
+    1. An agent that never traded has no timing.
+    2. Orders that filled at a price known when they were decided prove nothing.
+    3. Harm: luck does as badly, before costs, at most 1 % of the time; 12 fills or more. Costs are left out, since whoever trades
+       as much pays as much.
+    4. Fewer than 12 fills cannot tell timing from luck.
+    5. Without a count of the openings of the test range nobody knows how much luck was looked for.
+    6. Edge: luck does as well, after costs, at most so often as the openings allow (`level_of`), and the timing left more than
+       the same exposure would have.
+    7. All else is no evidence.
+
+    The trials of a search were chosen on validation and have not seen this range, so they take nothing from its evidence. They
+    are reported beside it, as the deflated Sharpe ratio and the probability of overfitting.
 
     Args:
-        agent, hold: the agent's episode, and buy and hold's over the same bars.
-        trials: searched on these data before; None if unknown, and then nothing is evidence of an edge.
-        openings: of the test range, this one included; each is a look, and counts as a trial.
-        sharpe_spread: standard deviation of the trials' Sharpe ratios of a bar; None takes that of trials without skill.
+        agent: the agent's episode.
+        hold: buy and hold's over the same bars; the reference is the market itself, so it need not have been able to trade.
+        trials: searched on these data before; None if unknown.
+        openings: of the test range, this one included; each is a look at it. None if unknown.
+        sharpe_spread: standard deviation of the trials' Sharpe ratios of a bar; None, or less than that of trials without skill,
+            takes that one.
         overfitting: `probability_of_overfitting` of the trials.
         seed: of the bootstrap.
 
@@ -113,42 +142,92 @@ def judge(
         InputError: other bars.
     """
     returns = active_return_of(agent, hold)
-    counted = None if trials is None else max(trials + openings, 1)
-    least, most = _weakest(returns.active), _strongest(returns.gross)
-    active, growth, gross = returns.active[:, least], returns.growth[:, least], returns.gross[:, most]
+    edge, harm = edge_statistics(returns), harm_statistics(returns)
+    least, most = (
+        (0 if edge.whole_mean <= edge.mean_so_far else edge.way),
+        (0 if harm.whole_mean >= harm.mean_so_far else harm.way),
+    )
+    growth, gross, active = returns.growth[:, least], returns.gross[:, most], returns.active[:, least]
     sums = _resampled_sums(np.column_stack([growth, gross]), seed)
     sharpe, skew, kurtosis = sharpe_moments(active)
+    floor = 1 / math.sqrt(max(len(active) - 1, 1))
     evidence = Evidence(
         active_log_growth=float(growth.sum()),
         interval=_interval(growth, sums[:, 0], CONFIDENCE),
+        p_value=edge.edge_p_value,
+        level=level_of(openings or 1),
         timing=float(gross.sum()),
-        timing_interval=_interval(gross, sums[:, 1], HARM_CONFIDENCE),
+        timing_interval=_interval(gross, sums[:, 1], 1 - 2 * FALSE_HARM),
+        harm_p_value=harm.harm_p_value,
         costs=returns.costs,
         sharpe=sharpe * math.sqrt(agent.bars_per_year),
         psr=probabilistic_sharpe(sharpe, len(active), skew, kurtosis),
-        dsr=deflated_sharpe(sharpe, len(active), counted or 1, sharpe_spread, skew, kurtosis),
+        dsr=deflated_sharpe(sharpe, len(active), trials or 1, max(sharpe_spread or 0.0, floor), skew, kurtosis),
         min_track_record_bars=min_track_record_length(sharpe, skew, kurtosis),
-        trials_counted=counted,
+        trials=trials,
         overfitting=overfitting,
         openings=openings,
         fills=len(agent.trades),
         bars=len(active),
         exposure=returns.exposure,
     )
-    missing = _missing(evidence, agent.optimistic)
-    harmful = evidence.timing_interval[1] < 0 and evidence.fills >= MIN_FILLS
-    verdict = EDGE if not missing else HARM if harmful else NO_EDGE
-    return Verdict(verdict, (_what_decided(verdict, evidence, missing), _beside(evidence, trials)), evidence)
+    verdict, rule, sentence = _decide(evidence, agent.optimistic)
+    return Verdict(verdict, rule, (sentence, _beside(evidence), *_of_hold(hold)), evidence)
 
 
-def _weakest(ways: np.ndarray) -> int:
-    """Of (T, n) the column with the lowest Sharpe ratio: the matched exposure that leaves least to an edge."""
-    return int(np.argmin([sharpe_moments(column)[0] for column in ways.T]))
+def level_of(openings: int) -> float:
+    """How small the p-value of each opening must be, so that one of them is a false edge at most 5 % of the time (Sidak 1967).
+
+    1 - 0.95^(1/n), and 4 % for a single one. It holds whatever the openings have to do with each other: alike agents, or a file
+    that grew by a week, leave it on the safe side.
+    """
+    return min(ONE_LOOK, 1 - (1 - FALSE_EDGE) ** (1 / openings))
 
 
-def _strongest(ways: np.ndarray) -> int:
-    """The highest: the one that leaves least to harm."""
-    return int(np.argmax([sharpe_moments(column)[0] for column in ways.T]))
+def _decide(evidence: Evidence, optimistic: bool) -> tuple[str, str, str]:
+    """The verdict, the rule that made it, and the sentence."""
+    luck = _luck(evidence)
+    if not evidence.fills:
+        return NO_EDGE, "no trade", "The agent never traded, so there is no timing to judge."
+    if optimistic:
+        rule = "fills at a known price"
+        return NO_EDGE, rule, f"The orders filled at a price that was known when they were decided, so nothing is shown. {luck}"
+    if evidence.harm_p_value <= FALSE_HARM and evidence.fills >= MIN_FILLS:
+        low, high = (_factor(bound) for bound in evidence.timing_interval)
+        return HARM, "luck hardly ever does as badly", (
+            f"Before any cost, the timing multiplied the net worth by {_factor(evidence.timing)} (98 %: {low} to {high}); luck "
+            f"at the same exposure does as badly in {_share(evidence.harm_p_value)} of ranges, and {_share(FALSE_HARM)} is harm."
+        )  # fmt: skip
+    if evidence.fills < MIN_FILLS:
+        return NO_EDGE, "too few fills", f"{luck} Fewer than {MIN_FILLS} fills cannot tell timing from luck."
+    if evidence.openings is None:
+        return NO_EDGE, "openings unknown", f"{luck} How often the test range was opened before is unknown."
+    allowed = f"With {_count(evidence.openings, 'opening')} of the test range {_share(evidence.level)} or less is an edge."
+    if evidence.p_value > evidence.level:
+        return NO_EDGE, "luck does as well too often", f"{luck} {allowed}"
+    if evidence.active_log_growth <= 0:
+        return NO_EDGE, "nothing gained", f"{luck} The timing left no more than the same exposure would have."
+    return EDGE, "luck hardly ever does as well", f"{luck} {allowed}"
+
+
+def _luck(evidence: Evidence) -> str:
+    low, high = (_factor(bound) for bound in evidence.interval)
+    return (
+        f"Against the market at the same exposure, the timing multiplied the net worth by {_factor(evidence.active_log_growth)} "
+        f"after costs (90 %: {low} to {high}); luck does as well in {_share(evidence.p_value)} of ranges."
+    )
+
+
+def _beside(evidence: Evidence) -> str:
+    taken = max(-math.expm1(-evidence.costs), 0.0)
+    opened = "an unknown number of times" if evidence.openings is None else _count(evidence.openings, "time")
+    searched = "an unknown number of trials" if evidence.trials is None else _count(evidence.trials, "trial")
+    luck = evidence.overfitting is not None and evidence.overfitting >= MAX_OVERFITTING
+    words = f" whose choice was luck (probability of overfitting {evidence.overfitting:.2f})" if luck else ""
+    return (
+        f"Costs took {taken:.1%} of the net worth over {_count(evidence.fills, 'fill')}, as of anyone who trades as much; the "
+        f"test range has been opened {opened}, after a search of {searched} on validation{words}."
+    )
 
 
 def _resampled_sums(series: np.ndarray, seed: int) -> np.ndarray:
@@ -169,65 +248,24 @@ def _interval(values: np.ndarray, sums: np.ndarray, confidence: float) -> Interv
     return min(float(low), total - reach), max(float(high), total + reach)
 
 
-def _missing(evidence: Evidence, optimistic: bool) -> list[str]:
-    """What keeps this from being evidence of an edge, in words."""
-    found = []
-    if evidence.fills < MIN_FILLS:
-        found.append(f"fewer than {MIN_FILLS} fills cannot tell timing from luck")
-    if optimistic:
-        found.append("the orders filled at a price that was known when they were decided")
-    if evidence.trials_counted is None:
-        found.append("how many trials were searched before is unknown")
-    if not evidence.interval[0] > 0:
-        found.append("the interval does not lie above 1")
-    if evidence.dsr < CONFIDENCE:
-        found.append(
-            f"the deflated Sharpe ratio, {evidence.dsr:.3f} with {_count(evidence.trials_counted or 1, 'trial')} counted, "
-            f"falls short of {CONFIDENCE}"
-        )
-    return found
-
-
-def _what_decided(verdict: str, evidence: Evidence, missing: list[str]) -> str:
-    low, high = evidence.timing_interval
-    if verdict == HARM:
-        return (
-            f"Before any cost, the timing multiplied the net worth by {_factor(evidence.timing)} (99 %: {_factor(low)} to "
-            f"{_factor(high)}), where chance at the same exposure and turnover makes 1."
-        )
-    if not evidence.fills:
-        return "The agent never traded, so there is no timing to judge."
-    low, high = evidence.interval
-    made = (
-        f"Against buy and hold at the same exposure, the timing multiplied the net worth by "
-        f"{_factor(evidence.active_log_growth)} after costs (95 %: {_factor(low)} to {_factor(high)})"
-    )
-    if missing:
-        return f"{made}, but {_listed(missing)}."
-    counted = _count(evidence.trials_counted or 1, "trial")
-    return f"{made}, and the deflated Sharpe ratio is {evidence.dsr:.3f} with {counted} counted."
-
-
-def _beside(evidence: Evidence, trials: int | None) -> str:
-    searched = "an unknown number of trials" if trials is None else _count(trials, "trial")
-    taken = max(-math.expm1(-evidence.costs), 0.0)
-    overfitting = evidence.overfitting
-    luck = (
-        f" whose choice was luck (probability of overfitting {overfitting:.2f})" if (overfitting or 0) >= MAX_OVERFITTING else ""
-    )
-    return (
-        f"Costs took {taken:.1%} of the net worth over {_count(evidence.fills, 'fill')}, as of anyone who trades as much; the "
-        f"test range has been opened {_count(evidence.openings, 'time')}, after a search of {searched}{luck}."
-    )
+def _of_hold(hold: Episode) -> tuple[str, ...]:
+    """What must be known of a benchmark that was not in the market with all of its cash; the verdict does not rest on it."""
+    held = float(hold.table["position"].iloc[1:].mean())
+    reference = "the verdict holds the agent against the market itself"
+    if not len(hold.trades):
+        refused = ", ".join(hold.refused) or "it never ordered"
+        return (f"Buy and hold could not trade ({refused}): {reference}, less one purchase.",)
+    return (f"Buy and hold had {held:.0%} of its net worth in the market: {reference}.",) if held < FULLY_INVESTED else ()
 
 
 def _count(number: int, thing: str) -> str:
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
+def _share(chance: float) -> str:
+    """A small chance in percent, with its first digits; never as 0 %."""
+    return "less than 0.001 %" if chance < 1e-5 else f"{100 * chance:.2g} %"
+
+
 def _factor(log_growth: float) -> str:
     return f"{math.exp(min(log_growth, 700.0)):,.3g}"
-
-
-def _listed(parts: list[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

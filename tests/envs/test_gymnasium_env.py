@@ -99,9 +99,9 @@ def test_it_is_registered_with_defaults_and_takes_arguments(candles, matrix):
     observation, info = gymnasium.make("coindojo/BitcoinTrading-v0").reset(seed=1)
     assert observation.shape == (matrix.values.shape[1] + len(ACCOUNT_COLUMNS),)
     assert info["net_worth"] == 10_000
-    own = gymnasium.make(ENV_ID, candles=candles, features=matrix, settings=EnvSettings(initial_cash=5.0), evaluation=True)
+    own = gymnasium.make(ENV_ID, candles=candles, features=matrix, settings=EnvSettings(initial_cash=50.0), evaluation=True)
     _, info = own.reset(seed=1)
-    assert (info["net_worth"], info["bar"]) == (5, 0)
+    assert (info["net_worth"], info["bar"]) == (50, 0)
     with pytest.raises(InputError, match="give `candles` too"):
         gymnasium.make(ENV_ID, features=matrix)
 

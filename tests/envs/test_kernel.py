@@ -10,7 +10,7 @@ from helpers import FREE, make_candles, no_features, play, record
 from envs import BitcoinTradingEnv, EnvSettings
 from envs.kernel import OUTCOMES
 
-BUY_ALL, BUY_HALF, SELL_ALL, SELL_HALF, HOLD = 0, 1, 4, 5, 8
+BUY_ALL, BUY_HALF, BUY_A_QUARTER, SELL_ALL, SELL_HALF, HOLD = 0, 1, 3, 4, 5, 8
 A_BASIS_POINT_AN_HOUR = 24.0  # of `borrow_bps_per_day` and `funding_bps_per_day`, on hourly bars
 MARGIN = FREE | {"borrow_bps_per_day": 0.0, "shorts": True, "max_leverage": 3.0, "ruin_fraction": 0.0, "action_scheme": "targets"}
 TARGETS = (-3.0, -1.0, 0.0, 0.5, 1.0, 3.0)
@@ -242,8 +242,23 @@ def test_an_order_beyond_the_highest_leverage_is_refused():
 def test_an_order_is_rounded_down_to_lots_and_refused_below_one():
     info = play(flat(price=300.0), [BUY_ALL], lot=10.0, **FREE)[0]  # 10,000 buy 33.3 coins
     assert (info["coin"], info["cash"]) == (30, 1_000)
-    info = play(flat(price=300.0), [BUY_ALL], lot=40.0, **FREE)[0]
+    info = play(flat(price=300.0), [BUY_A_QUARTER], lot=10.0, **FREE)[0]
     assert (info["outcome"], info["coin"], info["trades"]) == ("refused: below one lot", 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"initial_cash": 5.0}, r"an account must be able to trade, .* but got 5 \* 1 and 10"),
+        ({"min_trade": 30_000.0, "max_leverage": 2.0}, r"but got 10000 \* 2 and 30000"),
+        ({"lot": 40.0}, "able to buy one lot, but 40 of BTC/USD cost 12,015.60 USD or more, and it has 10,000.00"),
+        ({"lot": 80.0, "max_leverage": 2.0}, "and it has 20,000.00; raise initial_cash to 12,016, or lower lot"),
+    ],
+)
+def test_an_account_that_can_never_trade_is_refused(options, words):
+    """It would be trained to do nothing."""
+    with pytest.raises(ValueError, match=words):
+        play(flat(price=300.0), [BUY_ALL], **options)
 
 
 def test_a_whole_number_of_lots_is_not_rounded_away():
@@ -280,8 +295,8 @@ def test_every_outcome_can_happen():
     plays = [
         play(flat(), [HOLD, BUY_ALL, BUY_ALL, SELL_ALL]),
         play(flat(), [SELL_ALL]),
-        play(flat(), [BUY_ALL], min_trade=20_000),
-        play(flat(), [BUY_ALL], lot=1_000),
+        play(flat(), [BUY_A_QUARTER], min_trade=6_000),
+        play(flat(), [BUY_A_QUARTER], lot=50),
         play(make_candles([100, 101], volume=0.0), [BUY_ALL], impact=1.0),
         play(flat(), [BUY_ALL, BUY_ALL], **margin),
         play(crash, [BUY_ALL, SELL_ALL], **margin),

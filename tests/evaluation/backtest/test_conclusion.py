@@ -48,7 +48,7 @@ def test_an_outcome_is_whole_and_of_one_order(of_seeds, parts):
     assert of_seeds.notes[0].startswith("The agent made")
     assert "The oracle" in of_seeds.notes[1]
     assert of_seeds.notes[-1] == "a last line"
-    assert (of_seeds.verdict.evidence.trials_counted, of_seeds.verdict.evidence.openings) == (14, 2)
+    assert (of_seeds.verdict.evidence.trials, of_seeds.verdict.evidence.openings) == (12, 2)
 
 
 def test_figures_over_seeds_are_those_that_all_of_them_have(of_seeds):
@@ -74,7 +74,7 @@ def test_what_is_known_of_the_search_reaches_the_verdict(stage):
         contest, trained = stage(["agent"], **known)
         return conclude(contest, trained, openings=1, bootstrap=False).verdict
 
-    assert verdict(trials=None).evidence.trials_counted is None
+    assert verdict(trials=None).evidence.trials is None
     wide = verdict(sharpe_spread=10.0, overfitting=0.75)
     narrow = verdict(sharpe_spread=0.0, overfitting=0.25)
     assert wide.evidence.dsr < narrow.evidence.dsr

@@ -11,7 +11,7 @@ import backtest as backtest_script
 from agents import BuyAndHold, Flat, RandomTrader, SignalStrategy, StrategySettings
 from envs import BUY, HOLD, SELL, EnvSettings
 from evaluation import play
-from evaluation.backtest import AGENT, Contest, TrainedRun, conclude, in_words, random_like, share_in_words
+from evaluation.backtest import AGENT, Contest, TrainedRun, as_json, conclude, in_words, random_like, share_in_words
 from evaluation.report import png_figures
 from evaluation.statistics import log_growth, metrics
 from features import FeaturePipeline
@@ -140,6 +140,48 @@ def test_an_agent_that_never_trades_or_never_sells_is_matched_by_its_like(sides,
     assert same.table.equals(played["flat" if fills == 0 else "buy and hold"].table)
 
 
+def test_who_could_not_trade_is_named_and_the_same_exposure_is_the_markets(contest_of, features, tmp_path, monkeypatch):
+    """Buy and hold cannot pay for a lot at the first bar; half of the cash never buys one."""
+    trader = SignalStrategy(np.array([HOLD, BUY, HOLD, SELL] * 60))
+    free = contest_of(trader).play().episodes
+    dear = contest_of(trader, EnvSettings(min_trade=0.0, lot=1e6))
+    played = dear.play()
+    assert set(played.unable) == {AGENT, *BENCHMARKS} - {"buy and hold, same exposure", "flat"} - idle(played)
+    assert played.unable["buy and hold"] == "1 order refused: below one lot"
+
+    outcome = conclude(dear, TrainedRun(tmp_path, dear.agents, features, {}, 0, None, None), openings=1, bootstrap=False)
+    assert "COULD NOT TRADE: buy and hold, 1 order refused: below one lot." in outcome.notes
+    assert as_json(outcome)["could_not_trade"] == played.unable
+    assert outcome.verdict.rule == "no trade"
+    assert outcome.verdict.reasons[2].startswith("Buy and hold could not trade (below one lot)")
+    monkeypatch.setattr("evaluation.draw_figures", lambda *given: [])
+    terminal = io.StringIO()
+    monkeypatch.setattr(backtest_script, "CONSOLE", Console(file=terminal, width=500))
+    backtest_script.write(tmp_path, outcome, {})
+    assert "buy and hold (could not trade)" in terminal.getvalue()
+    assert "buy and hold (could not trade)" in (tmp_path / "report.html").read_text()
+
+    half = contest_of(trader, EnvSettings(lot=0.6 * 10_000 / free[AGENT].table["close"].iloc[0])).play()
+    assert "buy and hold" not in half.unable
+    same, agent = (half.episodes[name].table["position"].iloc[1:] for name in ("buy and hold, same exposure", AGENT))
+    assert same.mean() == pytest.approx(agent.mean(), abs=1e-6)
+    assert len(half.episodes["buy and hold, same exposure"].trades) == 1
+
+
+def idle(played):
+    """Those that ordered nothing."""
+    return {name for name, episode in played.episodes.items() if not len(episode.trades) and not episode.refused}
+
+
+def test_orders_that_some_rule_refused_are_counted_in_a_line(contest_of, features, tmp_path):
+    contest = contest_of(SignalStrategy(np.array([BUY, SELL] * 10)), EnvSettings(min_trade=9_980.0))
+    outcome = conclude(contest, TrainedRun(tmp_path, contest.agents, features, {}, 0, None, None), openings=1, bootstrap=False)
+    line = next(note for note in outcome.notes if "refused" in note)
+    refused = outcome.episodes[AGENT].refused["below min_trade"]
+    assert f"{AGENT} {refused} orders refused: below min_trade" in line
+    assert "COULD NOT TRADE" not in line
+
+
 def test_nobody_without_a_short_or_a_loan_ends_above_perfect_foresight(episodes):
     worth = {name: episode.table["net_worth"].iloc[-1] for name, episode in episodes.items()}
     assert max(worth, key=lambda name: worth[name]) == "perfect foresight"
@@ -237,6 +279,7 @@ def test_fills_at_a_known_price_are_marked_wherever_they_show(fill, marked, cont
     outcome = conclude(contest, trained, openings=1, bootstrap=False)
     assert {episode.optimistic for episode in outcome.episodes.values()} == {marked}
     assert ("at a price that was known when they were decided" in outcome.verdict.reasons[0]) is marked
+    assert (outcome.verdict.rule == "fills at a known price") is marked
     assert ("OPTIMISTIC" in outcome.notes[0]) is marked
 
     monkeypatch.setattr("evaluation.draw_figures", lambda *given: [])  # the pictures' titles are read below

@@ -85,7 +85,7 @@ def zoom(browser: Browser, chart: str, first: pd.Timestamp, last: pd.Timestamp) 
 
 def test_the_verdict_its_reasons_and_the_openings_stand_before_everything_else(page):
     top = page[page.index("<h1>") : page.index("<h2>")]
-    for words in ("No evidence of an edge", *REASONS, "33", "2 times"):
+    for words in ("No evidence of an edge", *REASONS, "31", "2 <small>times"):
         assert words in top
 
 
@@ -98,10 +98,10 @@ def test_each_verdict_has_its_own_color(outcome, tmp_path, words, kind):
 
 
 def test_an_unknown_number_of_trials_is_said_to_be_unknown(outcome, tmp_path):
-    unknown = replace(outcome.verdict.evidence, trials_counted=None, overfitting=None, min_track_record_bars=None)
+    unknown = replace(outcome.verdict.evidence, trials=None, openings=None, overfitting=None, min_track_record_bars=None)
     blind = replace(outcome.verdict, evidence=unknown)
     page = written(replace(outcome, verdict=blind), tmp_path)
-    assert "<dd>unknown <small>" in page
+    assert page.count("<dd>unknown <small>") == 2  # the openings, too
     assert "no length is enough" in page
     assert "overfitting" not in page[: page.index("<h2>")]
 

@@ -2,17 +2,18 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import FREE, against_the_price, episodes_of, no_features
+from helpers import FREE, against_the_price, episodes_of, make_candles, no_features
 
-from agents import BuyAndHold, Flat, RandomTrader
-from envs import EnvSettings
+from agents import BuyAndHold, Flat, RandomTrader, SignalStrategy
+from envs import BUY, HOLD, SELL, EnvSettings
 from evaluation import play
 from evaluation.oracles import OraclePolicy, best_policy
-from evaluation.statistics import active_return_of, judge, log_growth, sharpe_moments
-from market import simulate
+from evaluation.statistics import active_return_of, judge, level_of, log_growth, sharpe_moments
+from market import read_candles, simulate
 
 EDGE, NO_EDGE, HARM = "evidence of an edge", "no evidence of an edge", "evidence of harm"
 BARS = 2_500
@@ -76,7 +77,7 @@ def test_the_best_of_100_random_traders_has_no_edge_once_the_100_are_counted():
         episodes = [play(candles, no_features(candles), free, trader) for trader in traders]
         hold = play(candles, no_features(candles), free, BuyAndHold())
         best = max(episodes, key=log_growth)
-        assert judge(best, hold, trials=100, openings=1).verdict == NO_EDGE
+        assert judge(best, hold, trials=0, openings=100).verdict == NO_EDGE
         passed_uncounted += judge(best, hold, trials=0, openings=1).verdict == EDGE
     assert passed_uncounted >= 2  # so it is the counting that stops it
 
@@ -128,9 +129,9 @@ def test_a_claim_must_hold_both_ways_of_matching_the_exposure():
     bars = 2_000
     drifting = np.random.default_rng(0).normal(0.001, 0.01, bars)
     late = episodes_of(np.arange(bars) > bars / 2, drifting)
-    noise = [np.random.default_rng(seed).normal(0, 0.01, bars) for seed in range(30)]
+    noise = [np.random.default_rng(seed).normal(0, 0.01, bars) for seed in range(60)]
     against = [episodes_of(against_the_price(moves), moves) for moves in noise]
-    apart = [pair for pair in against if sure_of(pair, 0) and not sure_of(pair, 1)]
+    apart = [pair for pair in against if sure_of(pair, 0) and not sure_of(pair, 1, 1.5)]
     assert len(apart) >= 2
     assert sure_of(late, 1)
     for pair in [late, *apart]:
@@ -151,12 +152,12 @@ def test_so_must_harm():
 
 
 def test_six_gains_one_of_them_outsized_are_no_edge():
-    """The bootstrap alone thinks them sure, since none of the bars it can draw has lost."""
+    """The probabilistic Sharpe ratio thinks them sure, since none of the bets has lost."""
     share, moves = np.zeros(2_000), np.zeros(2_000)
     share[100:1_900:300] = 1
     moves[100:1_900:300] = [0.01, 0.012, 0.07, 0.009, 0.011, 0.01]
     verdict = judge(*episodes_of(share, moves), trials=0, openings=1)
-    assert verdict.evidence.dsr > 0.95
+    assert verdict.evidence.psr > 0.95
     assert verdict.evidence.active_log_growth > 0.1
     assert verdict.verdict == NO_EDGE
 
@@ -178,42 +179,94 @@ def test_an_edge_falls_with_each_thing_that_it_needs(skilled):
     agent, hold = skilled
     assert judge(agent, hold, trials=30, openings=2, overfitting=0.1).verdict == EDGE
     few = replace(agent, trades=agent.trades.iloc[:11])
-    for reason, verdict in {
-        "how many trials were searched before is unknown": judge(agent, hold, trials=None, openings=1),
-        "a price that was known when they were decided": judge(replace(agent, optimistic=True), hold, trials=0, openings=1),
-        "fewer than 12 fills": judge(few, hold, trials=0, openings=1),
-        "falls short of 0.95": judge(agent, hold, trials=1_000, openings=1, sharpe_spread=0.2),
+    for words, verdict in {
+        ("openings unknown", "opened before is unknown"): judge(agent, hold, trials=0, openings=None),
+        ("fills at a known price", "price that was known when they were decided"): judge(
+            replace(agent, optimistic=True), hold, trials=0, openings=1
+        ),
+        ("too few fills", "Fewer than 12 fills"): judge(few, hold, trials=0, openings=1),
+        ("no trade", "never traded"): judge(replace(agent, trades=agent.trades.iloc[:0]), hold, trials=0, openings=1),
+        ("luck does as well too often", "or less is an edge"): judge(agent, hold, trials=0, openings=10**12),
     }.items():
-        assert verdict.verdict == NO_EDGE
-        assert reason in verdict.reasons[0]
+        assert (verdict.verdict, verdict.rule) == (NO_EDGE, words[0])
+        assert words[1] in verdict.reasons[0]
 
 
 def test_a_choice_by_luck_is_said_and_decides_nothing(skilled):
     """Where every trial has the edge, the best of them is no better than the rest."""
     lucky, chosen = (judge(*skilled, trials=30, openings=2, overfitting=overfitting) for overfitting in (0.7, 0.3))
     assert (lucky.verdict, chosen.verdict) == (EDGE, EDGE)
-    assert "30 trials whose choice was luck (probability of overfitting 0.70)." in lucky.reasons[1]
+    assert "30 trials on validation whose choice was luck (probability of overfitting 0.70)." in lucky.reasons[1]
     assert "luck" not in chosen.reasons[1]
 
 
-def test_each_opening_is_a_trial(skilled):
+def test_openings_are_counted_and_trials_on_validation_are_reported_beside(skilled):
+    """A trial has not seen the test range; an opening has, whatever was selected by it."""
     agent, hold = skilled
-    assert judge(agent, hold, trials=30, openings=5).evidence.trials_counted == 35
-    looked, searched = judge(agent, hold, trials=0, openings=400).evidence, judge(agent, hold, trials=399, openings=1).evidence
-    assert looked.dsr == searched.dsr
-    deflated = [judge(agent, hold, trials=trials, openings=1, sharpe_spread=0.03).evidence.dsr for trials in (0, 10, 1_000)]
-    assert deflated[0] > deflated[1] > deflated[2]
-    alone = judge(agent, hold, trials=0, openings=1).evidence
-    assert alone.psr == alone.dsr
+    one, many, unknown = (judge(agent, hold, trials=trials, openings=1) for trials in (0, 10_000, None))
+    assert (one.verdict, many.verdict, unknown.verdict) == (EDGE, EDGE, EDGE)
+    assert one.evidence.p_value == many.evidence.p_value
+    assert one.evidence.dsr > many.evidence.dsr  # what it would be if they had been chosen by this range
+    assert unknown.evidence.trials is None
+    assert "after a search of an unknown number of trials" in unknown.reasons[1]
+    levels = [judge(agent, hold, trials=0, openings=openings).evidence.level for openings in (1, 2, 10, 100)]
+    assert levels == pytest.approx([0.04, 1 - 0.95**0.5, 1 - 0.95**0.1, 1 - 0.95**0.01])
+    assert levels == [level_of(openings) for openings in (1, 2, 10, 100)]
 
 
-def test_two_sentences_and_all_numbers_go_into_the_json(skilled):
+def test_a_spread_of_trials_that_resemble_each_other_is_no_less_than_that_of_luck(skilled):
+    """Trials alike would make the deflation do nothing."""
+    agent, hold = skilled
+    alike, luck, wide = (judge(agent, hold, trials=100, openings=1, sharpe_spread=s).evidence.dsr for s in (0.002, None, 0.2))
+    assert alike == luck
+    assert wide < luck
+
+
+@pytest.mark.parametrize("drift", [0.0, 0.0008])
+def test_an_agent_without_timing_gains_nothing_from_a_benchmark_that_could_not_buy(drift):
+    """In the market but for seven bars, where buy and hold, in whole lots, has two thirds of its cash in it, or none."""
+    moves = np.random.default_rng(3).normal(drift, 0.008, BARS)
+    candles = make_candles(list(3_000 * np.cumprod(np.append(1, 1 + moves))))
+    sides = np.full(BARS, HOLD)
+    sides[0], sides[100::300], sides[101::300] = BUY, SELL, BUY
+    agent = play(candles, no_features(candles), COSTS, SignalStrategy(sides))
+    assert len(agent.trades) > 12
+    for lot in (1.0, 4.0):
+        hold = play(candles, no_features(candles), EnvSettings(lot=lot), BuyAndHold())
+        verdict = judge(agent, hold, trials=0, openings=1)
+        assert verdict.verdict == NO_EDGE
+        assert 0.8 < np.exp(verdict.evidence.active_log_growth) < 1.05
+        words = "Buy and hold could not trade (below one lot)" if lot == 4.0 else "Buy and hold had "
+        assert verdict.reasons[2].startswith(words)
+        assert "against the market itself" in verdict.reasons[2]
+
+
+def test_buy_and_hold_in_whole_lots_of_real_coins_is_no_edge():
+    """Judged against itself it made 1.24 times the same exposure, when the reference was its own net worth."""
+    file = Path(__file__).parents[4] / "shared" / "data" / "coinbase-btcusd-1h.csv"
+    if not file.exists():
+        pytest.skip(f"needs {file}")
+    candles = read_candles(file, repair=True)[-3_500:]
+    in_lots = EnvSettings(lot=1.0)
+    hold = play(candles, no_features(candles), in_lots, BuyAndHold())
+    sides = np.full(3_499, HOLD)
+    sides[0], sides[400::450], sides[401::450] = BUY, SELL, BUY
+    agent = play(candles, no_features(candles), in_lots, SignalStrategy(sides))
+    for episode in (hold, agent):
+        verdict = judge(episode, hold, trials=0, openings=1)
+        assert verdict.verdict == NO_EDGE
+    assert len(agent.trades) > 12
+    assert verdict.evidence.p_value > 0.05
+
+
+def test_the_sentences_the_rule_and_all_numbers_go_into_the_json(skilled):
     agent, hold = skilled
     verdict = judge(agent, hold, trials=30, openings=2, overfitting=0.1)
     assert len(verdict.reasons) == 2
     assert all(reason[0].isupper() and reason.endswith(".") for reason in verdict.reasons)
     assert "opened 2 times, after a search of 30 trials" in verdict.reasons[1]
     written = json.loads(json.dumps(verdict.as_json(), allow_nan=False))
+    assert written["rule"] == verdict.rule == "luck hardly ever does as well"
     assert written["verdict"] == EDGE
     assert written["interval"] == list(verdict.evidence.interval)
 

@@ -1,0 +1,345 @@
+"""Traders without skill, and markets that nobody can time: what a verdict must call "no evidence of an edge".
+
+A trader is the share of the net worth that it wants to hold through each bar, decided from the bars before. It may bet on
+anything and as it likes, but no bet has better than even odds, since the next return has a mean of zero whatever came before.
+"""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numba import njit
+
+from market import read_candles
+
+SIZE = 0.008
+"""standard deviation of a bar"""
+DRIFT = 3.0
+"""t-value of the mean return of the drifting markets over the range"""
+
+
+# --- markets: simple returns, float64 (bars,) -------------------------------------------------------------------------------
+
+
+def gaussian(bars: int, rng: np.random.Generator) -> np.ndarray:
+    return rng.normal(0, SIZE, bars)
+
+
+def garch(bars: int, rng: np.random.Generator) -> np.ndarray:
+    """GARCH(1, 1) with Student-t shocks of 4 degrees of freedom."""
+    return np.maximum(_garch(rng.standard_t(4, bars + 200) / math.sqrt(2))[200:] * SIZE, -0.9)
+
+
+def heavy_tails(bars: int, rng: np.random.Generator) -> np.ndarray:
+    """Independent Student-t returns whose fourth moment does not exist."""
+    return np.clip(rng.standard_t(2.5, bars) * SIZE / 2, -0.5, 0.5)
+
+
+def random_signs(bars: int, rng: np.random.Generator) -> np.ndarray:
+    """A stretch of real hourly returns, each with a sign of its own."""
+    real = real_returns()
+    start = rng.integers(len(real) - bars)
+    return np.abs(real[start : start + bars]) * rng.choice([-1.0, 1.0], bars)
+
+
+def resampled(bars: int, rng: np.random.Generator) -> np.ndarray:
+    """Single real returns less their mean, drawn with replacement: the skewness and the tails stay."""
+    real = real_returns()
+    return rng.choice(real - real.mean(), bars)
+
+
+def stationary_bootstrap(bars: int, rng: np.random.Generator) -> np.ndarray:
+    """Blocks of 24 real returns in the mean. What an hour says about the next stays, too, so here a reaction can be an edge."""
+    real = real_returns()
+    return _blocks(real - real.mean(), bars, 1 / 24, rng.random((bars, 2)))
+
+
+def rising(bars: int, rng: np.random.Generator) -> np.ndarray:
+    return garch(bars, rng) + DRIFT * SIZE / math.sqrt(bars)
+
+
+def falling(bars: int, rng: np.random.Generator) -> np.ndarray:
+    return garch(bars, rng) - DRIFT * SIZE / math.sqrt(bars)
+
+
+MARKETS: dict[str, Callable[[int, np.random.Generator], np.ndarray]] = {
+    "Gaussian": gaussian, "GARCH-t": garch, "heavy tails": heavy_tails, "rising": rising, "falling": falling,
+    "real, random signs": random_signs, "real, resampled": resampled, "real, stationary bootstrap": stationary_bootstrap,
+}  # fmt: skip
+REAL = [name for name in MARKETS if name.startswith("real")]
+REACTIONS_PAY = "real, stationary bootstrap"
+
+_real: list[np.ndarray] = []
+
+
+def use_real(file: Path) -> None:
+    """Take the real returns from a candle file."""
+    close = read_candles(file, repair=True).column("close")
+    _real[:] = [np.diff(close) / close[:-1]]
+
+
+def real_returns() -> np.ndarray:
+    return _real[0]
+
+
+# --- traders: shares of the net worth, float64 (bars,), 0 to 1 -----------------------------------------------------------
+
+
+def random_trades(returns: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """From 12 fills to one in two bars."""
+    return _telegraph(len(returns), rng.uniform(math.log(12), math.log(len(returns) / 2)), rng)
+
+
+def few_trades(returns: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return _telegraph(len(returns), rng.uniform(math.log(12), math.log(24)), rng)
+
+
+def rare_bets(returns: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """In the market for some hours, six times or a few more."""
+    share, bars = np.zeros(len(returns)), int(rng.integers(1, 12))
+    for start in rng.choice(len(returns) - bars, rng.integers(6, 20), replace=False):
+        share[start : start + bars] = 1
+    return share
+
+
+def hours_of_the_day(returns: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    chosen = rng.random(24) < rng.uniform(0.1, 0.9)
+    return chosen[np.arange(len(returns)) % 24].astype(float)
+
+
+def volatility_scaled(returns: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    known = pd.Series(returns).rolling(int(rng.integers(10, 100)), min_periods=2).std().shift(1).fillna(SIZE).to_numpy()
+    return np.round(np.clip(rng.uniform(0.2, 0.8) * SIZE / (known + 1e-9), 0, 1), 1)
+
+
+def sma_crossover(returns: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    price, short = _log_price(returns), int(rng.integers(3, 30))
+    long = int(short * rng.uniform(2, 6))
+    return (_mean_of(price, short) > _mean_of(price, long)).astype(float)
+
+
+def momentum(returns: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return (_move(returns, int(math.exp(rng.uniform(0, math.log(200))))) > 0).astype(float)
+
+
+def rsi(returns: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Buys below a low RSI, sells above a high one."""
+    change, decay = pd.Series(_move(returns, 1)), 1 / rng.integers(5, 40)
+    rise = change.clip(lower=0).ewm(alpha=decay).mean()
+    index = (100 * rise / (change.abs().ewm(alpha=decay).mean() + 1e-12)).to_numpy()
+    return _between(index, rng.uniform(25, 45), rng.uniform(55, 75))
+
+
+def dip_buyer(returns: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Holds for some bars after one of the deepest falls so far."""
+    move = _move(returns, int(rng.integers(1, 48)))
+    deep = move < _deepest_so_far(move, rng.uniform(0.01, 0.2))
+    return pd.Series(deep.astype(float)).rolling(int(rng.integers(1, 48)), min_periods=1).max().to_numpy()
+
+
+def grid(returns: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Less the higher the price, in steps."""
+    width, steps = rng.uniform(0.5, 12) * SIZE * math.sqrt(len(returns)), rng.integers(4, 200)
+    return np.clip(np.round((0.5 - _log_price(returns) / width) * steps) / steps, 0, 1)
+
+
+def ramp_with_the_price(returns: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """More the higher the price, in steps."""
+    return 1 - grid(returns, rng)
+
+
+def ramp_in_time(returns: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    rise = np.linspace(0, 1, len(returns)) ** rng.uniform(0.3, 3)
+    return np.clip(np.round(rise + 0.1 * rng.normal(size=len(returns)), 1), 0, 1)
+
+
+def late_entry(returns: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """In from some bar on, but for single bars now and then."""
+    bars = len(returns)
+    return ((np.arange(bars) > bars * rng.uniform(0.1, 0.9)) & (rng.random(bars) > 0.02)).astype(float)
+
+
+def martingale_betting(returns: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Twice the stake after each loss, until a win or the whole net worth is at stake."""
+    bars = int(math.exp(rng.uniform(0, math.log(48))))
+    return _doubled(returns, bars, int(rng.integers(2, 7)), rng.integers(0, bars, len(returns)))
+
+
+def small_gains(returns: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A near take-profit and a far stop-loss: wins often, loses much."""
+    return _exits(returns, SIZE * rng.uniform(1, 6), SIZE * rng.uniform(6, 60), int(rng.integers(1, 100)))
+
+
+def small_losses(returns: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return _exits(returns, SIZE * rng.uniform(6, 60), SIZE * rng.uniform(1, 6), int(rng.integers(1, 100)))
+
+
+def stops_while_ahead(returns: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Trades at random until its own t-statistic is high, then keeps its mean exposure for good."""
+    share = _telegraph(len(returns), rng.uniform(math.log(50), math.log(len(returns) / 2)), rng)
+    return _stopped(returns, share, rng.choice([1.8, 2.0, 2.5]), int(rng.choice([20, 100, 200])))
+
+
+def chases_losses(returns: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Bets at random, with ten times the stake while it is behind."""
+    share = _telegraph(len(returns), rng.uniform(math.log(50), math.log(len(returns) / 2)), rng)
+    return _chased(returns, share)
+
+
+def ensemble(returns: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The mean of five of the others."""
+    members = rng.choice([random_trades, sma_crossover, momentum, rsi, grid, hours_of_the_day, dip_buyer], 5)
+    return np.mean([member(returns, rng) for member in members], axis=0)
+
+
+TRADERS: dict[str, Callable[[np.ndarray, np.random.Generator], np.ndarray]] = {
+    "random": random_trades, "random, 12 to 24 fills": few_trades, "rare bets": rare_bets, "hours of the day": hours_of_the_day,
+    "volatility-scaled": volatility_scaled, "SMA crossover": sma_crossover, "momentum": momentum, "RSI": rsi,
+    "dip buyer": dip_buyer, "grid": grid, "ramp with the price": ramp_with_the_price, "ramp in time": ramp_in_time,
+    "late entry": late_entry, "martingale betting": martingale_betting, "small gains": small_gains,
+    "small losses": small_losses, "stops while ahead": stops_while_ahead, "chases losses": chases_losses, "ensemble": ensemble,
+}  # fmt: skip
+
+
+@njit(cache=True)
+def held(target: np.ndarray, returns: np.ndarray, cost: float) -> tuple[np.ndarray, np.ndarray, int]:
+    """Play shares: trade when the wanted one changes, and let it drift with the price otherwise.
+
+    Args:
+        target, returns: float64 (T,).
+        cost: of each USD traded.
+
+    Returns:
+        net returns and the share held through each bar, float64 (T,), and the number of fills.
+    """
+    bars = len(returns)
+    net, share = np.empty(bars), np.empty(bars)
+    now, wanted, fills = 0.0, 0.0, 0
+    for bar in range(bars):
+        paid = 0.0
+        if target[bar] != wanted:
+            paid = cost * abs(target[bar] - now)
+            now = wanted = target[bar]
+            fills += 1
+        share[bar] = now
+        gain = now * returns[bar]
+        net[bar] = (1.0 - paid) * (1.0 + gain) - 1.0
+        now = now * (1.0 + returns[bar]) / (1.0 + gain)
+    return net, share, fills
+
+
+def _telegraph(bars: int, log_trades: float, rng: np.random.Generator) -> np.ndarray:
+    """In and out at random bars."""
+    changes = np.zeros(bars, np.int64)
+    changes[rng.choice(bars, int(math.exp(log_trades)), replace=False)] = 1
+    return (np.cumsum(changes) % 2).astype(float)
+
+
+def _log_price(returns: np.ndarray) -> np.ndarray:
+    """Before each bar, 0 before the first."""
+    return np.concatenate([[0.0], np.cumsum(np.log1p(returns[:-1]))])
+
+
+def _move(returns: np.ndarray, bars: int) -> np.ndarray:
+    """Log return of the last bars before each bar."""
+    price = _log_price(returns)
+    return price - np.concatenate([np.zeros(bars), price[:-bars]])
+
+
+def _mean_of(price: np.ndarray, bars: int) -> np.ndarray:
+    return pd.Series(price).rolling(bars).mean().to_numpy()
+
+
+@njit(cache=True)
+def _deepest_so_far(move: np.ndarray, share: float) -> np.ndarray:
+    """A running quantile: it falls by a step where the move lies below it, and rises a little where it does not."""
+    level, out = 0.0, np.empty(len(move))
+    size = 0.0
+    for bar in range(len(move)):
+        out[bar] = level if bar > 50 else -np.inf
+        size = max(size * 0.999, abs(move[bar]))
+        level += 0.02 * size * (share - (1.0 if move[bar] < level else 0.0))
+    return out
+
+
+@njit(cache=True)
+def _garch(shocks: np.ndarray) -> np.ndarray:
+    out, variance = np.empty(len(shocks)), 1.0
+    for bar in range(len(shocks)):
+        out[bar] = math.sqrt(variance) * shocks[bar]
+        variance = 0.02 + 0.08 * min(out[bar] ** 2, 50.0) + 0.90 * variance
+    return out
+
+
+@njit(cache=True)
+def _blocks(values: np.ndarray, bars: int, jump: float, drawn: np.ndarray) -> np.ndarray:
+    out, place = np.empty(bars), 0
+    for bar in range(bars):
+        place = int(drawn[bar, 1] * len(values)) if bar == 0 or drawn[bar, 0] < jump else (place + 1) % len(values)
+        out[bar] = values[place]
+    return out
+
+
+@njit(cache=True)
+def _between(index: np.ndarray, low: float, high: float) -> np.ndarray:
+    out, inside = np.zeros(len(index)), 0.0
+    for bar in range(len(index)):
+        if index[bar] < low:
+            inside = 1.0
+        elif index[bar] > high:
+            inside = 0.0
+        out[bar] = inside
+    return out
+
+
+@njit(cache=True)
+def _doubled(returns: np.ndarray, bars: int, levels: int, rests: np.ndarray) -> np.ndarray:
+    share, level, bar = np.zeros(len(returns)), 0, 0
+    while bar < len(returns):
+        end, gain = min(bar + bars, len(returns)), 0.0
+        for k in range(bar, end):
+            share[k] = 2.0 ** (level - levels)
+            gain += returns[k]
+        level = 0 if gain > 0.0 else min(level + 1, levels)
+        bar = end + (rests[end - 1] if level == 0 else 0)
+    return share
+
+
+@njit(cache=True)
+def _exits(returns: np.ndarray, profit: float, loss: float, rest: int) -> np.ndarray:
+    share, gain, waits, inside = np.zeros(len(returns)), 0.0, 0, False
+    for bar in range(len(returns)):
+        if not inside:
+            inside, gain = waits <= 0, 0.0
+            waits -= 1
+        if inside:
+            share[bar] = 1.0
+            gain += returns[bar]
+            if gain >= profit or gain <= -loss:
+                inside, waits = False, rest
+    return share
+
+
+@njit(cache=True)
+def _stopped(returns: np.ndarray, share: np.ndarray, enough: float, first: int) -> np.ndarray:
+    out, total, squares, held_so_far = share.copy(), 0.0, 0.0, 0.0
+    for bar in range(len(returns)):
+        mean = held_so_far / bar if bar else share[0]
+        made = (share[bar] - mean) * returns[bar]
+        total, squares, held_so_far = total + made, squares + made * made, held_so_far + share[bar]
+        if bar > first and total >= enough * math.sqrt(squares):
+            out[bar + 1 :] = held_so_far / (bar + 1)
+            break
+    return out
+
+
+@njit(cache=True)
+def _chased(returns: np.ndarray, share: np.ndarray) -> np.ndarray:
+    out, total = np.empty(len(returns)), 0.0
+    for bar in range(len(returns)):
+        stake = 1.0 if total < 0.0 else 0.1
+        out[bar] = 0.5 + stake * (share[bar] - 0.5)
+        total += stake * (share[bar] - 0.5) * returns[bar]
+    return out
