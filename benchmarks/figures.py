@@ -43,16 +43,17 @@ def option(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     return parser
 
 
-def keep(benchmark: str, figures: Mapping[str, float], file: Path = FILE) -> None:
+def keep(benchmark: str, figures: Mapping[str, float], file: Path = FILE, given: str = "") -> None:
     """Replace the figures of one benchmark, and leave those of all others.
 
     Args:
         benchmark: its module, such as `features`.
         figures: by name, in the units of the page; a percentage is a share.
+        given: what else the command takes, such as "FILE ".
     """
     whole = json.loads(file.read_text()) if file.exists() else {}
     whole[benchmark] = {
-        "command": f"python -m benchmarks.{benchmark} --keep",
+        "command": f"python -m benchmarks.{benchmark} {given}--keep",
         "measured": datetime.date.today().isoformat(),
         "machine": machine(),
         "figures": {name: float(f"{value:.6g}") for name, value in figures.items()},

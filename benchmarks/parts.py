@@ -19,12 +19,12 @@ def run(benchmark: str, parts: dict[str, Callable[[], dict[str, float]]], option
     Args:
         benchmark: its module.
         parts: by name, what measures, prints and returns figures, whose names all begin with that of the part.
-        options: `only` and `keep`.
+        options: `only` and `keep`, and `given` for what else the command takes.
     """
     for name in parts if options.only is None else [options.only]:
         found = parts[name]()
         if options.keep:
-            figures.keep(benchmark, others(benchmark, name) | found)
+            figures.keep(benchmark, others(benchmark, name) | found, given=getattr(options, "given", ""))
 
 
 def others(benchmark: str, part: str) -> dict[str, float]:

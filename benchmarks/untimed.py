@@ -89,11 +89,11 @@ def real_returns() -> np.ndarray:
 
 def random_trades(returns: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """From 12 fills to one in two bars."""
-    return _telegraph(len(returns), rng.uniform(math.log(12), math.log(len(returns) / 2)), rng)
+    return telegraph(len(returns), log_uniform(12, len(returns) / 2, rng), rng)
 
 
 def few_trades(returns: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    return _telegraph(len(returns), rng.uniform(math.log(12), math.log(24)), rng)
+    return telegraph(len(returns), log_uniform(12, 24, rng), rng)
 
 
 def rare_bets(returns: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -121,7 +121,7 @@ def sma_crossover(returns: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def momentum(returns: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    return (_move(returns, int(math.exp(rng.uniform(0, math.log(200))))) > 0).astype(float)
+    return (_move(returns, log_uniform(1, 200, rng)) > 0).astype(float)
 
 
 def rsi(returns: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -163,7 +163,7 @@ def late_entry(returns: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def martingale_betting(returns: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Twice the stake after each loss, until a win or the whole net worth is at stake."""
-    bars = int(math.exp(rng.uniform(0, math.log(48))))
+    bars = log_uniform(1, 48, rng)
     return _doubled(returns, bars, int(rng.integers(2, 7)), rng.integers(0, bars, len(returns)))
 
 
@@ -178,20 +178,20 @@ def small_losses(returns: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def stops_while_ahead(returns: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Trades at random until its own t-statistic is high, then keeps its mean exposure for good."""
-    share = _telegraph(len(returns), rng.uniform(math.log(50), math.log(len(returns) / 2)), rng)
+    share = telegraph(len(returns), log_uniform(50, len(returns) / 2, rng), rng)
     return _stopped(returns, share, rng.choice([1.8, 2.0, 2.5]), int(rng.choice([20, 100, 200])))
 
 
 def chases_losses(returns: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Bets at random, with ten times the stake while it is behind."""
-    share = _telegraph(len(returns), rng.uniform(math.log(50), math.log(len(returns) / 2)), rng)
+    share = telegraph(len(returns), log_uniform(50, len(returns) / 2, rng), rng)
     return _chased(returns, share)
 
 
 def ensemble(returns: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """The mean of five of the others."""
-    members = rng.choice([random_trades, sma_crossover, momentum, rsi, grid, hours_of_the_day, dip_buyer], 5)
-    return np.mean([member(returns, rng) for member in members], axis=0)
+    kinds = (random_trades, sma_crossover, momentum, rsi, grid, hours_of_the_day, dip_buyer)
+    return np.mean([kinds[kind](returns, rng) for kind in rng.integers(len(kinds), size=5)], axis=0)
 
 
 TRADERS: dict[str, Callable[[np.ndarray, np.random.Generator], np.ndarray]] = {
@@ -230,11 +230,15 @@ def held(target: np.ndarray, returns: np.ndarray, cost: float) -> tuple[np.ndarr
     return net, share, fills
 
 
-def _telegraph(bars: int, log_trades: float, rng: np.random.Generator) -> np.ndarray:
-    """In and out at random bars."""
+def telegraph(bars: int, fills: int, rng: np.random.Generator) -> np.ndarray:
+    """In and out at so many random bars."""
     changes = np.zeros(bars, np.int64)
-    changes[rng.choice(bars, int(math.exp(log_trades)), replace=False)] = 1
+    changes[rng.choice(bars, fills, replace=False)] = 1
     return (np.cumsum(changes) % 2).astype(float)
+
+
+def log_uniform(least: float, most: float, rng: np.random.Generator) -> int:
+    return int(math.exp(rng.uniform(math.log(least), math.log(most))))
 
 
 def _log_price(returns: np.ndarray) -> np.ndarray:
