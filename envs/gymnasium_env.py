@@ -65,7 +65,8 @@ class BitcoinTradingEnv(gymnasium.Env[np.ndarray, Any]):
 
     An order can be refused: `info["outcome"]` names the reason, and the step passes like a hold. Reasons: no cash, no coin, no
     margin (the leverage is used up), below `min_trade`, below one `lot` (orders are rounded down to whole ones), too large for
-    the volume (its impact would reach half of the price), liquidated before the fill.
+    the volume (its impact would reach half of the price), liquidated before the fill. An account that could never trade, with
+    less than `min_trade` or less than one lot at the lowest price there is, is refused when the env is made.
 
     ## What the bar does to a position
     In this order, since nobody knows what came first within a bar and the worse is assumed; `info["event"]` names it:
