@@ -102,7 +102,7 @@ def _facts(verdict: Verdict) -> list[tuple[str, str, str]]:
     facts = [
         ("made by timing, after costs", f"{math.expm1(evidence.active_log_growth):+.1%}", f"{low:+.1%} to {high:+.1%}"),
         ("lost to costs", f"{-math.expm1(-evidence.costs):.1%}", f"in {evidence.fills:,} fills"),
-        ("luck does as well in", f"{100 * evidence.p_value:.2g} %", f"{100 * evidence.level:.2g} % or less is an edge"),
+        ("luck does as well in", f"{100 * evidence.p_value:.2g}%", f"{100 * evidence.level:.2g}% or less is an edge"),
         ("test range opened", _known(evidence.openings), "times" if evidence.openings != 1 else "time"),
         ("bars judged", f"{evidence.bars:,}", needed),
     ]

@@ -195,7 +195,7 @@ def _decide(evidence: Evidence, optimistic: bool) -> tuple[str, str, str]:
     if evidence.harm_p_value <= FALSE_HARM and evidence.fills >= MIN_FILLS:
         low, high = (_factor(bound) for bound in evidence.timing_interval)
         return HARM, "luck hardly ever does as badly", (
-            f"Before any cost, the timing multiplied the net worth by {_factor(evidence.timing)} (98 %: {low} to {high}); luck "
+            f"Before any cost, the timing multiplied the net worth by {_factor(evidence.timing)} (98%: {low} to {high}); luck "
             f"at the same exposure does as badly in {_share(evidence.harm_p_value)} of ranges, and {_share(FALSE_HARM)} is harm."
         )  # fmt: skip
     if evidence.fills < MIN_FILLS:
@@ -214,7 +214,7 @@ def _luck(evidence: Evidence) -> str:
     low, high = (_factor(bound) for bound in evidence.interval)
     return (
         f"Against the market at the same exposure, the timing multiplied the net worth by {_factor(evidence.active_log_growth)} "
-        f"after costs (90 %: {low} to {high}); luck does as well in {_share(evidence.p_value)} of ranges."
+        f"after costs (90%: {low} to {high}); luck does as well in {_share(evidence.p_value)} of ranges."
     )
 
 
@@ -264,7 +264,7 @@ def _count(number: int, thing: str) -> str:
 
 def _share(chance: float) -> str:
     """A small chance in percent, with its first digits; never as 0 %."""
-    return "less than 0.001 %" if chance < 1e-5 else f"{100 * chance:.2g} %"
+    return "less than 0.001%" if chance < 1e-5 else f"{100 * chance:.2g}%"
 
 
 def _factor(log_growth: float) -> str:

@@ -10,7 +10,7 @@ from rich.console import Console
 import backtest as backtest_script
 from agents import BuyAndHold, Flat, RandomTrader, SignalStrategy, StrategySettings
 from envs import BUY, HOLD, SELL, EnvSettings
-from evaluation import play
+from evaluation import play, play_on
 from evaluation.backtest import AGENT, Contest, TrainedRun, as_json, conclude, in_words, random_like, share_in_words
 from evaluation.report import png_figures
 from evaluation.statistics import log_growth, metrics
@@ -237,6 +237,18 @@ def test_the_share_of_random_traders_below_knows_the_best_from_the_worst(contest
     assert share_below(sides_of(contest, best)) == 1.0
     assert share_below(sides_of(contest, best, opposite=True)) == 0.0
     assert 0.0 < share_below(random_like(best, 999)) < 1.0
+
+
+def test_the_random_traders_are_those_of_the_first_seeds(contest_of):
+    """So the share below is the same each time, and anybody can play them again."""
+    contest = contest_of(SignalStrategy(np.array([BUY, HOLD, SELL, HOLD] * 60)))
+    played = contest.play()
+    agent = played.episodes[AGENT]
+    traders = [play_on(contest.stage, contest.env, random_like(agent, seed)) for seed in range(200)]
+    below = [trader.table["net_worth"].iloc[-1] < agent.table["net_worth"].iloc[-1] for trader in traders]
+    assert played.share_below == np.mean(below)
+    assert 0 < played.share_below < 1
+    assert played.episodes["random, same turnover"].table.equals(traders[0].table)
 
 
 def sides_of(contest, episode, opposite=False):
