@@ -12,6 +12,7 @@ from envs import EnvSettings, Replay
 from features import FeatureMatrix
 from market import Candles
 
+DAY = pd.Timedelta("1D")
 RUIN = 1e-9
 """share of the start that counts as left of less, or of a debt, so that a logarithm exists"""
 
@@ -25,6 +26,7 @@ class Episode:
         trades: the ledger, one row a fill, as `Replay.trades` gives it.
         bars_per_year: to annualise with.
         optimistic: orders filled at a price known when they were decided; nobody can trade so.
+        funding: what a long position pays a bar, as a share of its value; negative if it earns.
         middle: of the exposures that the settings allow, as a share of the net worth.
         refused: how many orders a rule refused, by its reason, such as "below one lot".
         purchase: what one purchase with all of the cash leaves of it, 0 to 1: 1 / ((1 + fee) (1 + half-spread + slippage)).
@@ -35,6 +37,7 @@ class Episode:
     bars_per_year: float
     optimistic: bool = False
     purchase: float = 1.0
+    funding: float = 0.0
     middle: float = 0.5
     refused: Mapping[str, int] = field(default_factory=dict)
 
@@ -76,6 +79,7 @@ def play_on(stage: Replay, settings: EnvSettings, agent: Agent) -> Episode:
         bars_per_year=replay.candles.bars_per_year,
         optimistic=settings.optimistic,
         purchase=settings.purchase,
+        funding=settings.funding_bps_per_day / 1e4 * (replay.candles.bar / DAY),
         middle=(settings.lowest_exposure + settings.max_leverage) / 2,
         refused=replay.refused(),
     )

@@ -48,7 +48,8 @@ def active_return_of(agent: Episode, hold: Episode | None = None) -> ActiveRetur
     """Split an episode against the market's own return less one purchase.
 
     The market is the price from close to close, and the purchase costs what it costs the agent. So the reference is fully
-    invested even where buy and hold could not be: where a lot, a smallest order or a bar without volume kept it from buying.
+    invested even where buy and hold could not be: where a lot, a smallest order or a bar without volume kept it from buying. It
+    pays or earns the agent's funding, for which no timing is needed.
 
     Args:
         hold: buy and hold's episode, to be sure that it has the same bars; it may go on beyond the end of an agent in debt.
@@ -66,11 +67,17 @@ def active_return_of(agent: Episode, hold: Episode | None = None) -> ActiveRetur
     market, net = _changes(agent.table["close"]), _changes(agent.table["net_worth"])
     decided = _decided_exposure(agent, market)
     paper = decided * market + _forced(agent)
-    return split_return(net, market, decided, paper, agent.purchase, agent.middle)
+    return split_return(net, market, decided, paper, agent.purchase, agent.middle, agent.funding)
 
 
 def split_return(
-    net: np.ndarray, market: np.ndarray, decided: np.ndarray, paper: np.ndarray, purchase: float = 1.0, middle: float = 0.5
+    net: np.ndarray,
+    market: np.ndarray,
+    decided: np.ndarray,
+    paper: np.ndarray,
+    purchase: float = 1.0,
+    middle: float = 0.5,
+    funding: float = 0.0,
 ) -> ActiveReturn:
     """The same from plain series.
 
@@ -80,9 +87,10 @@ def split_return(
         paper: float64 (T,), what the decided positions would have made without costs.
         purchase: what one purchase with all of the cash leaves of it, 0 to 1.
         middle: of the exposures that the account may have.
+        funding: paid by a long position a bar, as a share of its value.
     """
-    held = market.copy()
-    held[0] = (1 + market[0]) * purchase - 1
+    held = market - funding
+    held[0] = (1 + held[0]) * purchase - 1
     whole = np.full(len(decided), decided.mean())
     so_far, with_prior = _mean_so_far(decided, decided[0], 0.0), _mean_so_far(decided, middle, PRIOR * len(decided))
     matched = np.column_stack([whole, so_far, with_prior])

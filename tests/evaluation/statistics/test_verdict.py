@@ -241,6 +241,29 @@ def test_an_agent_without_timing_gains_nothing_from_a_benchmark_that_could_not_b
         assert "against the market itself" in verdict.reasons[2]
 
 
+def test_funding_that_anybody_with_the_position_earns_is_no_timing():
+    """Long all the time on a perpetual future that pays its longs, with a tenth more or less at random."""
+    funded = EnvSettings(action_scheme="continuous", max_leverage=2.0, funding_bps_per_day=-50.0, **FREE)
+    rng = np.random.default_rng(0)
+    candles = make_candles(list(100 * np.cumprod(np.append(1, 1 + rng.normal(0, 0.004, BARS)))))
+
+    class Restless:
+        def predict(self, observation, state=None, episode_start=None, deterministic=False):
+            return np.array([rng.choice([0.45, 0.5])], np.float32), state
+
+    agent = play(candles, no_features(candles), funded, Restless())
+    hold = play(candles, no_features(candles), COSTS, BuyAndHold())
+    earned = (
+        agent.table["net_worth"].iloc[-1]
+        / play(candles, no_features(candles), EnvSettings(**FREE), BuyAndHold()).table["net_worth"].iloc[-1]
+    )
+    assert earned > 1.3
+    verdict = judge(agent, hold, trials=0, openings=1)
+    assert verdict.verdict == NO_EDGE
+    assert 0.9 < np.exp(verdict.evidence.active_log_growth) < 1.1
+    assert judge(replace(agent, funding=0.0), hold, trials=0, openings=1).verdict == EDGE  # so it is the funding that stops it
+
+
 def test_buy_and_hold_in_whole_lots_of_real_coins_is_no_edge():
     """Judged against itself it made 1.24 times the same exposure, when the reference was its own net worth."""
     file = Path(__file__).parents[4] / "shared" / "data" / "coinbase-btcusd-1h.csv"
