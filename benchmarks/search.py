@@ -1,8 +1,7 @@
 """Trials an hour by workers, and what a trial, a heartbeat and a suggestion cost: the figures of docs/scaling.md.
 
-    python -m benchmarks.search            all of it, about 10 minutes
-    python -m benchmarks.search workers    or storage, ceiling, sampler
-    python -m benchmarks.search --keep     `workers`, and keep its figures
+    python -m benchmarks.search                          all of it, about 10 minutes
+    python -m benchmarks.search --only workers --keep    or storage, ceiling, sampler; and keep its figures
 
 `workers` runs optimize.py with 1 and 2 workers in turn, so that a slow phase of the machine hits both. One worker has all
 cores, and each of two has half of them. A trial trains for 49,152 steps on 8,000 simulated bars; nothing is pruned. The rate
@@ -12,8 +11,8 @@ bytes by a proxy in between. `ceiling` lets processes make empty trials as fast 
 its own, on this machine; without it, SQLite alone.
 """
 
-import argparse
 import multiprocessing
+import os
 import socket
 import sqlite3
 import subprocess
@@ -33,7 +32,7 @@ from rich.console import Console
 from rich.table import Table
 
 from agents import AgentSettings, TrialSettings, suggest
-from benchmarks.figures import keep, option
+from benchmarks import parts
 from benchmarks.postgres import programs, running_postgres
 from features import FeatureSettings
 from market import simulate, split
@@ -51,19 +50,14 @@ SIZE = ["--search.steps", "49152", "--market.bars", "8000"]  # several seconds a
 CROWDS = (1, 2, 4, 8, 16)
 OTHERS = 50
 HISTORIES = (100, 1_000, 10_000)
+COUNTED = ("transactions", "statements", "bytes_sent", "bytes_received", "bytes_stored")
 
 
 def main() -> None:
-    """The parts that were asked for."""
-    parser = option(argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter))
-    parser.add_argument("parts", nargs="*", help=", ".join(PARTS))
-    options = parser.parse_args()
+    """All parts, or the one that was asked for."""
+    options = parts.parser_of(__doc__, tuple(PARTS)).parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    if options.keep:
-        keep("search", workers())
-        return
-    for name in options.parts or PARTS:
-        PARTS[name]()
+    parts.run("search", PARTS, options)
 
 
 def workers() -> dict[str, float]:
@@ -76,44 +70,60 @@ def workers() -> dict[str, float]:
                 command = [sys.executable, str(ROOT / "optimize.py"), *SEARCH, *SIZE]
                 command += ["--trials", str(TRIALS), "--workers", str(count)]
                 begin = time.perf_counter()
-                subprocess.run(command, cwd=place, check=True, capture_output=True)
+                environment = os.environ | {"COINDOJO_LEDGER": place}  # these trials count for nobody
+                subprocess.run(command, cwd=place, check=True, capture_output=True, env=environment)
                 whole[count] = min(whole.get(count, np.inf), time.perf_counter() - begin)
                 study = find_study(f"sqlite:///{place}/studies/coindojo.db", "default-sortino")
                 assert study
                 best[count] = max(best.get(count, 0.0), _an_hour(study))
     CONSOLE.print(f"trials an hour: 1 worker {best[1]:,.0f}, 2 workers {best[2]:,.0f}: {best[2] / best[1]:.2f} times")
     CONSOLE.print(f"whole command, {TRIALS} trials: {whole[1]:.0f} s and {whole[2]:.0f} s: {whole[1] / whole[2]:.2f} times")
-    rates = {"one_an_hour": best[1], "two_an_hour": best[2], "workers_times": best[2] / best[1], "trial_seconds": 3600 / best[1]}
-    return rates | {"one_whole_seconds": whole[1], "two_whole_seconds": whole[2], "whole_times": whole[1] / whole[2]}
+    return {
+        "workers_one_an_hour": best[1],
+        "workers_two_an_hour": best[2],
+        "workers_times": best[2] / best[1],
+        "workers_trial_seconds": 3600 / best[1],
+        "workers_one_whole_seconds": whole[1],
+        "workers_two_whole_seconds": whole[2],
+        "workers_whole_times": whole[1] / whole[2],
+    }
 
 
-def storage() -> None:
-    """Statements and bytes of a real trial of 10 parameters, 4 looks, and of a heartbeat; and of reading another's trial."""
-    table = Table(title="a trial of 4 looks on 1 window, the 20 before it made elsewhere")
-    for heading in ("database", "what", "transactions", "statements", "bytes sent", "bytes received", "bytes stored"):
+def storage() -> dict[str, float]:
+    """Statements and bytes of a real trial of 10 parameters and 4 validations, a heartbeat, and reading another's trial."""
+    table = Table(title="a trial of 4 validations on 1 window, the 20 before it made elsewhere")
+    for heading in ("database", "what", *(name.replace("_", " ") for name in COUNTED)):
         table.add_column(heading, justify="left" if heading in ("database", "what") else "right")
+    figures: dict[str, float] = {}
     for database, open_it in _databases():
         with open_it() as (url, size, wire):
             for what, counted in _traffic(url, size, wire).items():
                 table.add_row(database, what, *(f"{value:,.0f}" if value is not None else "" for value in counted))
+                key = f"storage_{database.lower()}_{what}"
+                figures |= {f"{key}_{name}": value for name, value in zip(COUNTED, counted, strict=True) if value is not None}
     CONSOLE.print(table)
+    return figures
 
 
-def ceiling() -> None:
-    """Empty trials a second: 10 parameters, 4 looks, nothing trained."""
+def ceiling() -> dict[str, float]:
+    """Empty trials a second: 10 parameters, 4 validations, nothing trained."""
     table = Table(title="empty trials a second, by processes that make them")
     table.add_column("database")
     for crowd in CROWDS:
         table.add_column(f"{crowd}", justify="right")
+    figures: dict[str, float] = {}
     for database, open_it in _databases():
         with open_it() as (url, _, _):
-            table.add_row(database, *(f"{_rush(url, crowd):,.1f}" for crowd in CROWDS))
+            rates = {crowd: _rush(url, crowd) for crowd in CROWDS}
+        table.add_row(database, *(f"{rate:,.1f}" for rate in rates.values()))
+        figures |= {f"ceiling_{database.lower()}_{crowd}": rate for crowd, rate in rates.items()}
     CONSOLE.print(table)
+    return figures
 
 
-def sampler() -> None:
+def sampler() -> dict[str, float]:
     """Milliseconds that TPE takes to propose 10 parameters, by the trials that it has seen."""
-    search, found = SearchSettings(), []
+    search, found = SearchSettings(), dict[str, float]()
     for history in HISTORIES:
         study = optuna.create_study(sampler=SeededByTrial(search))
         trials = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
@@ -122,11 +132,17 @@ def sampler() -> None:
             study.add_trial(trials.trials[number % 100])
         began = time.perf_counter()
         study.optimize(_empty, n_trials=5)
-        found.append(f"{history:,} trials {200 * (time.perf_counter() - began):,.0f} ms")
-    CONSOLE.print(f"a suggestion of TPE: {', '.join(found)}")
+        found[f"sampler_{history}_ms"] = 200 * (time.perf_counter() - began)
+        CONSOLE.print(f"a suggestion of TPE after {history:,} trials: {found[f'sampler_{history}_ms']:,.0f} ms")
+    return found
 
 
-PARTS: dict[str, Callable[[], object]] = {"workers": workers, "storage": storage, "ceiling": ceiling, "sampler": sampler}
+PARTS: dict[str, Callable[[], dict[str, float]]] = {
+    "workers": workers,
+    "storage": storage,
+    "ceiling": ceiling,
+    "sampler": sampler,
+}
 
 
 def _an_hour(study: optuna.Study) -> float:
@@ -194,34 +210,34 @@ def _counting(port: int, wire: list[int]) -> Iterator[int]:
 
 
 def _traffic(url: str, size: Callable[[], int], wire: list[int]) -> dict[str, list[float | None]]:
-    """What is counted, of one each."""
-    parts = split(simulate("bitcoin", bars=1_500, seed=0))
+    """What is counted, of one each: a trial, alone and while others run, a heartbeat, a check for killed workers, a reading."""
+    ranges = split(simulate("bitcoin", bars=1_500, seed=0))
     base = TrialSettings(
         features=FeatureSettings(indicators=("rsi",)), agent=AgentSettings(n_envs=8, n_steps=64, n_epochs=1, lstm_size=16)
     )
     search = SearchSettings(trials=20, steps=2_048, validations=4, pruner="none", storage=url, heartbeat_seconds=3_600)
     study = open_study(search, "traffic", {}, base)
-    run_study(study, Objective(parts, base, TrainSettings(), search))
+    run_study(study, Objective(ranges, base, TrainSettings(), search))
     counts = _Counts(study, size, wire)
     more = search.model_copy(update={"trials": 30})
-    found = {"a trial": counts.of(lambda: run_study(study, Objective(parts, base, TrainSettings(), more)), 10)}
+    found = {"trial": counts.of(lambda: run_study(study, Objective(ranges, base, TrainSettings(), more)), 10)}
     beaten = study.trials[-1]._trial_id
     backend = study._storage._backend  # type: ignore[attr-defined]
-    found["a heartbeat"] = counts.of(lambda: _repeat(100, lambda: backend.record_heartbeat(beaten)), 100)
-    found["a look for killed workers"] = counts.of(lambda: _repeat(20, lambda: retry_killed(study)), 20)
+    found["heartbeat"] = counts.of(lambda: _repeat(100, lambda: backend.record_heartbeat(beaten)), 100)
+    found["check"] = counts.of(lambda: _repeat(20, lambda: retry_killed(study)), 20)
     for _ in range(OTHERS):
         other = study.ask()
         other.set_user_attr("settings", suggest(other, base, search.searched).model_dump(mode="json"))
     retry_killed(study)  # which gives each of them its first heartbeat
-    objective = Objective(parts, base, TrainSettings(), search)
+    objective = Objective(ranges, base, TrainSettings(), search)
 
     def one_more() -> None:
         retry_killed(study)
         study.optimize(objective, n_trials=1)
 
-    found[f"a trial while {OTHERS} others run"] = counts.of(lambda: _repeat(5, one_more), 5)
+    found["crowded"] = counts.of(lambda: _repeat(5, one_more), 5)
     reader = optuna.load_study(study_name="traffic", storage=open_storage(url))
-    found["reading another's trial"] = _Counts(reader, size, wire).of(reader.get_trials, 35 + OTHERS)
+    found["reading"] = _Counts(reader, size, wire).of(reader.get_trials, 35 + OTHERS)
     return found
 
 

@@ -64,7 +64,8 @@ def false_verdicts(markets: int) -> dict[str, float]:
         table.add_row(trader, *(f"{100 * share:.1f}" for share in row.values()))
         figures |= {f"false_{named(trader)}_{name}": share for name, share in row.items()}
     CONSOLE.print(table)
-    return figures
+    harms = [share for name, share in figures.items() if name.endswith("_harm")]
+    return figures | {"false_most": max(set(figures.values()) - set(harms)), "false_most_harm": max(harms)}
 
 
 def false_edges(found: np.ndarray, looks: int) -> float:
