@@ -21,7 +21,7 @@ import evaluation
 import features
 import market
 import training
-from common import RunError, agent_folders, hash_of, newest_run, write_atomically, write_json
+from common import NOT_SEALED, RunError, agent_folders, hash_of, newest_run, write_atomically, write_json_and_seal
 from evaluation import backtest, forecasts
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 ACTIONS = {"env.action_scheme", "env.targets", "env.shorts", "env.max_leverage"}
 """settings that say what an action means"""
+OPENINGS, TRIALS = Path("studies/test_ledger.jsonl"), Path("studies/trial_ledger.jsonl")
 CONSOLE = Console(soft_wrap=True, highlight=False)
 
 
@@ -51,15 +52,18 @@ def main() -> int:
     experiment, parts = configs.restore_run(trained.place, overrides)
     followed = forecasters_of(options.forecasts, experiment, parts) if options.forecasts else {}
     config_sha256 = hash_of(experiment.model_dump(mode="json"))
-    ledger = market.OpeningLedger(Path("studies/test_ledger.jsonl"))
-    test = parts.open_test(ledger, config_sha256, f"backtest.py {folder}")
-    openings = ledger.openings(parts.data_sha256)
+    ledger = market.OpeningLedger(OPENINGS)
+    test = parts.open_test(ledger, config_sha256, f"backtest.py {folder}", trained.openings_before)
+    looks = market.looks_at(parts.test_known_as, ledger, market.TrialLedger(TRIALS))
     contest = evaluation.Contest.on(test, trained.features, experiment.env, experiment.benchmarks, trained.agents, followed)
     walked = walk(experiment, parts, test, options.walk_forward) if options.walk_forward else None
     note = f"Costs: {experiment.env.costs_in_words}. Data: {test.candles.source}. Run: {folder.name}."
-    outcome = evaluation.conclude(contest, trained, openings, not options.no_bootstrap, walked, (note,))
-    about = {"data_sha256": parts.data_sha256, "config_sha256": config_sha256, "overrides": overrides}
-    write(folder, outcome, about | {"test_range_openings": openings, "trials_searched": trained.trials})
+    notes = (note, *looks.in_words, *(() if trained.sealed else (f"{NOT_SEALED}.",)))
+    outcome = evaluation.conclude(contest, trained, looks.count, not options.no_bootstrap, walked, notes)
+    about: dict[str, Any] = {"data_sha256": parts.data_sha256, "config_sha256": config_sha256, "overrides": overrides}
+    written = max(trained.openings_before + 1, ledger.written(parts.test_known_as))
+    about |= {"test_range_openings": looks.openings, "test_range_looks": looks.count, backtest.WRITTEN: written}
+    write(folder, outcome, about | {"trials_searched": trained.trials})
     return 0
 
 
@@ -81,13 +85,13 @@ def walk(experiment: configs.Experiment, parts: market.Split, test: market.Part,
 
 def write(folder: Path, outcome: "evaluation.Outcome", about: dict[str, Any]) -> None:
     """All of it into the run folder; the table, the notes and the verdict to the terminal too."""
-    write_json(folder / "metrics.json", about | backtest.as_json(outcome))
+    write_json_and_seal(folder / "metrics.json", about | backtest.as_json(outcome))
     write_atomically(folder / "trades.csv", outcome.episodes[backtest.AGENT].trades.to_csv(index=False))
     write_atomically(folder / "monthly.csv", outcome.monthly.to_csv(index_label="month"))
     evaluation.draw_figures(outcome, folder / "figures")
     evaluation.write_report(folder / "report.html", outcome)
     title = outcome.title + (" (OPTIMISTIC fills)" if outcome.optimistic else "")
-    CONSOLE.print(evaluation.figures_table(outcome.figures, title))
+    CONSOLE.print(evaluation.figures_table({outcome.shown(name): row for name, row in outcome.figures.items()}, title))
     CONSOLE.print("\n".join(outcome.notes))
     CONSOLE.print(f"Verdict: {outcome.verdict.verdict}. {' '.join(outcome.verdict.reasons)}")
     CONSOLE.print(f"written: {folder}/report.html, metrics.json, trades.csv, monthly.csv, figures/")

@@ -28,6 +28,7 @@ import agents
 import configs
 import envs
 import features
+import market
 import search
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 CONSOLE = Console(soft_wrap=True, highlight=False)
+TRIALS = Path("studies/trial_ledger.jsonl")
 
 
 def main() -> int:
@@ -61,12 +63,15 @@ def run_search(experiment: configs.Experiment, options: argparse.Namespace) -> i
             "`--dask` needs a database that all machines reach; give --storage postgresql+psycopg://USER@HOST/DB"
         )
     study, objective = opened(experiment, CONSOLE.print)
+    ledger = market.TrialLedger(TRIALS)
+    search.write_down(study, ledger)  # what was killed before it could
     before, wanted, ended = search.finished_trials(study), experiment.search.trials, search.newly_ended(study)
     workers = min(options.workers or 1, max(wanted - before, 1))
 
     def tell() -> None:
         for trial in ended():
             CONSOLE.print(search.describe_trial(trial, study))
+            search.write_down_trial(trial, study, ledger)
 
     try:
         if before >= wanted:
@@ -81,6 +86,7 @@ def run_search(experiment: configs.Experiment, options: argparse.Namespace) -> i
         CONSOLE.print("interrupted; the same command goes on from here")
         return 130
     finally:
+        search.write_down(study, ledger)
         CONSOLE.print(search.describe_best(study, experiment.trial_settings))
     return 0 if search.finished_trials(study) >= wanted else 1
 
@@ -91,6 +97,7 @@ def opened(experiment: configs.Experiment, say: Callable[[str], None] = lambda l
     fitted = features.FeaturePipeline(experiment.features, features.CACHE).fit(parts.train.candles)
     objective = search.Objective(parts, experiment.trial_settings, experiment.train, settings, features.CACHE)
     study = search.open_study(settings, experiment.study_name, experiment.identity(parts.data_sha256), experiment.trial_settings)
+    search.note_bars(study, parts.validation_known_as)
     say(search.describe_study(study, settings))
     if unused := agents.left_out(experiment.trial_settings, settings.searched):
         say(f"not searched, since the settings have no use for it: {', '.join(unused)}")
@@ -102,11 +109,13 @@ def opened(experiment: configs.Experiment, say: Callable[[str], None] = lambda l
 
 
 def make_trials(study: "Study", objective: "search.Objective") -> None:
-    """In this process, under a progress bar."""
+    """In this process, under a progress bar; the trial ledger gets a line for each."""
+    ledger = market.TrialLedger(TRIALS)
     with Progress(console=CONSOLE, transient=True, disable=not CONSOLE.is_terminal) as progress:
         task = progress.add_task("trial", total=objective.steps)
 
         def tell(trial: "FrozenTrial") -> None:
+            search.write_down_trial(trial, study, ledger)
             CONSOLE.print(search.describe_trial(trial, study))
 
         search.run_study(study, objective, tell, lambda step: progress.update(task, completed=step))

@@ -26,6 +26,8 @@ import search
 import training
 from common import RunError, new_run, run_side_by_side, seeds_of
 
+TRIALS = Path("studies/trial_ledger.jsonl")
+
 
 def main() -> int:
     """Parse the command line, then begin a run or go on with one."""
@@ -49,8 +51,11 @@ def main() -> int:
         if not options.no_study:
             asked = overrides, options.study, options.trial
             experiment, origin, words = configs.take_trial(experiment, parts.data_sha256, options.config, *asked)
-        origin |= search.searched_before(experiment.search.storage, parts.data_sha256)
+        ledger = market.TrialLedger(TRIALS)
+        origin |= search.searched_before(experiment.search.storage, parts.validation_known_as, ledger)
         console.print("\n".join(words))
+        if origin["trials"] is None:
+            console.print(f"how many trials were searched on these bars is unknown: {ledger.why_unknown()}")
         with console.status("fitting the features"):  # refused before a folder is made
             features.FeaturePipeline(experiment.features, features.CACHE).fit(parts.train.candles)
         folder = begin(experiment, parts, origin, options.seeds or (3 if options.study else 1))
@@ -122,6 +127,8 @@ def train(folder: Path, console: Console) -> None:
     log.finish(trained.stopped_early)
     early = f"; stopped early, after {settings.patience} validations without a new best" if trained.stopped_early else ""
     console.print(listener.speed_in_words(trained) + early)
+    if trained.best.log_growth < 0:
+        console.print(f"the agent that was kept lost on validation ({trained.best.log_growth:+.3f}); cash would have made 0")
 
 
 if __name__ == "__main__":

@@ -1,17 +1,23 @@
 from .atomic_files import write_atomically as write_atomically, write_json as write_json
 from .command_line import CommandParser as CommandParser, exit_code as exit_code
-from .errors import InputError as InputError, one_line as one_line, unknown as unknown
+from .errors import InputError as InputError, RunError as RunError, one_line as one_line, unknown as unknown
 from .png import write_png as write_png
 from .processes import run_side_by_side as run_side_by_side
 from .run_folder import (
-    RunError as RunError,
+    NOT_SEALED as NOT_SEALED,
     agent_folders as agent_folders,
     describe_run as describe_run,
-    hash_of as hash_of,
     new_run as new_run,
     newest_run as newest_run,
     require_data_of as require_data_of,
+    require_sealed_run as require_sealed_run,
     seeds_of as seeds_of,
 )
+from .run_seals import (
+    require_seal as require_seal,
+    sealed_content as sealed_content,
+    write_and_seal as write_and_seal,
+    write_json_and_seal as write_json_and_seal,
+)
 from .sealed_tensors import SealError as SealError, Tensors as Tensors, read_sealed as read_sealed, write_sealed as write_sealed
-from .settings import Settings as Settings, differences as differences, put_setting as put_setting
+from .settings import Settings as Settings, differences as differences, hash_of as hash_of, put_setting as put_setting

@@ -27,7 +27,12 @@ def write_atomically(path: Path, content: bytes | str) -> None:
 
 def write_json(path: Path, content: object) -> None:
     """Strict JSON: a NaN is an error here, not a surprise for who reads it."""
-    write_atomically(path, json.dumps(content, indent=2, allow_nan=False, default=_plain) + "\n")
+    write_atomically(path, json_text(content))
+
+
+def json_text(content: object) -> str:
+    """What `write_json` writes."""
+    return json.dumps(content, indent=2, allow_nan=False, default=_plain) + "\n"
 
 
 def _plain(value: object) -> object:

@@ -8,6 +8,10 @@ class InputError(ValueError):
     """Input that breaks a rule; the message names the rule, the value, the place and what to do."""
 
 
+class RunError(InputError):
+    """A run folder that is missing, incomplete, edited, or holds something else than expected."""
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     """The message for a name that does not exist: the nearest one if there is one, else all."""
     names = list(known)

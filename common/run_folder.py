@@ -1,17 +1,14 @@
 """The run folder: one place for everything of a run, and no run ever written over another."""
 
-import hashlib
-import json
 import shlex
 import sys
 from pathlib import Path
 
 from common.atomic_files import write_atomically
-from common.errors import InputError
+from common.errors import RunError
+from common.run_seals import require_seal, write_and_seal
 
-
-class RunError(InputError):
-    """A run folder that is missing, incomplete, or holds something else than expected."""
+NOT_SEALED = "not sealed: this run was made before run folders were, so an edit of its settings by hand would not be seen"
 
 
 def new_run(root: Path, name: str) -> Path:
@@ -28,10 +25,21 @@ def new_run(root: Path, name: str) -> Path:
 
 
 def describe_run(folder: Path, config: str, data_sha256: str) -> None:
-    """Write what every run folder begins with: `config.yaml`, the command line in `command.txt`, and `data.sha256`."""
-    write_atomically(folder / "config.yaml", config)
+    """Write what every run folder begins with: `config.yaml` and `data.sha256`, both sealed, and the command in `command.txt`."""
+    write_and_seal(folder / "config.yaml", config)
+    write_and_seal(folder / "data.sha256", data_sha256 + "\n")
     write_atomically(folder / "command.txt", shlex.join(["python", *sys.argv]) + "\n")
-    write_atomically(folder / "data.sha256", data_sha256 + "\n")
+
+
+def require_sealed_run(folder: Path) -> bool:
+    """Check that nobody has edited the settings, the hash of the data or the training record; False if they have no seals.
+
+    Raises:
+        RunError: one of them was edited, with the difference.
+    """
+    names = ("config.yaml", "data.sha256", "training.json")
+    sealed = [require_seal(folder / name) for name in names if (folder / name).exists()]
+    return all(sealed)
 
 
 def require_data_of(folder: Path, data_sha256: str) -> None:
@@ -74,8 +82,3 @@ def agent_folders(run: Path) -> list[Path]:
 def seeds_of(run: Path) -> list[Path]:
     """The run folders of the single seeds of a run of several; empty for a run of one seed."""
     return sorted(run.glob("seed-*/"), key=lambda path: (len(path.name), path.name))
-
-
-def hash_of(content: object) -> str:
-    """sha256 of the canonical JSON of a settings dump."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()

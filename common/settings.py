@@ -1,5 +1,6 @@
 """The base of every settings class, and what differs between two dumps of settings."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -23,6 +24,11 @@ def put_setting(tree: dict[str, Any], name: str, value: object) -> None:
             tree[group] = {}
         tree = tree[group]
     tree[last] = value
+
+
+def hash_of(content: object) -> str:
+    """sha256 of the canonical JSON of a settings dump."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def differences(old: Mapping[str, object], new: Mapping[str, object], prefix: str = "") -> list[str]:

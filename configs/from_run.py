@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from common import require_data_of
+from common import require_data_of, require_sealed_run
 from configs.experiment import Experiment, Overrides, load_experiment
 from market import Split
 
@@ -11,8 +11,9 @@ def restore_run(folder: Path, overrides: Overrides | None = None) -> tuple[Exper
     """What the run was begun with, but for the overrides.
 
     Raises:
-        InputError: no run folder, or data that have changed since.
+        InputError: no run folder, a file of it that was edited by hand, or data that have changed since.
     """
+    require_sealed_run(folder)
     experiment = load_experiment(folder / "config.yaml", overrides)
     parts = experiment.load_split()
     require_data_of(folder, parts.data_sha256)

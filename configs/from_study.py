@@ -10,7 +10,7 @@ from optuna.study import StudyDirection
 
 from common import differences
 from configs.experiment import Experiment, Overrides, load_experiment
-from search import StudyError, best_trial, find_study, finished_trials, settings_of
+from search import SearchSettings, StudyError, against_cash, best_trial, find_study, finished_trials, settings_of
 
 Taken = tuple[Experiment, dict[str, Any], list[str]]
 
@@ -46,6 +46,8 @@ def take_trial(
         why = f"study {name} has no finished trial in {storage}"
     elif not _same_data(found.user_attrs["identity"], experiment.identity(data_sha256)):
         why = f"study {name} was searched on other data or another split"
+    elif not asked and _judged_by(found) != experiment.search.objective:
+        why = f"study {name} judged its trials by {_judged_by(found)} and `search.objective` is {experiment.search.objective}"
     if found is None or trial is None or why:
         if asked:
             raise StudyError(
@@ -53,6 +55,7 @@ def take_trial(
             )
         return experiment, {"study": None}, [f"agent settings: the configured ones, since {why}"]
     words = [f"agent settings: {_in_words(found, trial)}"]
+    words += [f"  {lost}"] if (lost := against_cash(trial, found)) else []
     here = experiment.model_dump(mode="json")
     settings = settings_of(trial).model_dump(mode="json")
     changed = differences({group: here[group] for group in settings}, settings)
@@ -95,8 +98,14 @@ def _same_data(searched: Mapping[str, object], here: Mapping[str, object]) -> bo
     return (searched["data_sha256"], searched["split"]) == (here["data_sha256"], here["split"])
 
 
+def _judged_by(study: optuna.Study) -> str:
+    """The figure that the study's best trial is best by."""
+    return str(study.user_attrs["identity"].get("search", {}).get("objective", SearchSettings().objective))
+
+
 def _in_words(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> str:
     best = best_trial(study)
     place = f", best of {finished_trials(study)}" if best and best.number == trial.number else ""
-    value = f", validation {trial.value:+.3f}" if trial.value is not None else f", {trial.state.name.lower()}"
+    figure = "" if _judged_by(study) == SearchSettings().objective else f" {_judged_by(study)}"
+    value = f", validation{figure} {trial.value:+.3f}" if trial.value is not None else f", {trial.state.name.lower()}"
     return f"trial {trial.number} of study {study.study_name}{place}{value}"

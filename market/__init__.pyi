@@ -1,4 +1,6 @@
 from .candles import CandleError as CandleError, Candles as Candles, bar_name as bar_name
+from .ledger_looks import Looks as Looks, looks_at as looks_at
+from .ledger_range import LedgerRange as LedgerRange
 from .load import load_candles as load_candles
 from .opening_ledger import OpeningLedger as OpeningLedger
 from .parquet import write_parquet as write_parquet
@@ -8,4 +10,5 @@ from .settings import MarketSettings as MarketSettings, SplitSettings as SplitSe
 from .simulation.markets import MARKETS as MARKETS, simulate as simulate
 from .simulation.simulated_candles import SimulatedCandles as SimulatedCandles
 from .splitting import LockedTestRange as LockedTestRange, Part as Part, Split as Split, split as split
+from .trial_ledger import FinishedTrial as FinishedTrial, TrialLedger as TrialLedger
 from .write import write_candles as write_candles

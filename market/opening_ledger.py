@@ -1,104 +1,90 @@
 """The ledger that opens the test range: each opening is written down before the bars are handed out."""
 
-import json
-import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from common import InputError
+from market.ledger_pair import Known, LedgerPair, user_folder
+from market.ledger_range import LedgerRange
+
+OPENINGS = "openings.jsonl"
+"""the user's ledger of openings, in `user_folder()`"""
+
+
+LOST = "lost_of"
+"""field of an opening whose run knew of so many earlier ones, when the ledgers had fewer lines"""
 
 
 class OpeningLedger:
-    """Counts openings in an append-only file of JSON lines, which any number of processes may share.
+    """Counts openings of a test range in two append-only files, the project's and the user's, which any processes may share.
 
-    A ledger with a damaged line opens nothing and counts nothing until the line, named by its number, is put right: a count that
-    left it out might be too low.
+    An opening counts for every range of the same market and bar length whose time overlaps its own, whatever the file was called
+    and wherever it lay. So a file that grows, loses bars, is renamed or copied keeps its count, and a deleted project does, too.
+    A ledger with a broken chain opens nothing and counts nothing until it is put right: the count might be too low.
 
     Args:
-        path: usually `studies/test_ledger.jsonl`; made on the first opening.
+        path: the project's, usually `studies/test_ledger.jsonl`; made on the first opening.
+        user: the user's; None takes `openings.jsonl` in the folder that `COINDOJO_LEDGER` names, or else in `coindojo` in the
+            system's folder for a user's state (`$XDG_STATE_HOME`, `~/.local/state`).
     """
 
     __test__ = False  # not a pytest class
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, user: Path | None = None) -> None:
         self.path = path
+        self._pair = LedgerPair(path, user or user_folder() / OPENINGS)
 
-    def record(self, data_sha256: str, config_sha256: str, caller: str) -> int:
-        """Append an opening; returns how often these data's test range has now been opened.
+    def record(self, opened: LedgerRange, config_sha256: str, caller: str, at_least: int = 0) -> int | None:
+        """Append an opening; returns what `openings` says from now on.
+
+        Args:
+            opened: the test range.
+            config_sha256: of the settings that it is opened with.
+            caller: script and run folder.
+            at_least: openings that the caller knows of, for example from the metrics of its run. Ledgers with fewer lines have
+                lost some, which makes the count unknown until they are restored.
 
         Raises:
-            InputError: a line that is not an entry, named with its number; nothing is appended.
+            InputError: a line that is no entry or breaks the chain, named with its number; nothing is appended.
             OSError: the entry could not be written to disk; the ledger is as it was before.
         """
-        entry = {
-            "time": datetime.now(UTC).isoformat(timespec="seconds"),
-            "data_sha256": data_sha256,
-            "config_sha256": config_sha256,
-            "caller": caller,
-        }
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self._locked(os.O_RDWR | os.O_CREAT | os.O_APPEND) as handle:
-            content = _read(handle)
-            before = self._count(content, data_sha256)
-            new_line = b"\n" if content and not content.endswith(b"\n") else b""  # never glued onto an unfinished line
-            _append(handle, new_line + json.dumps(entry).encode() + b"\n")
-        return before + 1
+        known = self._pair.known()
+        entry: dict[str, Any] = {"caller": caller, "config_sha256": config_sha256, **opened.as_json()}
+        if not known.why_incomplete and len(_seen(opened, known)) < at_least:
+            entry[LOST] = at_least
+        return _count(opened, self._pair.record(entry))
 
-    def openings(self, data_sha256: str) -> int:
-        """How often the test range of these data has been opened.
+    def openings(self, opened: LedgerRange) -> int | None:
+        """How often bars of this test range have been opened; None if that is unknown (`why_unknown`).
 
         Raises:
-            InputError: a line that is not an entry, named with its number.
+            InputError: a line that is no entry or breaks the chain, named with its number.
         """
-        if not self.path.exists():
-            return 0
-        with self._locked(os.O_RDONLY) as handle:
-            return self._count(_read(handle), data_sha256)
+        return _count(opened, self._pair.known())
 
-    def _count(self, content: bytes, data_sha256: str) -> int:
-        lines = content.removesuffix(b"\n").split(b"\n") if content else []
-        count = 0
-        for number, line in enumerate(lines, start=1):
-            try:
-                count += json.loads(line)["data_sha256"] == data_sha256
-            except (ValueError, KeyError, TypeError):
-                torn = number == len(lines) and not content.endswith(b"\n")
-                remedy = "its writer died before it saw a bar: delete that line" if torn else "restore it"
-                shown = line[:60].decode(errors="replace")
-                raise InputError(
-                    f"each line of {self.path} is one opening as JSON, but line {number} is {shown!r}; {remedy}"
-                ) from None
-        return count
+    def written(self, opened: LedgerRange) -> int:
+        """Openings of this test range that either ledger holds a line of; there were more if `openings` is None."""
+        return len(_seen(opened, self._pair.known()))
 
-    @contextmanager
-    def _locked(self, flags: int) -> Iterator[int]:
-        """The open file, for one process at a time if it is to be written; a process that dies lets go of it."""
-        handle = os.open(self.path, flags | getattr(os, "O_BINARY", 0), 0o644)
-        try:
-            if sys.platform != "win32":  # there, only the append itself keeps the lines apart
-                import fcntl
-
-                fcntl.flock(handle, fcntl.LOCK_EX if flags & os.O_RDWR else fcntl.LOCK_SH)
-            yield handle
-        finally:
-            os.close(handle)
+    def why_unknown(self, opened: LedgerRange) -> str:
+        """Why the number of openings is unknown, and what to do; empty if it is known."""
+        return _why_unknown(opened, self._pair.known())
 
 
-def _read(handle: int) -> bytes:
-    with open(handle, "rb", closefd=False) as file:
-        return file.read()
+def _seen(opened: LedgerRange, known: Known) -> list[Mapping[str, Any]]:
+    return [entry for entry in known.entries if opened.is_seen_in(entry)]
 
 
-def _append(handle: int, line: bytes) -> None:
-    """Write all of it to the disk, or none of it."""
-    size = os.fstat(handle).st_size
-    try:
-        while line:  # a nearly full disk takes a part, then refuses
-            line = line[os.write(handle, line) :]
-        os.fsync(handle)
-    except BaseException:
-        os.ftruncate(handle, size)
-        raise
+def _count(opened: LedgerRange, known: Known) -> int | None:
+    return None if _why_unknown(opened, known) else len(_seen(opened, known))
+
+
+def _why_unknown(opened: LedgerRange, known: Known) -> str:
+    seen = _seen(opened, known)
+    for entry in seen:
+        if LOST in entry and sum(other.get("time", "") < entry["time"] for other in seen) < entry[LOST]:
+            return (
+                f"when {entry['caller']} opened this test range, its run knew of {entry[LOST]:,} earlier openings, and the "
+                "ledgers of fewer; restore those that were deleted"
+            )
+    return known.why_incomplete

@@ -1,12 +1,15 @@
 """Cuts a series in time order into train, validation and a test range that stays locked."""
 
+import re
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Protocol
 
 from common import InputError
-from market.candles import Candles
+from market.candles import Candles, bar_name
+from market.ledger_range import LedgerRange
 from market.settings import SplitSettings
+from market.simulation.simulated_candles import SimulatedCandles
 
 MIN_PART_BARS = 50
 
@@ -18,7 +21,7 @@ class LockedTestRange(PermissionError):
 class Ledger(Protocol):
     """What opens the test range: it writes down each opening before the bars are handed out."""
 
-    def record(self, data_sha256: str, config_sha256: str, caller: str) -> int: ...
+    def record(self, opened: LedgerRange, config_sha256: str, caller: str, at_least: int = 0) -> int | None: ...
 
 
 @dataclass(frozen=True)
@@ -88,9 +91,23 @@ class Split:
         """Hash of the whole series, the test range included."""
         return self._candles.sha256
 
-    def open_test(self, ledger: Ledger, config_sha256: str, caller: str) -> Part:
-        """Write the opening into the ledger, then hand out the test range."""
-        ledger.record(self.data_sha256, config_sha256, caller)
+    @property
+    def validation_known_as(self) -> LedgerRange:
+        """What the ledgers know the validation range by."""
+        return _known_as(self._candles, self.validation.start, len(self.validation.candles))
+
+    @property
+    def test_known_as(self) -> LedgerRange:
+        """What the ledgers know the test range by; no price of it."""
+        return _known_as(self._candles, self._test_start, len(self._candles))
+
+    def open_test(self, ledger: Ledger, config_sha256: str, caller: str, at_least: int = 0) -> Part:
+        """Write the opening into the ledger, then hand out the test range.
+
+        Args:
+            at_least: see `OpeningLedger.record`.
+        """
+        ledger.record(self.test_known_as, config_sha256, caller, at_least)
         return Part("test", self._candles, self._test_start)
 
 
@@ -118,3 +135,20 @@ def split(candles: Candles, settings: SplitSettings | None = None) -> Split:
         _candles=candles,
         _test_start=starts["test"],
     )
+
+
+def _known_as(candles: Candles, start: int, stop: int) -> LedgerRange:
+    first, end = candles.index[start], candles.index[stop - 1] + candles.bar
+    begins, ends = (time.to_pydatetime(warn=False).isoformat() for time in (first, end))
+    return LedgerRange(_market_of(candles), bar_name(candles.bar), begins, ends, candles.sha256)
+
+
+def _market_of(candles: Candles) -> str:
+    """`BTC/USD`, `btcusd` and `XBT-USD` are one market; every simulated market is one of its own."""
+    symbol = re.sub("[^A-Z0-9]", "", candles.symbol.upper()).replace("XBT", "BTC")
+    made = re.match(r"simulated \w+, seed \d+", candles.source)
+    if not made and not isinstance(candles, SimulatedCandles):
+        return symbol
+    params = candles.params if isinstance(candles, SimulatedCandles) else {}
+    said = made.group() if made else f"simulated {getattr(candles, 'name', '')}"
+    return f"{symbol}, {said}" + "".join(f", {name} {value:g}" for name, value in sorted(params.items()))

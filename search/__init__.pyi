@@ -1,12 +1,18 @@
 from .errors import StudyError as StudyError
 from .messages import (
+    against_cash as against_cash,
     describe_best as describe_best,
     describe_study as describe_study,
     describe_trial as describe_trial,
     newly_ended as newly_ended,
 )
 from .objective import Objective as Objective, figure_of as figure_of
-from .overfitting import searched_before as searched_before
+from .overfitting import (
+    note_bars as note_bars,
+    searched_before as searched_before,
+    write_down as write_down,
+    write_down_trial as write_down_trial,
+)
 from .settings import SearchSettings as SearchSettings
 from .study import (
     best_trial as best_trial,

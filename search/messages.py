@@ -7,7 +7,7 @@ from optuna.trial import FrozenTrial
 
 from agents import TrialSettings
 from common import differences
-from search.settings import SearchSettings
+from search.settings import LOG_GROWTH, SearchSettings
 from search.storage import shown
 from search.study import best_trial, finished_trials, running_trials, settings_of
 
@@ -36,10 +36,18 @@ def describe_best(study: optuna.Study, base: TrialSettings) -> str:
     if not trial:
         return "no trial has completed yet"
     changed = differences(base.model_dump(mode="json"), settings_of(trial).model_dump(mode="json"))
-    return (
-        f"best: trial {trial.number}, {axis_of(study)} {trial.value:+.3f}\n"
-        f"      {'; '.join(changed) or 'the settings as configured'}"
-    )
+    figure = f"best: trial {trial.number}, {axis_of(study)} {trial.value:+.3f}"
+    lines = figure, "; ".join(changed) or "the settings as configured", against_cash(trial, study)
+    return "\n      ".join(line for line in lines if line)
+
+
+def against_cash(trial: FrozenTrial, study: optuna.Study) -> str:
+    """That a trial lost on validation, where cash would have made 0; empty if it did not, or does not say."""
+    growths = [fold["log_growth"] for fold in trial.user_attrs.get("folds", ()) if fold.get("log_growth") is not None]
+    if not growths and axis_of(study).startswith(f"{LOG_GROWTH.replace('_', ' ')} on") and trial.value is not None:
+        growths = [trial.value]
+    growth = sum(growths) / len(growths) if growths else 0.0
+    return f"it lost: its log growth on validation is {growth:+.3f}, and cash would have made 0" if growth < 0 else ""
 
 
 def newly_ended(study: optuna.Study) -> Callable[[], list[FrozenTrial]]:

@@ -1,26 +1,60 @@
-"""How much choosing among a study's trials may have flattered the one that was chosen."""
+"""How much choosing among finished trials may have flattered the one that was chosen, and the ledger that counts them."""
 
 from typing import Any
 
 import numpy as np
+import optuna
+from optuna.trial import FrozenTrial
 
 from evaluation.statistics import probability_of_overfitting
-from search.study import trials_on
+from market import LedgerRange, TrialLedger
+from search.study import FINISHED, VALIDATED, as_finished, trials_on
 
 FEWEST = 4
 """trials of which a spread or a probability can be estimated"""
 
 
-def searched_before(storage: str, data_sha256: str) -> dict[str, Any]:
-    """What was searched on these data so far, in all studies: what the verdict needs to know of it, as JSON values.
+def searched_before(storage: str, validated: LedgerRange, ledger: TrialLedger) -> dict[str, Any]:
+    """What was searched on these bars so far, in all studies: what the verdict needs to know of it, as JSON values.
+
+    Trials of the storage that the ledger lacks are written into it.
+
+    Args:
+        storage: of the studies that are there.
+        validated: the validation range that is chosen on.
+        ledger: knows the trials of studies that were deleted or lie elsewhere, and of files that have grown since.
 
     Returns:
-        `trials`: how many finished. `sharpe_spread`: standard deviation of their Sharpe ratios of a bar on validation.
-        `overfitting`: probability that the trial that is best on one half of the validation range is below the median on the
-        other, over all trials that played all of it (`probability_of_overfitting`). None where there are too few trials.
+        `trials`: how many finished, None if that is unknown. `sharpe_spread`: standard deviation of their Sharpe ratios of a bar
+        on validation. `overfitting`: probability that the trial that is best on one half of the validation range is below the
+        median on the other, over all trials that played all of it (`probability_of_overfitting`). Both are of the trials in the
+        storage that were judged on the very same bars; None where there are too few.
     """
-    trials = trials_on(storage, data_sha256)
-    return {"trials": len(trials), **_spread_of([trial.user_attrs for trial in trials if "growths" in trial.user_attrs])}
+    found = trials_on(storage, validated)
+    ledger.record_new([trial for trial, _ in found])
+    known = ledger.ids(validated)
+    same = [trial.user_attrs for finished, trial in found if finished.validated == validated]
+    spread = _spread_of([attributes for attributes in same if "growths" in attributes])
+    return {"trials": None if known is None else len(known), **spread}
+
+
+def note_bars(study: optuna.Study, validated: LedgerRange) -> None:
+    """Say in the study which bars its trials are judged on."""
+    if VALIDATED not in study.user_attrs:
+        study.set_user_attr(VALIDATED, validated.as_json())
+
+
+def write_down(study: optuna.Study, ledger: TrialLedger) -> None:
+    """Write the finished trials of a study that the ledger lacks into it; its bars must have been noted."""
+    validated = LedgerRange(**study.user_attrs[VALIDATED])
+    trials = study.get_trials(deepcopy=False, states=FINISHED)
+    ledger.record_new([as_finished(trial, study, validated) for trial in trials])
+
+
+def write_down_trial(trial: FrozenTrial, study: optuna.Study, ledger: TrialLedger) -> None:
+    """Write a trial that has just ended into the ledger, if it finished; takes no longer in a long ledger."""
+    if trial.state in FINISHED:
+        ledger.record([as_finished(trial, study, LedgerRange(**study.user_attrs[VALIDATED]))])
 
 
 def _spread_of(played: list[dict[str, Any]]) -> dict[str, float | None]:

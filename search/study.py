@@ -16,7 +16,8 @@ from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
 from agents import TrialSettings, known_good
-from common import InputError, differences, one_line
+from common import InputError, differences, hash_of, one_line
+from market import FinishedTrial, LedgerRange
 from search.errors import StudyError
 from search.samplers import PRUNERS, SeededByTrial
 from search.settings import SearchSettings
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from search.objective import Objective
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
+VALIDATED = "validated"
+"""attribute of a study: the bars that its trials are judged on, as the trial ledger knows them"""
 HOPELESS = 10
 """failed trials without a finished one that end a search"""
 Report = Callable[[FrozenTrial], None]
@@ -130,15 +133,40 @@ def running_trials(study: optuna.Study) -> int:
     return len(study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)))
 
 
-def trials_on(url: str, data_sha256: str) -> list[FrozenTrial]:
-    """Finished trials of all studies that were judged on these data, whatever their rewards and names: each had its chance to be
-    lucky on the validation range."""
+def trials_on(url: str, searched: LedgerRange) -> list[tuple[FinishedTrial, FrozenTrial]]:
+    """Finished trials of all studies that were judged on these bars, whatever their rewards and names: each had its chance to be
+    lucky there.
+
+    Args:
+        searched: the validation range. Of a study that does not say which bars it was judged on, the data must be the same.
+
+    Returns:
+        Each trial as the trial ledger knows it, and as Optuna does.
+    """
     if not exists(url):
         return []
     storage = open_storage(url)
-    studies = [optuna.load_study(study_name=name, storage=storage) for name in optuna.get_all_study_names(storage)]
-    same = [study for study in studies if study.user_attrs.get("identity", {}).get("data_sha256") == data_sha256]
-    return [trial for study in same for trial in study.get_trials(deepcopy=False, states=FINISHED)]
+    found = []
+    for name in optuna.get_all_study_names(storage):
+        study = optuna.load_study(study_name=name, storage=storage)
+        validated = _validated(study, searched)
+        if validated and searched.is_seen_in(validated.as_json()):
+            trials = study.get_trials(deepcopy=False, states=FINISHED)
+            found += [(as_finished(trial, study, validated), trial) for trial in trials]
+    return found
+
+
+def as_finished(trial: FrozenTrial, study: optuna.Study, validated: LedgerRange) -> FinishedTrial:
+    """What the trial ledger says of a finished trial that was judged on these bars."""
+    known_by = [study.study_name, trial.number, str(trial.datetime_start)]
+    return FinishedTrial(hash_of(known_by), study.study_name, trial.number, validated)
+
+
+def _validated(study: optuna.Study, searched: LedgerRange) -> LedgerRange | None:
+    if said := study.user_attrs.get(VALIDATED):
+        return LedgerRange(**said)
+    same = study.user_attrs.get("identity", {}).get("data_sha256") == searched.data_sha256
+    return searched if same else None
 
 
 def settings_of(trial: optuna.trial.FrozenTrial) -> TrialSettings:

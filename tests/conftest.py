@@ -2,6 +2,7 @@
 
 import os
 import signal
+import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from benchmarks.mutations.promises import promises
 from features import FeatureMatrix, FeaturePipeline
 from market import Candles, Split, simulate, split
 
+LEDGERS = tempfile.TemporaryDirectory(prefix="coindojo-ledger-")
+os.environ["COINDOJO_LEDGER"] = LEDGERS.name  # never the user's own; what the tests start inherits it
 os.environ.setdefault("MPLBACKEND", "Agg")  # no windows
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A job in the background of a shell script ignores Ctrl-C, and so would every process that a test starts and interrupts.
@@ -39,6 +42,14 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} keeps a promise of the README, so it may not skip here: {report.longrepr}"
     return report
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _a_ledger_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The tests of a module share a user's ledger with each other, and with no other module."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COINDOJO_LEDGER", str(tmp_path_factory.mktemp("user-ledger")))
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -49,8 +49,8 @@ def test_train_writes_a_run_folder_and_leaves_the_test_range_locked(tmp_path):
     told = forecast(tmp_path, "train", *SMALL, "--model", "gru", "--activation", "relu")
     run = tmp_path / "runs" / "small-forecast-train-001"
     assert {path.name for path in run.iterdir()} == {
-        "config.yaml", "command.txt", "data.sha256", "forecast.json", "epochs.csv", "seconds.csv", "checkpoint.safetensors",
-        "forecaster.safetensors", "scores.json", "figures",
+        "config.yaml", "command.txt", "data.sha256", "seals.json", "forecast.json", "epochs.csv", "seconds.csv",
+        "checkpoint.safetensors", "forecaster.safetensors", "scores.json", "figures",
     }  # fmt: skip
     assert list(pd.read_csv(run / "epochs.csv")) == ["epoch", "loss", "validation_loss", "best"]
     assert len(pd.read_csv(run / "epochs.csv")) == len(pd.read_csv(run / "seconds.csv")) == 2

@@ -1,5 +1,6 @@
 """The three scripts as a user runs them, in an empty folder; as processes where signals and exit codes matter."""
 
+import contextlib
 import html
 import json
 import shutil
@@ -37,6 +38,15 @@ def test_optimize_keeps_its_study_and_goes_on_with_it(place):
     assert "2 of 3 trials finished" in run.stdout
     assert finished_trials(study_of(storage, "small-sortino")) == 3
     assert "nothing to do" in run_script(place, "optimize", *SMALL, *QUICK_SEARCH, "--trials", "3").stdout
+
+
+def test_every_finished_trial_stands_in_the_trial_ledger_once(place):
+    """As the worker wrote it, and as whoever reads the study later would."""
+    study = study_of(f"sqlite:///{place}/studies/coindojo.db", "small-sortino")
+    trials = [json.loads(line) for line in (place / "studies/trial_ledger.jsonl").read_text().splitlines()]
+    assert [trial["trial"] for trial in trials if trial["study"] == "small-sortino"] == list(range(finished_trials(study)))
+    run_well(place, "optimize", *SMALL, *QUICK_SEARCH, "--trials", "1")
+    assert len((place / "studies/trial_ledger.jsonl").read_text().splitlines()) == len(trials)
 
 
 def test_train_takes_the_best_trial_and_writes_the_run_folder(place):
@@ -115,7 +125,8 @@ def test_backtest_prints_the_verdict_and_the_table_and_fills_the_run_folder(plac
     run = place / "runs" / "small-sortino-001"
     outcome = json.loads((run / "metrics.json").read_text())
     assert list(outcome["strategies"]) == STRATEGIES
-    assert outcome["verdict"]["trials_counted"] == 3  # two and this look
+    assert (outcome["verdict"]["trials"], outcome["verdict"]["openings"]) == (2, 1)
+    assert (outcome["test_range_openings"], outcome["test_range_looks"]) == (1, 1)
     assert outcome["data_sha256"] == (run / "data.sha256").read_text().strip()
     assert outcome["trials_searched"] == 2
     assert {path.stem for path in (run / "figures").iterdir()} == set(FIGURES)
@@ -190,13 +201,14 @@ def without_clock(line):
 
 
 @pytest.mark.parametrize("run", [run_here, pytest.param(run_as_process, marks=pytest.mark.slow)])
-def test_the_same_command_on_the_same_data_gives_the_same_files(run, tmp_path):
+def test_the_same_command_on_the_same_data_gives_the_same_files(run, tmp_path, monkeypatch):
     """A training and a backtest in two folders: every file, and all that is printed. Only the opening ledger and the events of
-    TensorBoard hold the time."""
+    TensorBoard hold the time. Each folder has a user's ledger of its own, or the second backtest would be the second look."""
     files, told = [], []
     for seed in (1, 2):
         place = tmp_path / str(seed)
         place.mkdir()
+        monkeypatch.setenv("COINDOJO_LEDGER", str(tmp_path / f"user {seed}"))
         (place / "small.yaml").write_text(SETTINGS.replace("[rsi, ema_8]", "[rsi, ema_8, ema_24, adx, obv_diff]"))
         bold = ["--features.keep_indicators", "3", "--train.caution", "0"]
         printed = [run(place, "train", *SMALL, *QUICK_TRAINING, *bold, seed=seed)]
@@ -231,15 +243,60 @@ def test_a_mistake_is_one_line_and_leaves_nothing_behind(tmp_path, name, argumen
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_backtest_on_other_data_is_refused_before_the_test_range_opens(place):
-    run = place / "runs" / "small-sortino-001"
-    kept, ledger = (run / "config.yaml").read_text(), (place / "studies/test_ledger.jsonl").read_text()
-    (run / "config.yaml").write_text(kept.replace("bars: 1500", "bars: 1600"))
-    refused = run_script(place, "backtest", "--run", str(run))
-    (run / "config.yaml").write_text(kept)
+@contextlib.contextmanager
+def edited(run, name, before, now):
+    """A file of the run folder, edited by hand for a while."""
+    kept = (run / name).read_text()
+    assert before in kept
+    (run / name).write_text(kept.replace(before, now) if before else kept + now)
+    yield
+    (run / name).write_text(kept)
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "now", "said"),
+    [
+        ("config.yaml", "train: 0.6", "train: 0.4", "config.yaml was edited by hand: split.train: 0.6 -> 0.4 (as written -> "),
+        ("training.json", '"trials": 2', '"trials": 0', "training.json was edited by hand: origin.trials: 2 -> 0 (as written"),
+        ("metrics.json", '"trials_searched": 2', '"trials_searched": 0', "was edited by hand: trials_searched: 2 -> 0 (as"),
+        ("data.sha256", "", "0", "data.sha256 was edited by hand"),
+    ],
+)
+def test_an_edited_run_is_refused_with_the_difference_before_the_test_range_opens(place, name, before, now, said):
+    run, ledger = place / "runs" / "small-sortino-001", (place / "studies/test_ledger.jsonl").read_text()
+    with edited(run, name, before, now):
+        refused = run_script(place, "backtest", "--run", str(run))
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert said in refused.stderr
+    assert "restore that, or begin a new run" in refused.stderr
+    assert (place / "studies/test_ledger.jsonl").read_text() == ledger
+
+
+def test_a_run_of_before_runs_were_sealed_is_backtested_on_its_own_data_and_says_so(place):
+    run, old = place / "runs" / "small-sortino-001", place / "runs" / "old"
+    shutil.copytree(run, old)
+    (old / "seals.json").unlink()
+    assert "not sealed: this run was made before" in run_well(place, "backtest", "--run", "runs/old", "--no-bootstrap").stdout
+    ledger = (place / "studies/test_ledger.jsonl").read_text()
+    with edited(old, "config.yaml", "bars: 1500", "bars: 1600"):
+        refused = run_script(place, "backtest", "--run", "runs/old")
     assert refused.returncode == 2
     assert "must use the data of its training" in refused.stderr
     assert (place / "studies/test_ledger.jsonl").read_text() == ledger
+    shutil.rmtree(old)
+
+
+def test_openings_that_the_run_knows_of_and_no_ledger_are_unknown(place, tmp_path, monkeypatch):
+    """All ledgers were deleted; so the verdict finds no edge, and says why."""
+    here = tmp_path / "here"
+    shutil.copytree(place, here)
+    shutil.rmtree(here / "studies")
+    monkeypatch.setenv("COINDOJO_LEDGER", str(tmp_path / "user"))
+    for _ in range(2):
+        run = run_well(here, "backtest", "--run", "runs/small-sortino-001", "--no-bootstrap")
+        assert "How often this test range was opened is unknown: when backtest.py runs/small-sortino-001 opened" in run.stdout
+        outcome = json.loads((here / "runs/small-sortino-001/metrics.json").read_text())
+        assert outcome["test_range_openings"] is outcome["test_range_looks"] is outcome["verdict"]["openings"] is None
 
 
 @pytest.mark.slow
@@ -302,27 +359,28 @@ def test_a_killed_training_goes_on_by_its_folder(place):
     assert "`train.steps` cannot be given with --resume" in refused.stderr
 
 
-def test_other_settings_in_the_run_folder_are_refused_with_the_difference(place):
-    steps = [*SMALL, "--train.steps", "640", "--train.validations", "4", "--no-study"]
-    folder = place / run_script(place, "train", *steps).folder
+def unfinished(place, *steps):
+    """A run that stopped before its end, of the time before runs were sealed."""
+    folder = place / run_script(place, "train", *SMALL, *steps, "--no-study").folder
     record = json.loads((folder / "training.json").read_text())
     (folder / "training.json").write_text(json.dumps(record | {"finished": False}))
-    config = (folder / "config.yaml").read_text()
-    (folder / "config.yaml").write_text(config.replace("gamma: 0.98", "gamma: 0.9"))
-    refused = run_script(place, "train", "--resume", str(folder))
+    (folder / "seals.json").unlink()
+    return folder
+
+
+def test_other_settings_in_the_run_folder_are_refused_with_the_difference(place):
+    folder = unfinished(place, "--train.steps", "640", "--train.validations", "4")
+    with edited(folder, "config.yaml", "gamma: 0.98", "gamma: 0.9"):
+        refused = run_script(place, "train", "--resume", str(folder))
     assert refused.returncode == 2
     assert "agent.gamma: 0.98 -> 0.9; restore them, or begin a new run" in refused.stderr
 
 
 def test_a_run_without_a_checkpoint_goes_on_with_its_own_data_alone(place):
-    steps = [*SMALL, *QUICK_TRAINING, "--no-study"]
-    folder = place / run_script(place, "train", *steps).folder
-    record = json.loads((folder / "training.json").read_text())
-    (folder / "training.json").write_text(json.dumps(record | {"finished": False}))
+    folder = unfinished(place, *QUICK_TRAINING)
     shutil.rmtree(folder / "checkpoints")
-    config = (folder / "config.yaml").read_text()
-    (folder / "config.yaml").write_text(config.replace("bars: 1500", "bars: 1501"))
-    refused = run_script(place, "train", "--resume", str(folder))
+    with edited(folder, "config.yaml", "bars: 1500", "bars: 1501"):
+        refused = run_script(place, "train", "--resume", str(folder))
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
     assert "a run must use the data of its training" in refused.stderr
 

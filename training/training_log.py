@@ -6,12 +6,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from common import RunError, describe_run, one_line, write_atomically, write_json
+from common import RunError, describe_run, one_line, require_seal, write_atomically, write_json_and_seal
 from training.validation import Validation
 
 
 class TrainingLog:
-    """The validations of one run; both files are replaced whole after each.
+    """The validations of one run; both files are replaced whole after each, and `training.json` is sealed.
 
     Args:
         folder: the run folder.
@@ -56,15 +56,18 @@ class TrainingLog:
         path = self.folder / "training.json"
         try:
             content = json.loads(path.read_text())
+            require_seal(path)
             _validations(content)
             return {"origin": content["origin"], "finished": content["finished"], "validation": content["validation"]}
         except FileNotFoundError:
             raise RunError(f"a run folder holds a training.json, but {self.folder} does not; name one of runs/") from None
+        except RunError:
+            raise
         except (ValueError, KeyError, TypeError, OSError) as error:
             raise RunError(f"cannot read {path}: {one_line(error)}; begin a new run") from None
 
     def _write(self, content: Mapping[str, Any]) -> None:
-        write_json(self.folder / "training.json", content)
+        write_json_and_seal(self.folder / "training.json", content)
         lines = [_line(validation) + "\n" for validation in _validations(content)]
         write_atomically(self.folder / "train.log", "".join(lines))
 

@@ -3,5 +3,5 @@ from .contest import Contest as Contest, Played as Played, random_like as random
 from .names import AGENT as AGENT, BUY_AND_HOLD as BUY_AND_HOLD, WALK_FORWARD as WALK_FORWARD
 from .outcome import Outcome as Outcome
 from .subperiods import growths as growths, monthly_returns as monthly_returns, windows as windows
-from .trained_run import TrainedRun as TrainedRun
+from .trained_run import WRITTEN as WRITTEN, TrainedRun as TrainedRun
 from .walk_forward_windows import WalkForward as WalkForward, walk_forward as walk_forward

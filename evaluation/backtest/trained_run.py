@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from agents import Agent, EnsembleAgent, LearnedAgent
-from common import RunError, agent_folders
+from common import RunError, agent_folders, one_line, require_seal, require_sealed_run, sealed_content
 from evaluation.backtest.names import AGENT
 from features import FittedFeatures
 
+WRITTEN = "test_range_openings_written"
+"""of `metrics.json`: openings of the test range that were written down, however many the ledgers have lost since"""
 FEATURE_FILES = ("features.json", "features.safetensors")
 
 
@@ -24,6 +26,8 @@ class TrainedRun:
         learning: by seed, its validations, as `training.json` has them; empty where there is no record.
         trials: finished on these data before the training; None without a record.
         sharpe_spread, overfitting: as `searched_before` gives them; None if unknown.
+        openings_before: of the test range, that the run's last backtest knew of, that one included; 0 if there was none.
+        sealed: whether an edit by hand of its settings or records would have been seen.
     """
 
     place: Path
@@ -33,6 +37,8 @@ class TrainedRun:
     trials: int | None
     sharpe_spread: float | None
     overfitting: float | None
+    openings_before: int = 0
+    sealed: bool = False
 
     @property
     def seeds(self) -> tuple[str, ...]:
@@ -44,11 +50,12 @@ class TrainedRun:
         """Read `agent/` and `training.json` of the folder, or of all of its seeds.
 
         Raises:
-            RunError: no agent, a seed without one, or seeds that see different features.
+            RunError: no agent, a seed without one, seeds that see different features, or settings or records that were edited.
             SealError: a damaged file.
         """
         places = agent_folders(folder)
         _require_one_view(places)
+        sealed = [require_sealed_run(place) for place in places]
         single = {place.name.replace("-", " "): LearnedAgent.load(place / "agent") for place in places}
         agents: dict[str, Agent] = {AGENT: next(iter(single.values()))}
         if len(places) > 1:
@@ -64,6 +71,8 @@ class TrainedRun:
             origin.get("trials"),
             origin.get("sharpe_spread"),
             origin.get("overfitting"),
+            _openings_before(folder / "metrics.json"),
+            all(sealed),
         )
 
 
@@ -76,6 +85,19 @@ def _require_one_view(places: list[Path]) -> None:
                     f"the seeds of a run must see the same features, but {name} of {place} and of {places[0]} differ; "
                     "backtest them one by one"
                 )
+
+
+def _openings_before(metrics: Path) -> int:
+    """What the file says, or said when it was written if it is gone."""
+    try:
+        if metrics.exists():
+            require_seal(metrics)
+        said = json.loads(metrics.read_text()) if metrics.exists() else sealed_content(metrics) or {}
+        return int(said.get(WRITTEN, said.get("test_range_openings", 0)))
+    except RunError:
+        raise
+    except (ValueError, TypeError, AttributeError) as error:
+        raise RunError(f"cannot read {metrics}: {one_line(error)}; delete it, and run the backtest again") from None
 
 
 def _record(place: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-from pathlib import Path
+from dataclasses import replace
 
 import optuna
 import pytest
@@ -6,9 +6,11 @@ import pytest
 from agents import suggest
 from common import differences
 from configs import load_experiment, make_parser, parse, take_trial
-from search import StudyError, open_study, searched_before
+from market import LedgerRange, TrialLedger
+from search import StudyError, against_cash, describe_best, open_study, searched_before
 
 DATA = "d" * 64
+BARS = LedgerRange("BTCUSD", "1h", "2020-01-01T00:00:00+00:00", "2020-02-01T00:00:00+00:00", DATA)
 KEPT = 200, 100, 300
 """steps after which the trainings of a trial kept their agents"""
 pytestmark = pytest.mark.filterwarnings("ignore:Heartbeat of storage")
@@ -111,6 +113,20 @@ def test_without_a_study_the_configured_settings_are_taken_unless_one_was_asked_
         take(experiment, config, study="other")
 
 
+def test_a_study_that_judged_by_another_figure_is_taken_only_if_it_is_named(experiment, config, tmp_path):
+    """What is best by it is not what the settings call best."""
+    by_sharpe = load_experiment(config, {"search.objective": "sharpe", "search.dimensions": "learning_rate"})
+    study = open_study(by_sharpe.search, "mine-sortino", by_sharpe.identity(DATA), by_sharpe.trial_settings)
+    trial = study.ask()
+    trial.set_user_attr("settings", suggest(trial, by_sharpe.trial_settings, ()).model_dump(mode="json"))
+    study.tell(trial, 0.7)
+    taken, origin, words = take(experiment, config)
+    assert (taken, origin) == (experiment, {"study": None})
+    assert "study mine-sortino judged its trials by sharpe and `search.objective` is log_growth" in words[0]
+    assert "best of 1, validation sharpe +0.700" in take(experiment, config, study="mine-sortino")[2][0]
+    assert take(by_sharpe, config)[1]["trial"] == trial.number
+
+
 def test_a_study_of_other_data_is_not_taken(experiment, config, study):
     taken, origin, words = take_trial(experiment, "e" * 64, config, {})
     assert (taken, origin) == (experiment, {"study": None})
@@ -119,21 +135,39 @@ def test_a_study_of_other_data_is_not_taken(experiment, config, study):
         take_trial(experiment, "e" * 64, config, {}, "mine-sortino")
 
 
-def test_what_was_searched_counts_over_all_studies_of_the_data(experiment, study):
-    storage = experiment.search.storage
-    assert searched_before(storage, DATA) == {"trials": 3, "sharpe_spread": None, "overfitting": None}
+def test_what_was_searched_counts_over_all_studies_of_the_data(experiment, study, tmp_path, monkeypatch):
+    monkeypatch.setenv("COINDOJO_LEDGER", str(tmp_path / "user"))
+    storage, ledger = experiment.search.storage, TrialLedger(tmp_path / "trial_ledger.jsonl")
+    assert searched_before(storage, BARS, ledger) == {"trials": 3, "sharpe_spread": None, "overfitting": None}
     other = open_study(experiment.search, "mine-omega", experiment.identity(DATA), experiment.trial_settings)
     for number in range(4):
         trial = other.ask()
         trial.set_user_attr("sharpe", 0.01 * number)
         trial.set_user_attr("growths", [0.01 * ((7 * number * k) % 5 - 2) for k in range(128)])
         other.tell(trial, 0.0)
-    found = searched_before(storage, DATA)
+    found = searched_before(storage, BARS, ledger)
     assert found["trials"] == 7
     assert found["sharpe_spread"] == pytest.approx(0.0129099, rel=1e-4)
     assert 0 <= found["overfitting"] <= 1
-    assert searched_before(storage, "e" * 64)["trials"] == 0
-    assert searched_before(f"sqlite:///{Path(storage).name}.none", DATA)["trials"] == 0
+    later = replace(BARS, data_sha256="e" * 64, first=BARS.end, end="2030-01-01T00:00:00+00:00")
+    assert searched_before(storage, later, ledger)["trials"] == 0
+    assert searched_before(f"sqlite:///{tmp_path}/none.db", BARS, ledger)["trials"] == 7
+    assert not (tmp_path / "none.db").exists()
+
+
+def test_a_best_trial_that_loses_says_that_cash_would_have_made_nothing(experiment, config, study):
+    """In the search and in the training that takes it, whatever figure the trials are judged by."""
+    assert not against_cash(study.best_trial, study)
+    assert "cash" not in describe_best(study, experiment.trial_settings)
+    losing = open_study(experiment.search, "mine-omega", experiment.identity(DATA), experiment.trial_settings)
+    for value, growths in ((-0.25, ()), (0.5, (-0.4, 0.1))):  # of a figure that is no log growth its windows say it
+        trial = losing.ask()
+        trial.set_user_attr("settings", experiment.trial_settings.model_dump(mode="json"))
+        trial.set_user_attr("folds", [{"log_growth": growth, "kept_step": 1} for growth in growths])
+        losing.tell(trial, value)
+        lost = f"its log growth on validation is {sum(growths) / 2 if growths else value:+.3f}, and cash would have made 0"
+        assert lost in describe_best(losing, experiment.trial_settings)
+        assert lost in "".join(take(experiment, config, study="mine-omega")[2])
 
 
 def test_reward_all_searches_the_reward_in_a_study_of_its_own(config):

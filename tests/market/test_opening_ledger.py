@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from common import InputError
-from market import OpeningLedger, split
+from market import LedgerRange, OpeningLedger, split
 
 ROOT = Path(__file__).parents[2]
 
@@ -17,8 +17,9 @@ ROOT = Path(__file__).parents[2]
 CHILD = """
 import os, signal, sys
 from pathlib import Path
-from market import OpeningLedger
+from market import LedgerRange, OpeningLedger
 ledger = OpeningLedger(Path(sys.argv[1]))
+RANGE = LedgerRange("BTCUSD", "1h", "2020-01-01T00:00:00+00:00", "2020-02-01T00:00:00+00:00", "data")
 print("ready", flush=True)
 sys.stdin.readline()
 """
@@ -32,8 +33,18 @@ def half(handle, line):
         os.kill(os.getpid(), signal.SIGKILL)
     return written
 os.write = half
-ledger.record("data", "config", "halfway")
+ledger.record(RANGE, "config", "halfway")
 """
+RANGE = LedgerRange("BTCUSD", "1h", "2020-01-01T00:00:00+00:00", "2020-02-01T00:00:00+00:00", "data")
+OLD = b'{"time": "2024-01-01T00:00:00+00:00", "data_sha256": "data", "config_sha256": "config", "caller": "before"}\n'
+"""a line of the version before ledgers were chained"""
+
+
+@pytest.fixture(autouse=True)
+def user_ledger(tmp_path, monkeypatch) -> Path:
+    """The user's ledger, of each test its own."""
+    monkeypatch.setenv("COINDOJO_LEDGER", str(tmp_path / "user"))
+    return tmp_path / "user" / "openings.jsonl"
 
 
 def start(path: Path, body: str) -> subprocess.Popen[str]:
@@ -64,13 +75,14 @@ def entries(path: Path) -> list[dict]:
 
 
 def test_every_opening_is_counted_and_kept(tmp_path, candles):
-    ledger = OpeningLedger(tmp_path / "studies" / "test_ledger.jsonl")
-    assert ledger.openings(candles.sha256) == 0
+    ledger, parts = OpeningLedger(tmp_path / "studies" / "test_ledger.jsonl"), split(candles)
+    assert ledger.openings(parts.test_known_as) == 0
     for count in (1, 2, 3):
-        split(candles).open_test(ledger, "config", "a test")
-        assert ledger.openings(candles.sha256) == count
-    assert ledger.record("other data", "config", "a test") == 1
-    assert [set(entry) for entry in entries(ledger.path)] == [{"time", "data_sha256", "config_sha256", "caller"}] * 4
+        parts.open_test(ledger, "config", "a test")
+        assert ledger.openings(parts.test_known_as) == count
+    assert ledger.record(RANGE, "config", "a test") == 1
+    said = {"time", "id", "caller", "config_sha256", "market", "bar", "first", "end", "data_sha256", "line", "previous", "hash"}
+    assert [set(entry) for entry in entries(ledger.path)] == [said] * 4
     assert entries(ledger.path)[0]["time"].endswith("+00:00")
 
 
@@ -84,60 +96,55 @@ def test_processes_that_open_at_once_lose_and_mix_no_line(tmp_path):
     """Each caller's name is longer than a buffer and than a page, so that a line written in pieces would show."""
     path = tmp_path / "ledger.jsonl"
     body = """
-    print([ledger.record("data", "config", f"{number}:{os.getpid()}:" + "x" * 20_000) for number in range(25)])
+    print([ledger.record(RANGE, "config", f"{number}:{os.getpid()}:" + "x" * 9_000) for number in range(25)])
     """
     processes = [start(path, body) for _ in range(4)]
     go(*processes)
     counts = [json.loads(process.communicate(timeout=60)[0]) for process in processes]
     assert sorted(count for own in counts for count in own) == list(range(1, 101))  # no two openings had the same count
     assert all(own == sorted(own) for own in counts)
-    assert OpeningLedger(path).openings("data") == 100
-    callers = [entry["caller"].removesuffix("x" * 20_000) for entry in entries(path)]
+    assert OpeningLedger(path).openings(RANGE) == 100
+    callers = [entry["caller"].removesuffix("x" * 9_000) for entry in entries(path)]
     assert sorted(callers) == sorted(f"{number}:{process.pid}:" for number in range(25) for process in processes)
 
 
-def test_a_process_killed_at_any_moment_damages_the_last_line_at_most(tmp_path):
+def test_a_process_killed_at_any_moment_leaves_a_ledger_that_goes_on(tmp_path):
     path = tmp_path / "ledger.jsonl"
     ledger, kept = OpeningLedger(path), 0
-    process = start(path, 'while True: print(ledger.record("data", "config", "x" * 50_000), flush=True)')
+    process = start(path, 'while True: print(ledger.record(RANGE, "config", "x" * 50_000), flush=True)')
     go(process)
     while kept < 20:
         kept = int(line_of(process))
     process.kill()
     kept = max([kept, *map(int, process.communicate()[0].split())])
-    *whole, last = path.read_bytes().splitlines(keepends=True)
-    assert all(json.loads(line)["data_sha256"] == "data" for line in whole)
-    if last.endswith(b"\n"):
-        assert ledger.record("data", "config", "after") == len(whole) + 2 > kept  # no opening that was granted is lost
-    else:
-        assert len(whole) >= kept
-        with pytest.raises(InputError, match=f"line {len(whole) + 1} is"):
-            ledger.openings("data")
+    counted = ledger.openings(RANGE)
+    assert counted is not None
+    assert counted >= kept  # no opening that was granted is lost
+    assert ledger.record(RANGE, "config", "after") == counted + 1
+    assert [entry["line"] for entry in entries(path)] == list(range(1, counted + 2))
 
 
-def test_a_line_cut_short_by_a_kill_is_named_and_never_written_onto(tmp_path):
+def test_a_line_cut_short_by_a_kill_counts_for_nothing_and_is_never_written_onto(tmp_path):
+    """Its writer saw no bar."""
     path = tmp_path / "ledger.jsonl"
     ledger = OpeningLedger(path)
-    assert [ledger.record("data", "config", "before") for _ in range(2)] == [1, 2]
+    assert [ledger.record(RANGE, "config", "before") for _ in range(2)] == [1, 2]
     dying = start(path, STOP_HALFWAY)
-    waiting = start(path, 'ledger.record("data", "config", "waiting")')
+    waiting = start(path, 'print(ledger.record(RANGE, "config", "waiting"))')
     go(dying)
     assert line_of(dying) == "half\n"
+    torn = path.read_bytes()
+    assert torn.count(b"\n") == 2
+    assert not torn.endswith(b"\n")
     go(waiting)  # while the other has written half a line and lives
     dying.communicate("die\n", timeout=60)
     assert dying.returncode == -signal.SIGKILL
-    assert "line 3 is" in waiting.communicate(timeout=60)[1]
+    assert waiting.communicate(timeout=60)[0] == "3\n"
+    assert [entry["caller"] for entry in entries(path)] == ["before", "before", "waiting"]
 
-    torn = path.read_bytes()
-    assert torn.count(b"\n") == 2
-    for open_again in (lambda: ledger.openings("data"), lambda: ledger.record("data", "config", "after")):
-        with pytest.raises(InputError, match=r"line 3 is '\{\"time.*its writer died before it saw a bar: delete that line"):
-            open_again()
-    assert path.read_bytes() == torn  # nothing was glued on, and nothing was dropped
-
-    path.write_bytes(torn[: torn.rindex(b"\n") + 1])
-    assert ledger.openings("data") == 2
-    assert ledger.record("data", "config", "after") == 3
+    path.write_bytes(torn)
+    with pytest.raises(InputError, match=r"line 3 of .* is missing"):  # a line that was whole is not taken for one cut short
+        ledger.openings(RANGE)
 
 
 def test_who_counts_while_a_line_is_being_written_waits_for_it(tmp_path):
@@ -146,7 +153,7 @@ def test_who_counts_while_a_line_is_being_written_waits_for_it(tmp_path):
     go(writing)
     assert line_of(writing) == "half\n"
     with ThreadPoolExecutor() as pool:
-        count = pool.submit(OpeningLedger(path).openings, "data")
+        count = pool.submit(OpeningLedger(path).openings, RANGE)
         with pytest.raises(TimeoutError):
             count.result(timeout=0.2)
         writing.communicate("live\n", timeout=60)
@@ -155,29 +162,29 @@ def test_who_counts_while_a_line_is_being_written_waits_for_it(tmp_path):
 
 def test_an_entry_without_its_line_end_counts_and_the_next_one_starts_a_new_line(tmp_path):
     ledger = OpeningLedger(tmp_path / "ledger.jsonl")
-    ledger.record("data", "config", "before")
+    ledger.record(RANGE, "config", "before")
     ledger.path.write_bytes(ledger.path.read_bytes().removesuffix(b"\n"))
-    assert ledger.openings("data") == 1
-    assert ledger.record("data", "config", "after") == 2
+    assert ledger.openings(RANGE) == 1
+    assert ledger.record(RANGE, "config", "after") == 2
     assert [entry["caller"] for entry in entries(ledger.path)] == ["before", "after"]
 
 
 def test_a_disk_that_takes_half_a_line_keeps_the_range_shut_and_the_ledger_whole(tmp_path):
     resource = pytest.importorskip("resource", reason="file size limits stand in for a full disk, and are not known here")
     ledger = OpeningLedger(tmp_path / "ledger.jsonl")
-    ledger.record("data", "config", "before")
+    ledger.record(RANGE, "config", "before")
     whole = ledger.path.read_bytes()
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (len(whole) + 40, hard))
     try:
         with pytest.raises(OSError, match="File too large"):
-            ledger.record("data", "config", "too much")
+            ledger.record(RANGE, "config", "too much")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         signal.signal(signal.SIGXFSZ, before)
     assert ledger.path.read_bytes() == whole
-    assert ledger.record("data", "config", "after") == 2
+    assert ledger.record(RANGE, "config", "after") == 2
 
 
 @pytest.mark.parametrize(
@@ -185,10 +192,23 @@ def test_a_disk_that_takes_half_a_line_keeps_the_range_shut_and_the_ledger_whole
 )
 def test_a_damaged_ledger_is_named_with_its_line_and_opens_nothing(tmp_path, line):
     path = tmp_path / "ledger.jsonl"
-    content = b'{"data_sha256": "x"}\n' + line + b'\n{"data_sha256": "x"}'
+    content = OLD + line + b"\n" + OLD
     path.write_bytes(content)
-    with pytest.raises(InputError, match=r"line 2 is .*restore it"):
-        OpeningLedger(path).openings("x")
-    with pytest.raises(InputError, match=r"line 2 is .*restore it"):
-        OpeningLedger(path).record("x", "config", "a test")
+    with pytest.raises(InputError, match=r"line 2 is .*restore the file"):
+        OpeningLedger(path).openings(RANGE)
+    with pytest.raises(InputError, match=r"line 2 is .*restore the file"):
+        OpeningLedger(path).record(RANGE, "config", "a test")
     assert path.read_bytes() == content
+
+
+def test_lines_of_older_versions_count_by_their_data_and_the_chain_holds_them_fast(tmp_path, user_ledger):
+    path = tmp_path / "ledger.jsonl"
+    path.write_bytes(OLD + OLD.replace(b'"data"', b'"other"') + OLD)
+    ledger = OpeningLedger(path)
+    assert ledger.openings(RANGE) == 2
+    assert ledger.record(RANGE, "config", "now") == 3
+    assert OpeningLedger(tmp_path / "elsewhere.jsonl").openings(RANGE) == 3  # the user's ledger has them, too
+    assert path.read_bytes().startswith(OLD)
+    path.write_bytes(path.read_bytes().replace(b'"other"', b'"third"'))
+    with pytest.raises(InputError, match="a line before line 4 was edited or replaced"):
+        ledger.openings(RANGE)

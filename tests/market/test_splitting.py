@@ -8,8 +8,8 @@ class Notebook:
     def __init__(self):
         self.lines = []
 
-    def record(self, data_sha256: str, config_sha256: str, caller: str) -> int:
-        self.lines.append((data_sha256, config_sha256, caller))
+    def record(self, opened, config_sha256, caller, at_least=0) -> int:
+        self.lines.append((opened, config_sha256, caller))
         return len(self.lines)
 
 
@@ -41,7 +41,7 @@ def test_the_test_range_is_locked(candles, parts):
             _ = each.test
 
 
-def test_opening_the_test_range_is_written_down_first(candles, parts):
+def test_opening_the_test_range_is_written_down_first(parts):
     class Full(Notebook):
         def record(self, *entry):
             raise OSError("no space left")
@@ -50,7 +50,7 @@ def test_opening_the_test_range_is_written_down_first(candles, parts):
         parts.open_test(Full(), "config", "me")
     notebook = Notebook()
     parts.open_test(notebook, "config", "me")
-    assert notebook.lines == [(candles.sha256, "config", "me")]
+    assert notebook.lines == [(parts.test_known_as, "config", "me")]
 
 
 def test_a_range_too_short_to_judge_on_is_refused(candles):

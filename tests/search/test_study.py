@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 from typing import cast
 
 import optuna
@@ -75,8 +76,9 @@ def test_a_real_search_trains_its_trials_and_keeps_what_they_did(search, parts):
         assert ":" in trial.user_attrs["worker"]
         assert "failure" not in trial.user_attrs
     assert study.best_value == max(trial.value or -math.inf for trial in said)
-    assert len(trials_on(few.storage, "abc")) == 2
-    assert trials_on(few.storage, "of other data") == []
+    searched = replace(parts.validation_known_as, data_sha256="abc")
+    assert [trial for _, trial in trials_on(few.storage, searched)] == study.trials[:2]
+    assert trials_on(few.storage, parts.validation_known_as) == []
 
 
 def test_the_first_trial_is_the_configured_settings(search):

@@ -4,6 +4,8 @@ from benchmarks.mutations.patches import Break
 
 LOCKED = "tests/market/test_splitting.py::test_the_test_range_is_locked"
 WRITTEN = "tests/market/test_splitting.py::test_opening_the_test_range_is_written_down_first"
+LOOKS = "tests/market/test_ledger_dodges.py"
+SEALS = "tests/common/test_run_seals.py"
 ROWS = "tests/market/test_mutations.py"
 
 BREAKS = (
@@ -36,7 +38,7 @@ BREAKS = (
         "an opening is not written into the ledger",
         "market/splitting.py",
         "Split.open_test",
-        "ledger.record(self.data_sha256, config_sha256, caller)",
+        "ledger.record(self.test_known_as, config_sha256, caller, at_least)",
         "pass",
     ),
     Break(
@@ -44,12 +46,75 @@ BREAKS = (
         "the test range is handed out though its opening could not be written",
         "market/splitting.py",
         "Split.open_test",
-        "        ledger.record(self.data_sha256, config_sha256, caller)",
+        "        ledger.record(self.test_known_as, config_sha256, caller, at_least)",
         """\
         try:
-            ledger.record(self.data_sha256, config_sha256, caller)
+            ledger.record(self.test_known_as, config_sha256, caller, at_least)
         except OSError:
             pass""",
+    ),
+    Break(
+        LOOKS,
+        "the ledger counts openings of the very same bytes alone",
+        "market/ledger_range.py",
+        "LedgerRange.is_seen_in",
+        'if "first" not in entry:',
+        "if True:",
+        only="::test_an_appended_week_keeps_the_count",
+    ),
+    Break(
+        LOOKS,
+        "the user's ledger is not read",
+        "market/ledger_pair.py",
+        "LedgerPair._known",
+        "user.lines() if user else []",
+        "list[Line]()",
+        only="::test_another_working_folder_keeps_the_count",
+    ),
+    Break(
+        LOOKS,
+        "lines that are removed from the end of a ledger are not missed",
+        "market/ledger_pair.py",
+        "LedgerPair._require_tail",
+        "if number > len(own) or ",
+        "if number <= len(own) and ",
+        only="::test_a_removed_line_is_seen_and_named",
+    ),
+    Break(
+        LOOKS,
+        "an edited line passes",
+        "market/ledger_file.py",
+        "OpenLedger._line",
+        'if entry["hash"] != _hash(str(entry.get("previous")), _canonical(entry)):',
+        "if False:",
+        only="::test_an_edited_line_is_seen_and_named",
+    ),
+    Break(
+        LOOKS,
+        "a count that is known to be too low is told",
+        "market/opening_ledger.py",
+        "_why_unknown",
+        "if LOST in entry and ",
+        "if LOST not in entry and ",
+        only="::test_what_was_lost_everywhere_is_unknown_and_never_0",
+    ),
+    Break(
+        SEALS,
+        "an edited file of a run passes",
+        "common/run_seals.py",
+        "require_seal",
+        'if any(seal["sha256"] == hash_of(says) for seal in seals):',
+        "if seals:",
+        only="::test_an_edit_is_refused_with_the_setting_and_both_values",
+    ),
+    Break(
+        SEALS,
+        "a kill between a file and its seal looks like an edit",
+        "common/run_seals.py",
+        "write_and_seal",
+        "both = [*(seal for seal in old if seal != new), new]",
+        "both = [new]",
+        only="::test_a_kill_between_any_two_writes_is_no_edit",
     ),
     Break(
         ROWS,

@@ -9,9 +9,28 @@ FINITE = "tests/search/test_objective.py::test_every_figure_of_a_trial_is_finite
 KEEPS = "tests/search/test_objective.py::test_a_trial_keeps_by_the_rule_of_the_training"
 REACHES = "tests/search/test_objective.py::test_each_searched_dimension_reaches_the_agent"
 WHOLE = "tests/configs/test_from_study.py::test_the_settings_are_taken_whole_from_the_best_trial"
+COUNTED = "tests/search/test_overfitting.py"
 EACH_SETTING = "tests/configs/test_each_setting.py"
 
 BREAKS = (
+    Break(
+        COUNTED,
+        "trials of a study that was deleted are forgotten",
+        "search/overfitting.py",
+        "searched_before",
+        "known = ledger.ids(validated)",
+        "known = {trial.id for trial, _ in found}",
+        only="::test_a_deleted_study_keeps_the_count",
+    ),
+    Break(
+        COUNTED,
+        "a finished trial is not written down",
+        "search/overfitting.py",
+        "write_down_trial",
+        "if trial.state in FINISHED:",
+        "if trial.state not in FINISHED:",
+        only="::test_another_storage_keeps_the_count",
+    ),
     Break(
         TEST_RANGE,
         "the last window of a search goes on to the end of the candles",

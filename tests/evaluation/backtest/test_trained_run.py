@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from agents import AgentSettings, EnsembleAgent, LearnedAgent, build_learner
-from common import RunError
+from common import RunError, write_json_and_seal
 from envs import BitcoinTradingVecEnv, EnvSettings
 from evaluation.backtest import TrainedRun
 from features import FeaturePipeline, FeatureSettings
@@ -71,6 +71,39 @@ def test_without_a_readable_record_the_trials_are_unknown(make_seed):
 def test_a_run_of_before_the_spread_was_recorded_still_counts_its_trials(make_seed):
     trained = TrainedRun.load(make_seed("", 0, origin={"study": None, "trials": 7}))
     assert (trained.trials, trained.sharpe_spread, trained.overfitting) == (7, None, None)
+
+
+def test_an_edited_trials_count_is_refused(make_seed):
+    """In each of the seeds, since any may be the one whose record counts."""
+    for seed in (0, 1):
+        folder = make_seed(f"seed-{seed}", seed)
+        write_json_and_seal(folder / f"seed-{seed}" / "training.json", {"origin": ORIGIN, "finished": True, "validation": [LOOK]})
+    assert TrainedRun.load(folder).sealed
+    record = folder / "seed-1" / "training.json"
+    record.write_text(record.read_text().replace('"trials": 30', '"trials": 1'))
+    with pytest.raises(RunError, match=r"seed-1.training\.json was edited by hand: origin\.trials: 30 -> 1"):
+        TrainedRun.load(folder)
+    (folder / "seed-1" / "seals.json").unlink()
+    assert not TrainedRun.load(folder).sealed
+
+
+def test_the_openings_that_the_last_backtest_knew_of_are_known_even_if_its_file_is_gone(make_seed):
+    folder = make_seed("", 0)
+    metrics = folder / "metrics.json"
+    assert TrainedRun.load(folder).openings_before == 0
+    metrics.write_text(json.dumps({"test_range_openings": 2}))  # of before runs were sealed
+    assert TrainedRun.load(folder).openings_before == 2
+    write_json_and_seal(metrics, {"test_range_openings": None, "test_range_openings_written": 3})
+    assert TrainedRun.load(folder).openings_before == 3
+    metrics.write_text(metrics.read_text().replace("3", "0"))
+    with pytest.raises(RunError, match=r"metrics\.json was edited by hand: test_range_openings_written: 3 -> 0"):
+        TrainedRun.load(folder)
+    metrics.unlink()
+    assert TrainedRun.load(folder).openings_before == 3
+    (folder / "seals.json").unlink()
+    metrics.write_text("{")
+    with pytest.raises(RunError, match=r"cannot read .*metrics\.json: .*delete it, and run the backtest again"):
+        TrainedRun.load(folder)
 
 
 def test_a_seed_without_an_agent_is_named_with_what_to_do(make_seed, tmp_path):
