@@ -182,6 +182,14 @@ def stops_while_ahead(returns: np.ndarray, rng: np.random.Generator) -> np.ndarr
     return _stopped(returns, share, rng.choice([1.8, 2.0, 2.5]), int(rng.choice([20, 100, 200])))
 
 
+def goes_in_while_ahead(returns: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Trades at random until its own t-statistic is high, then buys for good, or sells for good."""
+    share = telegraph(len(returns), log_uniform(50, len(returns) / 2, rng), rng)
+    stopped = _stopped(returns, share, rng.choice([1.2, 1.8, 2.2]), int(rng.choice([20, 100, 200])))
+    ends = len(stopped) - 1 - int(np.argmax(stopped[::-1] != stopped[-1]))
+    return np.where(np.arange(len(stopped)) > ends, float(rng.integers(2)), stopped)
+
+
 def chases_losses(returns: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Bets at random, with ten times the stake while it is behind."""
     share = telegraph(len(returns), log_uniform(50, len(returns) / 2, rng), rng)
@@ -199,7 +207,8 @@ TRADERS: dict[str, Callable[[np.ndarray, np.random.Generator], np.ndarray]] = {
     "volatility-scaled": volatility_scaled, "SMA crossover": sma_crossover, "momentum": momentum, "RSI": rsi,
     "dip buyer": dip_buyer, "grid": grid, "ramp with the price": ramp_with_the_price, "ramp in time": ramp_in_time,
     "late entry": late_entry, "martingale betting": martingale_betting, "small gains": small_gains,
-    "small losses": small_losses, "stops while ahead": stops_while_ahead, "chases losses": chases_losses, "ensemble": ensemble,
+    "small losses": small_losses, "stops while ahead": stops_while_ahead, "goes in while ahead": goes_in_while_ahead,
+    "chases losses": chases_losses, "ensemble": ensemble,
 }  # fmt: skip
 
 

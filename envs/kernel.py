@@ -83,7 +83,8 @@ TRACE = np.dtype(
     [
         (name, ACCOUNT[name])
         for name in (
-            "bar", "event", "outcome", "cash", "coin", "net_worth", "fees", "fill_price", "fill_coin", "forced_price", "forced_coin",
+            "bar", "event", "outcome", "cash", "coin", "net_worth", "fees",
+            "fill_price", "fill_coin", "forced_price", "forced_coin",
         )
     ],
     align=True,

@@ -34,6 +34,7 @@ class ActiveReturn(NamedTuple):
         bets: float64 (T, 3), decided position less the exposure: how much was staked on the bar, and which way.
         costs: log growth lost between these prices and the net worth: fees, spread, slippage, interest, funding, and delay.
         exposure: mean of the decided positions, signed, as a share of the net worth.
+        drift: mean return of the market over the range, of a bar.
     """
 
     active: np.ndarray
@@ -42,6 +43,7 @@ class ActiveReturn(NamedTuple):
     bets: np.ndarray
     costs: float
     exposure: float
+    drift: float
 
 
 def active_return_of(agent: Episode, hold: Episode | None = None) -> ActiveReturn:
@@ -101,6 +103,7 @@ def split_return(
         bets=_cleaned(decided[:, None] - matched),
         costs=float((_log(paper) - _log(net)).sum()),
         exposure=float(decided.mean()),
+        drift=float(market.mean()),
     )
 
 

@@ -29,23 +29,26 @@ class TimingStatistics(NamedTuple):
         mean_so_far: against the mean exposure before each bar. Wrong for traders who come in late where the price has a drift.
         even_stakes: as `mean_so_far`, with each bar divided by the root mean square of the stakes up to it, and a standard error
             of the whole range even if the trader has stopped early.
+        without_drift: as `even_stakes`, with the market's mean return taken off each bar: whoever goes in for good while ahead
+            gains nothing from a rising price.
         way: which of the two means so far, 1 or 2.
     """
 
     whole_mean: float
     mean_so_far: float
     even_stakes: float
+    without_drift: float
     way: int
 
     @property
     def least(self) -> float:
         """The one that speaks least for an edge."""
-        return min(self[:3])
+        return min(self[:4])
 
     @property
     def most(self) -> float:
         """The one that speaks least for harm."""
-        return max(self[:3])
+        return max(self[:4])
 
     @property
     def edge_p_value(self) -> float:
@@ -60,21 +63,22 @@ class TimingStatistics(NamedTuple):
 
 def edge_statistics(returns: ActiveReturn) -> TimingStatistics:
     """Of the returns after costs, by the mean so far that speaks more for an edge: each is valid, and each is weak for some."""
-    return max((timing_statistics(returns.active, returns.bets, way) for way in WAYS), key=lambda one: one.least)
+    return max((timing_statistics(returns.active, returns.bets, way, returns.drift) for way in WAYS), key=lambda one: one.least)
 
 
 def harm_statistics(returns: ActiveReturn) -> TimingStatistics:
     """Of the returns before costs, by the mean so far that speaks more for harm."""
-    return min((timing_statistics(returns.gross, returns.bets, way) for way in WAYS), key=lambda one: one.most)
+    return min((timing_statistics(returns.gross, returns.bets, way, returns.drift) for way in WAYS), key=lambda one: one.most)
 
 
-def timing_statistics(returns: np.ndarray, bets: np.ndarray, way: int) -> TimingStatistics:
+def timing_statistics(returns: np.ndarray, bets: np.ndarray, way: int, drift: float = 0.0) -> TimingStatistics:
     """Test active returns, or gross ones.
 
     Args:
         returns: float64 (T, 3), `ActiveReturn.active` or `.gross`.
         bets: float64 (T, 3), `ActiveReturn.bets`.
         way: column of the mean so far.
+        drift: mean return of the market, of a bar.
 
     The weights of `even_stakes` are known before each bar: w_t = sqrt(t / max(Q_t, 0.01 T b_t^2)) with Q_t = b_1^2 + ... + b_t^2.
     So a stake of ordinary size weighs 1, and no bar's weight depends on how a bet ended. The standard error is
@@ -87,7 +91,9 @@ def timing_statistics(returns: np.ndarray, bets: np.ndarray, way: int) -> Timing
     size = np.maximum(np.cumsum(squares), SMALLEST_SHARE * len(stakes) * squares)
     weights = np.sqrt(np.divide(np.arange(1, len(stakes) + 1), size, out=np.zeros(len(stakes)), where=squares > 0))
     went_on = min(1.0, float(np.mean((weights * stakes) ** 2)))
-    return TimingStatistics(_t(returns[:, 0]), _t(made), _t(weights * made) * math.sqrt(went_on), way)
+    spread = math.sqrt(went_on)
+    even, without_drift = _t(weights * made) * spread, _t(weights * (made - stakes * drift)) * spread
+    return TimingStatistics(_t(returns[:, 0]), _t(made), even, without_drift, way)
 
 
 def _t(values: np.ndarray) -> float:

@@ -44,7 +44,7 @@ class Evidence:
     Args:
         active_log_growth: log growth beyond the market's at the same exposure, after costs; `interval`: its 90 %. Of the two ways
             to match the exposure, the mean of the range and the mean so far, the one that says less for the agent.
-        p_value: the chance that luck at the same exposure does as well, by the most doubtful of three tests (`TimingStatistics`).
+        p_value: the chance that luck at the same exposure does as well, by the most doubtful of four tests (`TimingStatistics`).
         level: how small the p-value must be with so many openings.
         timing: what the positions made beyond the same exposure before costs, in net worths, summed over the bars, of the way
             that says less for harm; `timing_interval`: its 98 %.

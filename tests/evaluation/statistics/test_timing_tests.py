@@ -51,7 +51,7 @@ def test_the_best_of_ten_looks_is_no_edge_once_ten_are_counted(trader):
 
 
 def test_the_plain_t_test_is_wrong_about_those_who_sell_into_a_rise_or_stop_while_ahead():
-    """So it is not for nothing that there are three statistics."""
+    """So it is not for nothing that there are four statistics."""
     for trader, of in (("grid", "whole_mean"), ("stops while ahead", "mean_so_far")):
         wrong = 0
         for number in range(120):
@@ -84,9 +84,10 @@ def test_the_statistics_by_hand():
     bets, made = np.array([[0.0, 1, 1], [0, 1, 1], [0, -2, 1]]), np.array([[1.0, 1, 1], [1, -1, 1], [1, 4, 1]])
     found = timing_statistics(made, bets, way=1)
     third = 4 / math.sqrt((1 + 1 + 4) / 3)
-    assert found[:3] == pytest.approx((3 / math.sqrt(3), 4 / math.sqrt(18), third / math.sqrt(2 + third**2)))
-    assert found.edge_p_value == pytest.approx(NORMAL.cdf(-min(found[:3])))
-    assert found.harm_p_value == pytest.approx(NORMAL.cdf(max(found[:3])))
+    even = third / math.sqrt(2 + third**2)
+    assert found[:4] == pytest.approx((3 / math.sqrt(3), 4 / math.sqrt(18), even, even))
+    assert found.edge_p_value == pytest.approx(NORMAL.cdf(-min(found[:4])))
+    assert found.harm_p_value == pytest.approx(NORMAL.cdf(max(found[:4])))
 
 
 def test_who_stops_is_held_to_the_spread_of_the_whole_range():
@@ -98,9 +99,16 @@ def test_who_stops_is_held_to_the_spread_of_the_whole_range():
     assert found.even_stakes == pytest.approx(50 / 10 / 2, rel=0.01)  # the first bars of all weigh a little less
 
 
+def test_the_drift_of_the_market_is_taken_off_each_bar_by_its_stake():
+    bets, made = np.array([[0.0, 1], [0, -1], [0, 1], [0, 1]]), np.array([[0.0, 3], [0, -1], [0, 2], [0, 2]])
+    found = timing_statistics(made, bets, way=1, drift=2.0)
+    assert found.without_drift == pytest.approx((1 + 1 + 0 + 0) / math.sqrt(2))
+    assert found.even_stakes == pytest.approx(6 / math.sqrt(18))
+
+
 def test_no_bet_is_no_evidence_and_rounding_is_none():
     nothing = timing_statistics(np.zeros((50, 2)), np.zeros((50, 2)), way=1)
-    assert nothing[:3] == (0, 0, 0)
+    assert nothing[:4] == (0, 0, 0, 0)
     assert (nothing.edge_p_value, nothing.harm_p_value) == (0.5, 0.5)
 
 
