@@ -3,6 +3,7 @@
     python audit.py                                   the default experiment, an agent that has learned nothing
     python audit.py --config configs/coinbase-hourly.yaml --market.file my-candles.csv
     python audit.py --run runs/default-sortino-001    a run's own features and agent
+    python audit.py --env package.module:make_env --data my-candles.csv    anybody's environment, made of a DataFrame of candles
 
 Replaces or removes the future at many cuts and holds features, fills, rewards and actions up to them against what they were, to
 the bit; fits and trains anew on another future. Ends with 0 if nothing leaks, with 1 for a leak, with 2 for wrong input. The test
@@ -36,6 +37,10 @@ CONSOLE = Console(soft_wrap=True, highlight=False)
 def main() -> int:
     """Run the audit; 0 for no leak, 1 for a leak."""
     options, overrides = configs.parse(_parser())
+    if options.data is not None:
+        overrides["market.file"] = str(options.data)
+    if options.env is not None and options.run is not None:
+        raise RunError("`--env` audits an environment and `--run` a run's agent in its own; leave one out")
     experiment = (
         configs.load_experiment(options.config, overrides) if options.run is None else _experiment_of(options.run, overrides)
     )
@@ -45,7 +50,7 @@ def main() -> int:
         require_data_of(options.run, parts.data_sha256)
     audit.require_room(candles, len(parts.train), options.cuts, options.seed)
     shown = _without_test(candles, parts, options.seed)
-    report = _audit(experiment, parts, shown, options)
+    report = _audit_env(parts, shown, options) if options.env else _audit(experiment, parts, shown, options)
     _print(report)
     if options.out is not None:
         write_json(options.out, report.as_json())
@@ -71,6 +76,16 @@ def _audit(experiment: configs.Experiment, parts: market.Split, candles: market.
             candles, pipeline, fitted=fitted, train_bars=len(parts.train), env=experiment.env, agent=agent,
             training=train if options.train_steps > 0 else None, cuts=options.cuts, seed=options.seed,
             start_tolerance=options.start_tolerance, on_check=lambda name: status.update(f"{name} ..."),
+        )  # fmt: skip
+
+
+def _audit_env(parts: market.Split, candles: market.Candles, options: Namespace) -> "AuditReport":
+    """Somebody's environment alone."""
+    env = audit.imported(options.env)
+    with CONSOLE.status("") as status:
+        return audit.leak_audit(
+            candles, train_bars=len(parts.train), env=env, cuts=options.cuts, seed=options.seed,
+            on_check=lambda name: status.update(f"{name} ..."),
         )  # fmt: skip
 
 
@@ -114,6 +129,8 @@ def _print(report: "AuditReport") -> None:
 def _parser() -> configs.Parser:
     parser = configs.make_parser(__doc__ or "", sections=("market", "split", "features", "env", "agent"))
     parser.add_argument("--run", type=Path, metavar="FOLDER", help="audit a run's features and agent instead of new ones")
+    parser.add_argument("--env", metavar="MODULE:FUNCTION", help="audit the environment that the function makes of a DataFrame")
+    parser.add_argument("--data", type=Path, metavar="FILE", help="same as --market.file")
     parser.add_argument("--cuts", type=int, default=8, metavar="N", help="cuts of the whole series (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of cuts and other futures (default: %(default)s)")
     parser.add_argument(

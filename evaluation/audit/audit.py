@@ -4,30 +4,27 @@
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import pandas as pd
 
+from common import InputError
 from envs import EnvSettings
+from evaluation.audit.agents import Training, causal_agent, frozen_agent, trained_on_train_alone
+from evaluation.audit.environments import UnplayableError, computes_its_own_rows, kept_global_state
+from evaluation.audit.external import External, checked_external, known_in_time
 from evaluation.audit.fills import next_bar_fills
 from evaluation.audit.folds import has_folds, out_of_fold
 from evaluation.audit.futures import plain, require_room
+from evaluation.audit.pipelines import as_pipeline
 from evaluation.audit.report import AuditReport, Check, Tally
 from evaluation.audit.rows import Scene, aligned_rows, candles_alone, causal_features, fitted_on_train_alone, pure_transform
+from evaluation.audit.stage import AgentFactory, EnvFactory, Stage
 from evaluation.audit.starts import drift_of_starts, lookback_enough
-from evaluation.audit.subjects import Fitted, Pipeline
+from evaluation.audit.subjects import Fitted
 from evaluation.audit.tolerances import START_TOLERANCE
-from evaluation.audit.trading import (
-    AgentFactory,
-    EnvFactory,
-    Stage,
-    Training,
-    causal_agent,
-    causal_env,
-    frozen_agent,
-    trained_on_train_alone,
-)
+from evaluation.audit.trading import causal_env
 from features import FeaturePipeline
 from market import Candles
 
@@ -37,11 +34,12 @@ PROMISES = {
     "aligned rows": "there is one row a candle after the warm-up, labelled with that candle's time",
     "causal features": "no row changes when the candles after it are replaced or removed",
     "pure transform": "a transform changes nothing that was fitted, and repeats to the bit",
-    "start dates": "columns hardly depend on where the candles begin",
+    "start dates": "how far columns depend on where the candles begin",
     "look-back": "the newest row comes from the stated look-back alone",
     "candles alone": "every column is made of candles and the clock, not looked up elsewhere",
+    "known in time": "no external series moves with what the market does after its time",
     "causal env": "observations, rewards and accounts do not change when the candles after them do",
-    "next-bar fills": "orders fill at a price of the bar after the decision",
+    "next-bar fills": "orders fill at a price of the bar after the decision, and earn what that bar does, up and down alike",
     "causal agent": "actions and memory do not change when the candles after them do",
     "frozen agent": "an evaluation changes no weight, and repeats to the bit",
     "trained on train": "the same weights come out whatever follows the train range",
@@ -50,9 +48,10 @@ PROMISES = {
 
 def leak_audit(
     candles: Candles,
-    pipeline: Pipeline | None = None,
+    pipeline: Any = None,
     *,
     fitted: Fitted | None = None,
+    external: External | None = None,
     train_bars: int | None = None,
     env: EnvSettings | EnvFactory | None = None,
     agent: Any | AgentFactory | None = None,
@@ -60,6 +59,7 @@ def leak_audit(
     cuts: int = 8,
     seed: int = 0,
     start_tolerance: float = START_TOLERANCE,
+    only: Collection[str] = (),
     on_check: Callable[[str], None] = lambda name: None,
 ) -> AuditReport:
     """Replace the future at many cuts, and hold everything up to them against what it was, to the bit.
@@ -68,19 +68,25 @@ def leak_audit(
 
     Args:
         candles: train and what follows it; at least 50 bars of each.
-        pipeline: anything whose `fit` returns something with `transform`. `fit(train)` gets the train bars; a `fit(candles,
+        pipeline: a function of candles, or of their DataFrame, that gives the rows; a DataFrame of rows; something with
+            `transform`; or something whose `fit` returns that, or itself. `fit(train)` gets the train bars; a `fit(candles,
             train_bars)` gets all, and is trusted with nothing. `transform(candles)` gives a `FeatureMatrix`, a DataFrame or an
             array, whose rows are the candles' last ones. An `out_of_fold(candles)` beside it gives the columns, a DataFrame, that
             are walk-forward on train. The default is `FeaturePipeline()`.
         fitted: what `fit` returned once; without a `pipeline` beside it, what it was fitted on is not audited.
         train_bars: bars that the pipeline is fitted on; 60 % of all by default.
-        env: `EnvSettings`, or `(candles, FeatureMatrix) -> gymnasium.Env`, whose episode begins at the first row. None: no audit
-            of fills, environment and agent.
+        external: series or DataFrames beside the candles, by name; the index is the time (UTC) at which each value is known. A
+            `fit`, a `transform` or a function with an argument `external` gets them.
+        env: `EnvSettings`; or `(candles, FeatureMatrix) -> gymnasium.Env`, whose episode begins at the first row; or
+            `(DataFrame) -> gymnasium.Env`, which computes its own observations, and whose episode begins at any bar that its seed
+            gives; or an environment that tells what it was made of. Vectorised ones of Stable-Baselines3, too. None: no audit of
+            fills, environment and agent.
         agent: anything with `predict`, or `(candles, FeatureMatrix) -> agent`. None: no audit of an agent.
         training: `(candles, train_bars) -> agent`, or whatever holds the weights; trained four times.
         cuts: of the whole series; 24 times as many on short stretches.
         seed: of the cuts, the other futures and the random actions.
-        start_tolerance: a column that differs by more, in scaled units, if the candles begin later, is a finding.
+        start_tolerance: a column that differs by more, in scaled units, if the candles begin later, is named in a note.
+        only: names of the checks to be made; all by default.
         on_check: called with the name of each check when it begins.
 
     Raises:
@@ -88,36 +94,48 @@ def leak_audit(
     """
     train_bars = round(0.6 * len(candles)) if train_bars is None else train_bars
     require_room(candles, train_bars, cuts, seed)
+    alone = pipeline is None and fitted is None and computes_its_own_rows(env)
     if pipeline is None and fitted is None:
-        pipeline = FeaturePipeline()
-    began, audit = time.monotonic(), _Audit(on_check)
-    scene = Scene(plain(candles), train_bars, pipeline, cuts, seed, fitted)
+        pipeline = (lambda candles: candles.frame[["close"]]) if alone else FeaturePipeline()
+    if unknown := [name for name in only if name not in PROMISES]:
+        raise InputError(f"there is no check {unknown[0]!r}; there are {', '.join(PROMISES)}")
+    began, audit, series = time.monotonic(), _Audit(on_check, only), checked_external(external)
+    if pipeline is not None:
+        pipeline, made = as_pipeline(pipeline, candles)
+        fitted = made if fitted is None else fitted
+    scene = Scene(plain(candles), train_bars, pipeline, cuts, seed, fitted, series)
+    rows = None if alone else scene
     audit.run("fitted on train", fitted_on_train_alone, scene if pipeline is not None else None)
     audit.run("out of fold", out_of_fold, scene if has_folds(scene) else None)
-    audit.run("aligned rows", aligned_rows, scene)
-    audit.run("pure transform", pure_transform, scene)
-    audit.run("causal features", causal_features, scene)
-    drift = audit.run("start dates", drift_of_starts, scene, start_tolerance)
+    audit.run("aligned rows", aligned_rows, rows)
+    audit.run("pure transform", pure_transform, rows)
+    audit.run("causal features", causal_features, rows)
+    drift = audit.run("start dates", drift_of_starts, rows, start_tolerance)
     audit.run("look-back", lookback_enough, scene if hasattr(scene.fitted, "lookback") else None)
-    audit.run("candles alone", candles_alone, scene)
-    stage = Stage(scene, env, agent) if env is not None and audit.clean("aligned rows") else None
-    playing = stage if agent is not None else None
-    audit.run("causal env", causal_env, stage)
-    audit.run("next-bar fills", next_bar_fills, stage)
-    audit.run("causal agent", causal_agent, playing)
-    audit.run("frozen agent", frozen_agent, playing)
+    audit.run("candles alone", candles_alone, rows)
+    if series is not None:
+        audit.run("known in time", known_in_time, series, scene.candles)
+    with kept_global_state():
+        stage = Stage(scene, env, agent) if env is not None and audit.clean("aligned rows") else None
+        playing = stage if agent is not None else None
+        audit.run("causal env", causal_env, stage)
+        audit.run("next-bar fills", next_bar_fills, stage if audit.located() else None)
+        audit.run("causal agent", causal_agent, playing if audit.located() else None)
+        audit.run("frozen agent", frozen_agent, playing if audit.located() else None)
     audit.run("trained on train", trained_on_train_alone, scene if training is not None else None, training)
     span = f"{candles.index[0]:%Y-%m-%d %H:%M} to {candles.index[-1]:%Y-%m-%d %H:%M}"
     subject = f"{candles.source}: {len(candles):,} bars, {span}; train is the first {train_bars:,}"
     drift = pd.DataFrame() if drift is None else drift
-    return AuditReport(subject, tuple(audit.checks), drift, time.monotonic() - began)
+    untold = ("trained on train",) if agent is not None and training is None and not only else ()
+    return AuditReport(subject, tuple(audit.checks), drift, time.monotonic() - began, untold)
 
 
 class _Audit:
     """Runs checks one after the other, and keeps what they found."""
 
-    def __init__(self, on_check: Callable[[str], None]) -> None:
+    def __init__(self, on_check: Callable[[str], None], only: Collection[str]) -> None:
         self.checks: list[Check] = []
+        self._only = only
         self._on_check = on_check
 
     def run(self, name: str, examine: Callable[..., Any], subject: object, *more: object) -> Any:
@@ -126,10 +144,13 @@ class _Audit:
         What worked on the true candles and fails on others can't be judged any further, and that is a finding.
         """
         tally, began, outcome = Tally(name), time.monotonic(), None
+        subject = None if self._only and name not in self._only else subject
         if subject is not None:
             self._on_check(name)
             try:
                 outcome = examine(subject, *more, tally)
+            except UnplayableError:
+                raise
             except (ValueError, LookupError, ArithmeticError) as error:
                 tally.found("error", f"{type(error).__name__} on other candles: {error}")
         seconds = time.monotonic() - began
@@ -137,6 +158,10 @@ class _Audit:
             Check(name, PROMISES[name], tally.cases, tally.findings, tuple(tally.notes), subject is not None, seconds)
         )
         return outcome
+
+    def located(self) -> bool:
+        """Whether it is known what an environment shows when; where it sees far ahead, nothing else can be judged."""
+        return not any(finding.column == "observation" for check in self.checks for finding in check.findings)
 
     def clean(self, name: str) -> bool:
         return not any(check.findings for check in self.checks if check.name == name)

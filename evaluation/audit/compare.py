@@ -1,6 +1,5 @@
 """What a leak audit compares, whatever it is made of: the rows of a pipeline, what it estimated, and where two of them differ."""
 
-import copy
 import inspect
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -11,7 +10,6 @@ import pandas as pd
 import torch
 
 from common import InputError
-from evaluation.audit.subjects import Fitted, Pipeline
 from market import Candles
 
 DEEPEST = 6
@@ -53,27 +51,20 @@ class Difference(NamedTuple):
         return f"{_number(self.before)} became {_number(self.after)}"
 
 
-def fit(pipeline: Pipeline, candles: Candles, train_bars: int) -> Fitted:
-    """`pipeline.fit`, which gets all candles if it takes `train_bars`, and the train bars alone if it does not.
-
-    Of a copy, since many a `fit` returns its own object: the next fit would change what the last one gave.
-    """
-    pipeline = copy.deepcopy(pipeline)
-    if "train_bars" in inspect.signature(pipeline.fit).parameters:
-        return pipeline.fit(candles, train_bars)
-    return pipeline.fit(candles[:train_bars])
-
-
-def transform(fitted: Fitted, candles: Candles) -> Rows:
-    """`fitted.transform`, as rows, whether it gives a `FeatureMatrix`, a DataFrame or an array."""
-    given = fitted.transform(candles)
+def as_rows(given: Any, candles: Candles) -> Rows:
+    """What a transform of these candles gave, be it a `FeatureMatrix`, a DataFrame, a series or an array."""
+    if isinstance(given, pd.Series):
+        given = given.to_frame(given.name or "column 0")
     values = np.array(getattr(given, "values", given))
     listed = given.columns if isinstance(given, pd.DataFrame) else getattr(given, "names", ())
     names = tuple(map(str, listed)) or tuple(f"column {k}" for k in range(values.shape[-1]))
     if values.ndim != 2 or len(names) != values.shape[1]:
         raise InputError(f"`transform` must give rows (T, F) with F names, but gave {values.shape} with {len(names)} names")
+    index = getattr(given, "index", None)
     first = getattr(given, "warmup", len(candles) - len(values))
-    return Rows(values, names, getattr(given, "index", None), int(first), getattr(given, "bound", np.inf))
+    return Rows(
+        values, names, index if isinstance(index, pd.DatetimeIndex) else None, int(first), getattr(given, "bound", np.inf)
+    )
 
 
 def differences(one: Rows, two: Rows, last: int) -> Iterator[Difference]:
@@ -153,6 +144,8 @@ def _parts(value: Any) -> Mapping[Any, Any]:
     """What a larger object holds, by name."""
     if isinstance(value, torch.nn.Module):
         return value.state_dict()
+    if hasattr(value, "get_parameters") and isinstance(getattr(value, "policy", None), torch.nn.Module):
+        return _of_a_model(value)
     if isinstance(value, Mapping):
         return value
     if isinstance(value, list | tuple):
@@ -161,6 +154,12 @@ def _parts(value: Any) -> Mapping[Any, Any]:
         return dict(enumerate(sorted(value, key=repr)))
     holds_code = inspect.isroutine(value) or inspect.isclass(value) or inspect.ismodule(value)
     return {} if holds_code else getattr(value, "__dict__", {})
+
+
+def _of_a_model(model: Any) -> Mapping[str, Any]:
+    """The weights of a Stable-Baselines3 model, and the scale of its observations; not its clocks, folders and buffers."""
+    scaled = getattr(model, "get_vec_normalize_env", lambda: None)()
+    return {"policy": model.policy} | ({} if scaled is None else {"obs_rms": scaled.obs_rms, "ret_rms": scaled.ret_rms})
 
 
 def _other_columns(one: Rows, two: Rows) -> Difference:

@@ -1,102 +1,134 @@
-"""The leak audit of fills: an order decided at the close of a bar gets a price of the next one."""
+"""The leak audit of fills: an order decided at the close of a bar gets a price of the next one, and earns what that bar does."""
 
-import itertools
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import Any
 
-from gymnasium import spaces
+import numpy as np
 
-from evaluation.audit.futures import scaled_after, wicked_after
+from evaluation.audit.environments import probes
+from evaluation.audit.next_bars import FAR_GAPS, GAPS, HIGH, LOW, NARROW, SHOWN, STILL, WIDE, NextBar, bodies
+from evaluation.audit.outcomes import Decision, Outcomes, play
+from evaluation.audit.payoffs import fill_prices, followed, one_sided, paid_for_gaps, paid_for_known_bars, paid_for_wicks
+from evaluation.audit.rare import rare_bars
 from evaluation.audit.report import Tally
-from evaluation.audit.trading import Stage
-from market import Candles
+from evaluation.audit.stage import Stage
 
-GAPS = (4.0, 0.25)
-"""what the prices of all bars after the decision are multiplied with"""
-WICKS = (2.0, 8.0)
-MOST_PROBES = 16
-"""actions that are tried"""
-TOLERANCE = 0.05
-"""relative: lots, least sizes and impact come out differently at other prices; a fill before the gap is off by far more"""
+QUICK = (STILL, *GAPS.values(), *bodies(NARROW))
+STOPS = (*QUICK, *bodies(WIDE))
+WICKS = (*QUICK, *LOW.values(), *HIGH.values(), *SHOWN.values())
+ALL = (*STOPS, *FAR_GAPS.values(), *LOW.values(), *HIGH.values(), *SHOWN.values())
+SPREAD_BARS = 14
+"""decisions on all weekdays"""
+HELD_BARS = (12, 48, 100, 300)
+"""bars that one action was repeated for before the decision"""
+LATE_BARS = (500, 1_000)
+"""bars of an episode before a late decision"""
+MANY_CUTS = 3
+"""from that many `cuts` on, more actions are held, and for longer"""
 
-Plan = tuple[int, ...]
-"""actions, by their number among the probes; the last one is decided at the bar in question"""
 
-
-class Outcome(NamedTuple):
-    """What a plan led to; None for what the environment does not tell."""
-
-    fill_price: float | None
-    net_worth: float | None
-    reward: float
+RULES = (paid_for_gaps, one_sided, paid_for_wicks, paid_for_known_bars)
 
 
 def next_bar_fills(stage: Stage, tally: Tally) -> None:
-    """An order decided at the close of a bar fills at a price of the next bar, whatever gap lies between them.
+    """Vary the bar after a decision, and require that it alone decides what the order earns.
 
-    Behind the decision all prices are multiplied, so the returns within the bars stay. Whoever buys in the next bar gets
-    another price and the same return; whoever was filled at the close before gets the old price, and the gap as his gain.
-    Then the wicks of the next bar are made longer: nobody who buys knows its low. An environment that tells no
-    `info["fill_price"]` is judged by its `info["net_worth"]`, or else its reward, after a buy from a flat account.
+    Candles up to the decision stay, and so does what was done before. Then each action is tried with the next bar in many shapes.
+    The gap between both bars is earned by the position from before, so it is the same for all actions. The body is earned by the
+    position after the order, up and down alike: an account that gains when the bar closes higher and loses less when it closes
+    lower has chosen its order, its price or its stop after the close. Wicks are earned by nobody. What the known bar did is paid
+    to no new order. And whatever was ordered, some bar after it must pay.
     """
-    scene, matrix = stage.scene, stage.matrix
-    for bar in sorted({matrix.warmup + 1, scene.train_bars, len(scene.candles) - 10}):
-        calm = _outcomes(stage, scene.candles, bar)
-        for gap in GAPS:
-            others = _outcomes(stage, scaled_after(scene.candles, bar, gap), bar)
-            _judge(stage, tally, bar, f"after a gap to {gap:g} times the price", gap, calm, others)
-        short, long = (_outcomes(stage, wicked_after(scene.candles, bar, wick), bar) for wick in WICKS)
-        _judge(stage, tally, bar, "with longer wicks of the bar it fills in", 1.0, short, long)
-
-
-def _outcomes(stage: Stage, candles: Candles, bar: int) -> dict[Plan, Outcome]:
-    """Of every action from a flat account at the bar, and of every two, the first of them one bar before."""
-    outcomes = {}
-    for before in (0, 1):
-        env = stage.make_env(candles, stage.matrix.since(bar - before))
-        probes = _probes(env.action_space, stage.scene.seed)
-        for plan in itertools.product(range(len(probes)), repeat=before + 1):
-            env.reset(seed=0)
-            for k in plan:
-                _, reward, *_, info = env.step(probes[k])
-            outcomes[plan] = Outcome(_fill_price(info), info.get("net_worth"), float(reward))
-    return outcomes
-
-
-def _judge(
-    stage: Stage, tally: Tally, bar: int, what: str, factor: float, calm: dict[Plan, Outcome], others: dict[Plan, Outcome]
-) -> None:
-    """Prices must move by the factor; what a buyer from flat has after the bar must not move, or not for the better by wicks."""
-    for plan, one in calm.items():
-        two = others[plan]
-        tally.cases += 1
-        if one.fill_price and two.fill_price and not _near(two.fill_price, factor * one.fill_price):
-            detail = f"an order decided here fills at {one.fill_price:.6g}, and {what} at {two.fill_price:.6g}"
-            tally.found("fill_price", f"{detail} instead of {factor * one.fill_price:.6g}", stage.scene.index, bar)
-        if len(plan) > 1:
+    felt, varied = False, False
+    for decision, shapes in _decisions(stage):
+        outcomes = play(stage, decision, shapes)
+        if outcomes is None:
             continue
-        name = "reward" if one.net_worth is None else "net_worth"
-        before, after = getattr(one, name), getattr(two, name)
-        if (after > before or factor != 1.0) and not _near(after, before):
-            detail = f"{before:.6g} after the bar that follows this one, from a flat account, became {after:.6g} {what}"
-            tally.found(name, detail, stage.scene.index, bar)
+        tally.cases += len(shapes) * len(decision.actions)
+        felt = felt or followed(outcomes)
+        varied = varied or outcomes.differ
+        _judge(stage, tally, outcomes)
+    if varied and not felt and not tally.findings and not _felt_later(stage):
+        tally.found(
+            "reward", "it depends on the action, but no bar after the decision moves it: it pays for bars that were known"
+        )
 
 
-def _near(one: float, two: float) -> bool:
-    return bool(abs(one - two) <= TOLERANCE * abs(two) + 1e-9)
+def _judge(stage: Stage, tally: Tally, outcomes: Outcomes) -> None:
+    """Every rule, on the worth; where none is told on the reward, which some environments pay when a trade ends.
+
+    So a rule must be broken whatever action is repeated next, as long as any of that pays for the bars that are varied.
+    """
+    index, bar = stage.scene.index, outcomes.decision.bar
+    for column, detail in fill_prices(outcomes):
+        tally.found(column, detail, index, bar)
+    later: list[Outcomes] | None = None
+    for rule in () if tally.knows(outcomes.worth) else RULES:
+        words: str | None = rule(outcomes)
+        if outcomes.worth == "reward" and (words or not outcomes.moved):
+            later = _whatever_is_next(stage, outcomes) if later is None else later
+            told = [rule(other) for other in (outcomes, *later) if other.moved]
+            words = told[0] if told and all(told) else None
+        if words:
+            tally.found(outcomes.worth, words, index, bar)
 
 
-def _fill_price(info: dict[str, Any]) -> float | None:
-    """None where the environment tells none, or nothing was filled."""
-    return float(info.get("fill_price") or 0.0) if info.get("fill_coin", True) else None
+def _whatever_is_next(stage: Stage, outcomes: Outcomes) -> list[Outcomes]:
+    """The outcomes of the same decision, each with another action that is repeated afterwards."""
+    later = (play(stage, outcomes.decision, outcomes.shapes, then) for then in _some(outcomes.decision.actions, 4, 0))
+    return [outcomes for outcomes in later if outcomes is not None]
 
 
-def _probes(space: Any, seed: int) -> list[Any]:
-    """All actions of a small space; else its corners, its middle and some random ones."""
-    space.seed(seed)
-    if isinstance(space, spaces.Discrete) and space.n <= MOST_PROBES:
-        return [int(space.start) + k for k in range(int(space.n))]
-    drawn = [space.sample() for _ in range(MOST_PROBES // 2)]
-    if isinstance(space, spaces.Box) and space.is_bounded():
-        middle = ((space.low + space.high) / 2).astype(space.dtype)
-        return [space.low, space.high, middle, *drawn]
-    return drawn
+def _decisions(stage: Stage) -> Iterator[tuple[Decision, tuple[NextBar, ...]]]:
+    """Where an order is tried: at once, after each other action, after a long hold, late, on rare bars and on all weekdays."""
+    actions = _actions(stage)
+    last, rng = stage.total - 4, np.random.default_rng(stage.scene.seed)
+    for k, bar in enumerate(sorted({stage.first + 1, min(stage.scene.train_bars, last), last})):
+        yield Decision(bar, (), actions), ALL
+        for before in actions if k == 0 else _some(actions, 3, k):
+            yield Decision(bar, (before,), actions if k == 0 else _some(actions, 4, k)), STOPS if k == 0 else WICKS
+    spread = np.linspace(stage.first + 8, last, SPREAD_BARS).astype(int)
+    bars = [min(int(bar) + (k % 7) * 24, last) for k, bar in enumerate(spread)]
+    bars += [min(bar, last) for bar in rare_bars(stage.scene.candles, stage.first + 8, stage.scene.seed, each=1)]
+    for k, bar in enumerate(dict.fromkeys(bars)):
+        yield Decision(bar, _sticky(actions, k % 7, rng), _some(actions, 5, k)), QUICK
+    few = 2 if stage.scene.cuts < MANY_CUTS else 3
+    for k, held in enumerate(HELD_BARS):
+        bar = min(stage.first + held + 5, last)
+        for before in _some(actions, few, k):
+            others = tuple(action for action in _some(actions, few, 0) if action is not before)
+            yield Decision(bar, (before,) * (bar - stage.first - 5), (before, *others[: few - 1])), STOPS if k % 2 else QUICK
+    for late in LATE_BARS[: few - 1]:
+        bar = min(stage.first + late, last)
+        yield Decision(bar, _sticky(actions, bar - stage.first, rng), _some(actions, few, bar)), QUICK
+
+
+def _some(actions: tuple[Any, ...], count: int, turn: int) -> tuple[Any, ...]:
+    """That many actions from all over the list, others at each turn."""
+    places = (np.linspace(0, len(actions), count, endpoint=False).astype(int) + turn) % len(actions)
+    return tuple(actions[k] for k in dict.fromkeys(places.tolist()))
+
+
+def _actions(stage: Stage) -> tuple[Any, ...]:
+    stretch = stage.stretch(stage.first, stage.first + 8)
+    assert stretch is not None
+    return tuple(probes(stretch.player(stretch.candles).action_space, stage.scene.seed))
+
+
+def _sticky(actions: tuple[Any, ...], count: int, rng: np.random.Generator) -> tuple[Any, ...]:
+    """Random actions, each repeated for some bars."""
+    script: list[Any] = []
+    while len(script) < count:
+        script += [actions[rng.integers(len(actions))]] * int(rng.geometric(0.2))
+    return tuple(script[:count])
+
+
+def _felt_later(stage: Stage) -> bool:
+    """Whether a later bar pays: an order filled at the next close earns from there on, some rewards come when a trade ends."""
+    actions, shapes = _actions(stage), (STILL, *bodies(NARROW))
+    for action in actions:
+        after_one = play(stage, Decision(stage.first + 4, (action,), actions), shapes)
+        later = play(stage, Decision(stage.first + 4, (), actions), shapes, then=action)
+        if any(outcomes is not None and followed(outcomes, among=False) for outcomes in (after_one, later)):
+            return True
+    return False

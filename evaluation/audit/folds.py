@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from common import InputError
-from evaluation.audit.compare import Rows, differences, fit
+from evaluation.audit.compare import Rows, differences
 from evaluation.audit.futures import Cut
 from evaluation.audit.report import Tally
 from evaluation.audit.rows import Scene
@@ -28,7 +28,7 @@ def out_of_fold(scene: Scene, tally: Tally) -> None:
     for bar in (true.first, true.first + 2 * len(true) // 3):
         cut = Cut(0, len(scene.candles), bar, "another market")
         other = scene.future(cut)
-        fitted = fit(scene.pipeline, other, scene.train_bars)
+        fitted = scene.fit(other, scene.external_after(scene.index[bar], cut.kind))
         for odd in differences(true, _rows(fitted, other[: scene.train_bars]), bar):
             tally.found(odd.column, f"{odd} after a fit {scene.in_words(cut)}", scene.index, odd.bar)
         tally.cases += 1

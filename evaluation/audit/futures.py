@@ -40,38 +40,22 @@ def another_future(candles: Candles, bar: int, kind: str, seed: int) -> Candles:
     """
     known = candles.frame.iloc[: bar + 1]
     if kind == REMOVED:
-        return _like(candles, known, bar + 1)
+        return like(candles, known, bar + 1)
     rng = np.random.default_rng([seed, bar, KINDS.index(kind)])
     drawn = _random_bars(known, len(candles) - bar - 1, LEVELS[kind], rng)
     whole = pd.concat([known, drawn.set_index(candles.index[bar + 1 :])]).rename_axis("time")
-    return _like(candles, whole, bar + 1)
+    return like(candles, whole, bar + 1)
 
 
 def plain(candles: Candles) -> Candles:
     """The bars alone: simulated candles also carry the truth behind them."""
-    return _like(candles, candles.frame, len(candles))
-
-
-def scaled_after(candles: Candles, bar: int, factor: float) -> Candles:
-    """The same returns after a gap: all prices of the bars after `bar` times `factor`."""
-    frame = candles.frame.copy()
-    frame.loc[candles.index[bar + 1] :, [*PRICES, "quote_volume"]] *= factor
-    return _like(candles, frame, bar + 1)
-
-
-def wicked_after(candles: Candles, bar: int, factor: float) -> Candles:
-    """The bar after `bar` with its high times `factor` and its low divided by it; open and close stay."""
-    frame = candles.frame.copy()
-    time = candles.index[bar + 1]
-    frame.loc[time, "high"] = frame["high"].iloc[bar + 1] * factor
-    frame.loc[time, "low"] = frame["low"].iloc[bar + 1] / factor
-    return _like(candles, frame, bar + 1)
+    return like(candles, candles.frame, len(candles))
 
 
 def years_later(candles: Candles) -> Candles:
     """The same bars 28 years later, when the same dates fall on the same weekdays."""
     frame = candles.frame.set_axis(candles.index + CALENDAR_CYCLE).rename_axis("time")
-    return _like(candles, frame, len(candles))
+    return like(candles, frame, len(candles))
 
 
 def whole_cuts(candles: Candles, first: int, train_bars: int, count: int, seed: int) -> list[Cut]:
@@ -153,7 +137,7 @@ def _volatility(close: pd.Series) -> float:
     return spread or 0.01
 
 
-def _like(candles: Candles, frame: pd.DataFrame, known: int) -> Candles:
+def like(candles: Candles, frame: pd.DataFrame, known: int) -> Candles:
     """Candles of the frame, whose first `known` bars are still those of the source."""
     filled = candles.filled
     if filled is not None:

@@ -74,6 +74,10 @@ class Tally:
         """By bar, then in the order in which they were found."""
         return tuple(sorted(self._first.values(), key=lambda finding: -1 if finding.bar is None else finding.bar))
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return tuple(self._first)
+
     def knows(self, column: str) -> bool:
         return column in self._first
 
@@ -88,12 +92,14 @@ class AuditReport:
         drift: start-dependence, float64, one row a column, in scaled units: the largest difference over all later starts from the
             first row on, and from 24, 168 and 1,000 bars later on; NaN where no series is that long.
         seconds: of the whole audit.
+        untold: checks that could not be made for want of a part, though what they are about was handed over.
     """
 
     subject: str
     checks: tuple[Check, ...]
     drift: pd.DataFrame
     seconds: float
+    untold: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> Check:
         """The check of that name."""
@@ -117,7 +123,8 @@ class AuditReport:
         cases = sum(check.cases for check in self.checks)
         if self.passed:
             judged = sum(check.made for check in self.checks)
-            return f"no leak found: {judged} checks, {cases:,} comparisons, {self.seconds:.0f} s"
+            untold = f"; not audited: {', '.join(self.untold)}" if self.untold else ""
+            return f"no leak found: {judged} checks, {cases:,} comparisons, {self.seconds:.0f} s{untold}"
         first = self.findings[0]
         others = len(self.findings) - 1
         more = f" ({others} more finding{'s' if others > 1 else ''})" if others else ""

@@ -1,16 +1,26 @@
 """The leak audit of a feature pipeline: what was fitted, each row against other futures, purity, alignment, origin."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from evaluation.audit.compare import Rows, differences, estimated, fit, other_estimates, transform, unequal
+from evaluation.audit.compare import Rows, as_rows, differences, estimated, other_estimates, unequal
+from evaluation.audit.external import External, another_external
 from evaluation.audit.futures import KINDS, LEVELS, REMOVED, Cut, another_future, dense_cuts, whole_cuts, years_later
+from evaluation.audit.pipelines import Table, called, fit
+from evaluation.audit.rare import extreme_values, random_market, rare_bars, unusual_values
 from evaluation.audit.report import Tally
 from market import Candles
 
+RARE_CUTS, LEAST_RARE = 2, 14
+"""bars of rare kinds that are cuts: for each of the `cuts`, and at least"""
+BARS_AROUND = 12
+"""bars of a stretch around such a cut, beside the warm-up"""
+RANDOM_BARS = 800
+"""of the random market, beside the warm-up"""
+NO_CANDLE = "they come from elsewhere, or from the clock alone"
 MOST_REFUSED = 40
 """bars beyond the warm-up from which on a transform must not refuse a shorter series"""
 
@@ -25,6 +35,7 @@ class Scene:
         pipeline: what fits; None if only `fitted` is audited.
         cuts, seed: as for `leak_audit`.
         fitted: what `pipeline` once gave; None fits it now.
+        external: series beside the candles, by the time at which each value is known.
     """
 
     candles: Candles
@@ -33,15 +44,24 @@ class Scene:
     cuts: int
     seed: int
     fitted: Any = None
+    external: External | None = None
     estimated: dict[str, np.ndarray] = field(init=False)
     rows: Rows = field(init=False)
     _stretches: dict[tuple[int, int], Candles] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         if self.fitted is None:
-            self.fitted = fit(self.pipeline, self.candles, self.train_bars)
+            self.fitted = self.fit(self.candles)
         self.estimated = estimated(self.fitted)
-        self.rows = transform(self.fitted, self.candles)
+        self.rows = self.transform(self.fitted, self.candles)
+
+    def fit(self, candles: Candles, external: External | None = None) -> Any:
+        """The pipeline, fitted on other candles, with the true external series unless told otherwise."""
+        return fit(self.pipeline, candles, self.train_bars, self.external if external is None else external)
+
+    def transform(self, fitted: Any, candles: Candles, external: External | None = None) -> Rows:
+        """The rows of these candles, with the true external series unless told otherwise."""
+        return as_rows(called(fitted.transform, candles, self.external if external is None else external), candles)
 
     @property
     def index(self) -> pd.DatetimeIndex:
@@ -56,6 +76,10 @@ class Scene:
         """The candles of the cut's stretch, with another future."""
         return another_future(self.stretch(cut), cut.bar - cut.start, cut.kind, self.seed)
 
+    def external_after(self, time: pd.Timestamp, kind: str) -> External | None:
+        """The external series with other values after the close of the bar that opens at that time."""
+        return None if self.external is None else another_external(self.external, time + self.candles.bar, kind, self.seed)
+
     def stretch(self, cut: Cut) -> Candles:
         """The true candles around the cut."""
         place = cut.start, cut.stop
@@ -64,8 +88,7 @@ class Scene:
         return self._stretches[place]
 
     def in_words(self, cut: Cut) -> str:
-        what = "removed" if cut.kind == REMOVED else f"replaced by {cut.kind}"
-        return f"when the bars after {self.index[cut.bar]:%Y-%m-%d %H:%M} (bar {cut.bar:,}) were {what}"
+        return _in_words(self.candles, cut)
 
 
 def fitted_on_train_alone(scene: Scene, tally: Tally) -> None:
@@ -74,14 +97,14 @@ def fitted_on_train_alone(scene: Scene, tally: Tally) -> None:
     The first refit, on the true candles, tells whether what was fitted once is what the train range gives at all.
     """
     names = scene.rows.names
-    true = fit(scene.pipeline, scene.candles, scene.train_bars)
+    true = scene.fit(scene.candles)
     for odd in other_estimates(scene.estimated, estimated(true), names):
         tally.found(odd.column, f"{odd} when it was fitted on the train range again")
     for cut in scene.after_train:
-        fitted = fit(scene.pipeline, scene.future(cut), scene.train_bars)
+        fitted = scene.fit(scene.future(cut), scene.external_after(scene.index[cut.bar], cut.kind))
         for odd in other_estimates(estimated(true), estimated(fitted), names):
             tally.found(odd.column, f"fitted {odd} {scene.in_words(cut)}")
-        for odd in differences(scene.rows, transform(fitted, scene.candles), scene.rows.last):
+        for odd in differences(scene.rows, scene.transform(fitted, scene.candles), scene.rows.last):
             tally.found(odd.column, f"{odd} after a fit {scene.in_words(cut)}", scene.index, odd.bar)
     tally.cases += 1 + len(scene.after_train)
 
@@ -92,7 +115,9 @@ def aligned_rows(scene: Scene, tally: Tally) -> None:
     tally.cases += 1
     if rows.first + len(rows) != total or rows.first < 0:
         tally.found("rows", f"{len(rows)} rows after a warm-up of {rows.first} for {total} candles: one each is needed")
-    elif rows.index is not None:
+    elif rows.index is None:
+        tally.notes.append("the rows have no times, and are taken for those of the last candles")
+    else:
         odd = np.flatnonzero(unequal(_times(rows.index), _times(scene.index[rows.first :])))
         if odd.size:
             bar = rows.first + int(odd[0])
@@ -101,11 +126,11 @@ def aligned_rows(scene: Scene, tally: Tally) -> None:
 
 def pure_transform(scene: Scene, tally: Tally) -> None:
     """Transforming changes nothing that was fitted, and gives the same whatever was transformed before."""
-    once = transform(scene.fitted, scene.candles)
+    once = scene.transform(scene.fitted, scene.candles)
     _require_the_same_fit(scene, tally)
-    transform(scene.fitted, scene.future(scene.after_train[0]))
-    transform(scene.fitted, scene.candles[scene.train_bars // 2 :])
-    again = transform(scene.fitted, scene.candles)
+    scene.transform(scene.fitted, scene.future(scene.after_train[0]))
+    scene.transform(scene.fitted, scene.candles[scene.train_bars // 2 :])
+    again = scene.transform(scene.fitted, scene.candles)
     _require_the_same_fit(scene, tally)
     for odd in (*differences(scene.rows, once, once.last), *differences(once, again, once.last)):
         tally.found(odd.column, f"{odd} when the same candles were transformed again", scene.index, odd.bar)
@@ -113,32 +138,48 @@ def pure_transform(scene: Scene, tally: Tally) -> None:
 
 
 def causal_features(scene: Scene, tally: Tally) -> None:
-    """Replace or remove the future of a cut: no row up to it changes."""
+    """Replace or remove the future of a cut: no row up to it changes.
+
+    The cuts are of the whole series, of all bars of short stretches, and of bars where something rare happens, to the candles or
+    to a column: the latter again on random candles, which visit what these candles may never have seen.
+    """
     first = max(scene.rows.first, 0)
     for cut in whole_cuts(scene.candles, first, scene.train_bars, scene.cuts, scene.seed):
-        _compare(scene, tally, cut, scene.rows)
-    rows, place = scene.rows, (0, len(scene.candles))
-    for cut in dense_cuts(scene.candles, first, scene.cuts):
-        if (cut.start, cut.stop) != place:
-            rows, place = transform(scene.fitted, scene.stretch(cut)).moved(cut.start), (cut.start, cut.stop)
-        _compare(scene, tally, cut, rows)
+        _compare(scene, tally, cut, scene.rows, scene.candles)
+    _cut_densely(scene, tally, dense_cuts(scene.candles, first, scene.cuts), scene.candles)
+    _cut_densely(scene, tally, _rare_cuts(scene, scene.candles, scene.rows), scene.candles)
+    strange = random_market(scene.candles, RANDOM_BARS + first, scene.seed)
+    try:
+        rows = scene.transform(scene.fitted, strange)
+    except (ValueError, LookupError, ArithmeticError) as error:
+        tally.notes.append(f"not judged on random candles, which it refuses: {error}")
+        return
+    _cut_densely(scene, tally, _rare_cuts(scene, strange, rows), strange)
 
 
 def candles_alone(scene: Scene, tally: Tally) -> None:
     """A column that no candle moves may know the clock, so it is the same 28 years later; one that looks its values up is not.
 
-    28 years have the same weekdays, dates and leap years (between 1901 and 2099).
+    28 years have the same weekdays, dates and leap years (between 1901 and 2099). Nor may it count the rows. Of a frame that no
+    candle moves at all nothing can be said.
     """
     moved: set[str] = set()
     for cut in scene.after_train[: len(LEVELS)]:
-        other = transform(scene.fitted, scene.future(cut))
+        other = scene.transform(scene.fitted, scene.future(cut), scene.external_after(scene.index[cut.bar], cut.kind))
         moved |= {odd.column for odd in differences(scene.rows, other, scene.rows.last)}
     tally.cases += len(LEVELS) + 1
     still = [name for name in scene.rows.names if name not in moved]
+    if not moved:
+        what = (
+            "the frame was made elsewhere; hand over the function that makes it" if isinstance(scene.fitted, Table) else NO_CANDLE
+        )
+        tally.found("all columns", f"no candle moves any of them, so what they knew can't be judged: {what}")
+        return
     if still:
         tally.notes.append(f"no candle moves {', '.join(still)}")
+        _require_no_counting(scene, tally, still)
     try:
-        later = transform(scene.fitted, years_later(scene.candles))
+        later = scene.transform(scene.fitted, years_later(scene.candles))
     except (ValueError, LookupError) as error:
         tally.found("transform", f"raised {type(error).__name__} ({error}) on the same candles 28 years later")
         return
@@ -146,20 +187,68 @@ def candles_alone(scene: Scene, tally: Tally) -> None:
         if odd.column in still:
             detail = f"no candle moves it, yet {odd} on the same candles 28 years later: it comes from elsewhere"
             tally.found(odd.column, detail, scene.index, odd.bar)
-        else:
+        elif scene.external is None:
             tally.notes.append(f"{odd.column} knows the year: {odd} on the same candles 28 years later")
 
 
-def _compare(scene: Scene, tally: Tally, cut: Cut, rows: Rows) -> None:
-    """The stretch with another future against `rows`, those of the true one."""
+def _require_no_counting(scene: Scene, tally: Tally, still: list[str]) -> None:
+    """The clock is the same if the candles begin later; a value that was looked up by the number of its row is not."""
+    skip = scene.train_bars // 3 + 5
+    later = scene.transform(scene.fitted, scene.candles[skip:]).moved(skip)
+    if later.names != scene.rows.names or later.last != scene.rows.last or later.first < scene.rows.first:
+        return
+    true = replace(scene.rows, values=scene.rows.values[later.first - scene.rows.first :], first=later.first)
+    for odd in differences(true, later, true.last):
+        if odd.column in still:
+            detail = (
+                f"no candle moves it, yet {odd} if the candles begin {skip} bars later: it is looked up by the number of the row"
+            )
+            tally.found(odd.column, detail, scene.index, odd.bar)
+
+
+def _rare_cuts(scene: Scene, candles: Candles, rows: Rows) -> list[Cut]:
+    """A cut at each rare bar, on a stretch around it; the extremes of columns last, where there are too many."""
+    first, total = max(rows.first, 0), len(candles)
+    bars = [*unusual_values(rows), *rare_bars(candles, first, scene.seed), *extreme_values(rows)] if len(rows) else []
+    bars = [bar for bar in dict.fromkeys(bars) if first <= bar < total - 1]
+    chosen = sorted(bars[: LEAST_RARE + RARE_CUTS * scene.cuts])
+    room = first + BARS_AROUND
+    return [
+        Cut(max(bar - room, 0), min(bar + BARS_AROUND, total), bar, ("another market", REMOVED)[k % 2])
+        for k, bar in enumerate(chosen)
+    ]
+
+
+def _cut_densely(scene: Scene, tally: Tally, cuts: list[Cut], candles: Candles) -> None:
+    """Compare on short stretches of these candles: neighbouring cuts share one."""
+    rows: Rows | None = None
+    place = (-1, -1)
+    for cut in cuts:
+        if (cut.start, cut.stop) != place:
+            place, rows = (cut.start, cut.stop), _rows_or_none(scene, candles[cut.start : cut.stop])
+        if rows is not None:
+            _compare(scene, tally, cut, rows.moved(cut.start), candles)
+
+
+def _rows_or_none(scene: Scene, candles: Candles) -> Rows | None:
     try:
-        other = transform(scene.fitted, scene.future(cut)).moved(cut.start)
+        return scene.transform(scene.fitted, candles)
+    except (ValueError, LookupError):  # too few bars
+        return None
+
+
+def _compare(scene: Scene, tally: Tally, cut: Cut, rows: Rows, candles: Candles) -> None:
+    """The stretch with another future against `rows`, those of the true one."""
+    future = another_future(candles[cut.start : cut.stop], cut.bar - cut.start, cut.kind, scene.seed)
+    try:
+        other = scene.transform(scene.fitted, future, scene.external_after(candles.index[cut.bar], cut.kind)).moved(cut.start)
     except (ValueError, LookupError) as error:  # few bars: a window is longer
         _refused(scene, tally, cut, error)
         return
     tally.cases += 1
     for odd in differences(rows, other, cut.bar):
-        tally.found(odd.column, f"{odd} {scene.in_words(cut)}", scene.index, odd.bar)
+        where = "" if candles is scene.candles else "on random candles, "
+        tally.found(odd.column, f"{where}{odd} {_in_words(candles, cut)}", candles.index, odd.bar)
 
 
 def _refused(scene: Scene, tally: Tally, cut: Cut, error: Exception) -> None:
@@ -173,6 +262,11 @@ def _refused(scene: Scene, tally: Tally, cut: Cut, error: Exception) -> None:
 def _require_the_same_fit(scene: Scene, tally: Tally) -> None:
     for odd in other_estimates(scene.estimated, estimated(scene.fitted), scene.rows.names):
         tally.found(odd.column, f"what was fitted, {odd} by a transform")
+
+
+def _in_words(candles: Candles, cut: Cut) -> str:
+    what = "removed" if cut.kind == REMOVED else f"replaced by {cut.kind}"
+    return f"when the bars after {candles.index[cut.bar]:%Y-%m-%d %H:%M} (bar {cut.bar:,}) were {what}"
 
 
 def _times(index: Any) -> np.ndarray:

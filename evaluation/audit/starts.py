@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 
-from evaluation.audit.compare import transform
 from evaluation.audit.report import Tally
 from evaluation.audit.rows import Scene
 from evaluation.audit.tolerances import LIVE_TOLERANCE
@@ -31,8 +30,8 @@ def drift_of_starts(scene: Scene, tolerance: float, tally: Tally) -> pd.DataFram
     drift = pd.DataFrame(largest, index=list(scene.rows.names), columns=list(LATER))
     drift = drift.sort_values(AT_ONCE, ascending=False, kind="stable")
     for name, row in drift[drift[AT_ONCE] > tolerance].iterrows():
-        detail = f"{row[AT_ONCE]:.3g} scaled units away if the candles begin later (tolerated: {tolerance:g})"
-        tally.found(str(name), f"{detail}; {row[A_WEEK]:.3g} after 168 bars")
+        detail = f"{name} is {row[AT_ONCE]:.3g} scaled units away if the candles begin later (more than {tolerance:g})"
+        tally.notes.append(f"{detail}, {row[A_WEEK]:.3g} after 168 bars")
     return drift
 
 
@@ -41,7 +40,7 @@ def lookback_enough(scene: Scene, tally: Tally) -> None:
     bars = int(scene.fitted.lookback)
     ends = np.linspace(min(bars, len(scene.candles)), len(scene.candles), LIVE_ROWS).astype(int)
     for end in ends.tolist():
-        live = transform(scene.fitted, scene.candles[max(end - bars, 0) : end])
+        live = scene.transform(scene.fitted, scene.candles[max(end - bars, 0) : end])
         apart = np.abs(live.values[-1].astype(np.float64) - scene.rows.values[end - 1 - scene.rows.first])
         tally.cases += 1
         for column in np.flatnonzero(~(apart <= LIVE_TOLERANCE)):
@@ -51,7 +50,7 @@ def lookback_enough(scene: Scene, tally: Tally) -> None:
 
 def _apart(scene: Scene, start: int) -> np.ndarray:
     """float64 (R, F): absolute differences where both have rows; none where they can't be laid side by side."""
-    rows, later = scene.rows, transform(scene.fitted, scene.candles[start:]).moved(start)
+    rows, later = scene.rows, scene.transform(scene.fitted, scene.candles[start:]).moved(start)
     if later.names != rows.names or later.last != rows.last or later.first < rows.first:
         return np.empty((0, len(rows.names)))  # misaligned, which another check tells
     return np.abs(later.values.astype(np.float64) - rows.values[later.first - rows.first :])

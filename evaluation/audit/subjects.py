@@ -1,7 +1,6 @@
 """What the leak audit takes: anything that has these methods, whoever made it."""
 
-from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -14,10 +13,3 @@ class Fitted(Protocol):
     """What `fit` returns; a `lookback` and an `out_of_fold(candles)` beside it are audited too."""
 
     def transform(self, candles: Candles) -> FeatureMatrix | pd.DataFrame | np.ndarray: ...
-
-
-class Pipeline(Protocol):
-    """`fit(train)` gets the train bars; a `fit(candles, train_bars)` gets all."""
-
-    @property
-    def fit(self) -> Callable[..., Any]: ...

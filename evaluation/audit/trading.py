@@ -1,225 +1,251 @@
-"""The leak audit of an environment, of an agent, and of a training: played on the true candles and on other futures."""
+"""The leak audit of an environment: played on the true candles and on other futures, it shows the same up to the cut."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from common import InputError
-from envs import BitcoinTradingEnv, EnvSettings
-from evaluation.audit.compare import estimated, other_estimates, unequal
-from evaluation.audit.futures import KINDS, LEVELS, REMOVED, Cut, whole_cuts
+from evaluation.audit.compare import estimated, unequal
+from evaluation.audit.environments import Player, Step, parts_of, probes
+from evaluation.audit.futures import KINDS, REMOVED, Cut, another_future, whole_cuts
+from evaluation.audit.rare import rare_bars
 from evaluation.audit.report import Tally
-from evaluation.audit.rows import Scene
-from features import FeatureMatrix
-from market import Candles
+from evaluation.audit.stage import Stage, Stretch
 
 PLAYED_BARS = 256
 """bars before the cut that an episode begins at"""
+LATE_BARS = 1_500
+"""bars of the longest episode before a cut"""
+FEW_BARS = 12
 BARS_AFTER = 8
-
-EnvFactory = Callable[[Candles, FeatureMatrix], Any]
-AgentFactory = Callable[[Candles, FeatureMatrix], Any]
-Training = Callable[[Candles, int], Any]
-
-
-@dataclass(frozen=True)
-class Stage:
-    """The scene with an environment on it, and an agent in that.
-
-    Args:
-        env: the project's own environment under these settings, or a function that makes one from candles and rows. Its episode
-            must begin at the first row and may run to the last one.
-        agent: an agent, or a function that makes one from candles and rows; None for scripted random actions alone.
-    """
-
-    scene: Scene
-    env: EnvSettings | EnvFactory
-    agent: Any = None
-    matrix: FeatureMatrix = field(init=False)
-
-    def __post_init__(self) -> None:
-        rows = self.scene.rows
-        values = np.ascontiguousarray(rows.values, np.float32)
-        matrix = FeatureMatrix(values, rows.names, self.scene.index[rows.first :], rows.first, rows.bound)
-        object.__setattr__(self, "matrix", matrix)
-        if self.agent is not None:
-            agent = self.make_agent(self.scene.candles, matrix)
-            _require_its_actions(self.make_env(self.scene.candles, matrix, agent), agent)
-
-    def make_env(self, candles: Candles, matrix: FeatureMatrix, agent: Any = None) -> Any:
-        """Without ruin, as every evaluation plays; a strategy with `spot = True` gets a spot account."""
-        if not isinstance(self.env, EnvSettings):
-            return self.env(candles, matrix)
-        settings = self.env.spot() if getattr(agent, "spot", False) else self.env
-        return BitcoinTradingEnv(candles, matrix, settings.model_copy(update={"ruin_fraction": 0.0}), evaluation=True)
-
-    def make_agent(self, candles: Candles, matrix: FeatureMatrix) -> Any:
-        return self.agent if hasattr(self.agent, "predict") else self.agent(candles, matrix)
-
-    def begin(self, bar: int) -> int:
-        """The bar that an episode around a cut begins at."""
-        return max(self.matrix.warmup, bar - PLAYED_BARS)
+SHORT_KINDS = ("another market", REMOVED, "a thousandfold", "a thousandth")
 
 
 class Trace(NamedTuple):
-    """An episode: entry k of `observations` and `infos` is of its k-th bar, of the others of the step from there to the next."""
+    """An episode: entry k of `seen` is of its k-th bar, of the others of the step from there to the next."""
 
-    observations: list[np.ndarray]
-    infos: list[dict[str, Any]]
+    steps: list[Step]
+    seen: list[dict[str, np.ndarray]]
     actions: list[Any]
     states: list[dict[str, np.ndarray]]
-    rewards: list[float]
-    ends: list[tuple[bool, bool]]
+
+    @property
+    def rewards(self) -> list[float]:
+        return [step.reward for step in self.steps[1:]]
+
+
+@dataclass(frozen=True)
+class Case:
+    """Episodes from bar `begin` on, in which the candles after `cut` are replaced: one with each script of actions."""
+
+    cut: Cut
+    stretch: Stretch
+    scripts: list[list[Any]]
+
+    @property
+    def begin(self) -> int:
+        return self.stretch.begin
 
 
 def causal_env(stage: Stage, tally: Tally) -> None:
-    """The same random actions on another future: observations, rewards and accounts up to the cut are the same."""
+    """The same actions on another future: observations, rewards and accounts up to the cut are the same.
+
+    Long episodes, each with a script of its own; and short ones that end with every action at the last bar that is known.
+    """
+    if stage.place is not None and _sees_ahead(stage, tally):
+        return
+    ignored = _not_repeated(stage, tally)
     reacted = False  # what may change has changed: so the comparisons could have failed
-    for cut, true, other in _played(stage, with_agent=False):
-        tally.cases += 1
-        _compare(stage, tally, cut, true, other)
-        known = cut.bar - stage.begin(cut.bar)
-        reacted = reacted or (cut.kind != REMOVED and true.rewards[known:] != other.rewards[known:])
+    for case in _cases(stage):
+        known = case.cut.bar - case.begin
+        for true, other in _both_or_none(stage, case):
+            tally.cases += 1
+            _compare(stage, tally, case, true, other, ignored)
+            reacted = reacted or (case.cut.kind != REMOVED and true.rewards[known:] != other.rewards[known:])
     if not reacted and not tally.findings:
         tally.found("reward", "none changed, not even after the cut: from whatever they come, it is not these candles")
 
 
-def causal_agent(stage: Stage, tally: Tally) -> None:
-    """The agent plays by itself, its memory carried: its actions and its memory up to the cut are the same."""
-    for cut, true, other in _played(stage, with_agent=True):
-        tally.cases += 1
-        begin = stage.begin(cut.bar)
-        for k in range(min(cut.bar - begin + 1, len(true.actions), len(other.actions))):
-            if unequal(true.actions[k], other.actions[k]).any():
-                detail = f"{true.actions[k]} became {other.actions[k]} {stage.scene.in_words(cut)}"
-                tally.found("action", detail, stage.scene.index, begin + k)
-            for odd in other_estimates(true.states[k], other.states[k]):
-                tally.found(f"memory {odd.column}", f"{odd} {stage.scene.in_words(cut)}", stage.scene.index, begin + k)
-
-
-def frozen_agent(stage: Stage, tally: Tally) -> None:
-    """An evaluation leaves the agent's weights as they were, and repeats to the bit."""
-    scene = stage.scene
-    matrix = stage.matrix.since(stage.begin(len(scene.candles) - 1))
-    agent = stage.make_agent(scene.candles, matrix)
-    before = estimated(agent)
-    once, again = (_play(stage.make_env(scene.candles, matrix, agent), agent, None, PLAYED_BARS) for _ in range(2))
-    for odd in other_estimates(before, estimated(agent)):
-        tally.found(odd.column, f"{odd} by an evaluation")
-    for k, (one, two) in enumerate(zip(once.actions, again.actions, strict=False)):
-        if unequal(one, two).any():
-            tally.found("action", f"{one} became {two} when the same episode was played again", scene.index, matrix.warmup + k)
-    tally.cases += 2
-
-
-def trained_on_train_alone(scene: Scene, training: Training, tally: Tally) -> None:
-    """Train on candles whose bars after train are others: the same weights come out."""
-    before = estimated(training(scene.candles, scene.train_bars))
-    for kind in LEVELS:
-        cut = Cut(0, len(scene.candles), scene.train_bars - 1, kind)
-        for odd in other_estimates(before, estimated(training(scene.future(cut), scene.train_bars))):
-            tally.found(odd.column, f"trained {odd} {scene.in_words(cut)}")
-        tally.cases += 1
-
-
-def _played(stage: Stage, with_agent: bool) -> Iterator[tuple[Cut, Trace, Trace]]:
-    """For each cut of the whole series: the cut, and the episodes around it with the true and with another future."""
-    scene = stage.scene
-    true: Trace | None = None
-    for cut in whole_cuts(scene.candles, stage.matrix.warmup + 1, scene.train_bars, scene.cuts, scene.seed):
-        if true is None or cut.kind == KINDS[0]:  # the kinds of a bar follow each other
-            true = _episode(stage, cut, scene.candles, stage.matrix, with_agent)
-        yield cut, true, _episode(stage, cut, scene.future(cut), _spliced(stage, cut), with_agent)
-
-
-def _episode(stage: Stage, cut: Cut, candles: Candles, matrix: FeatureMatrix, with_agent: bool) -> Trace:
-    rows = matrix.since(stage.begin(cut.bar))
-    agent = stage.make_agent(candles, rows) if with_agent else None
-    env = stage.make_env(candles, rows, agent)
-    steps = cut.bar - rows.warmup + BARS_AFTER
-    return _play(env, agent, None if with_agent else _script(env.action_space, steps, stage.scene.seed), steps)
-
-
-def _spliced(stage: Stage, cut: Cut) -> FeatureMatrix:
-    """The true rows up to the cut, and after it rows of other bars, so that what differs before it is the environment's doing."""
-    values, known = stage.matrix.values, cut.bar - stage.matrix.warmup + 1
-    if cut.kind == REMOVED:
-        values = values[:known]
-    else:
-        drawn = np.random.default_rng([stage.scene.seed, cut.bar]).integers(0, len(values), len(values) - known)
-        values = np.concatenate([values[:known], values[drawn]])
-    return FeatureMatrix(values, stage.matrix.names, stage.matrix.index[: len(values)], stage.matrix.warmup, stage.matrix.bound)
-
-
-def _script(space: Any, steps: int, seed: int) -> list[Any]:
-    space.seed(seed)
-    return [space.sample() for _ in range(steps)]
-
-
-def _play(env: Any, agent: Any, script: list[Any] | None, steps: int) -> Trace:
-    """An episode of that many steps, or until it ends."""
-    observation, info = env.reset(seed=0)
-    trace = Trace([np.array(observation)], [info], [], [], [], [])
+def play(player: Player, agent: Any, script: list[Any] | None, steps: int) -> Trace:
+    """An episode of that many steps, or until it ends: by the script, or by the agent if there is none."""
+    step = player.reset()
+    trace = Trace([step], [parts_of(step.observation)], [], [])
     state, start = None, np.ones(1, bool)
     for k in range(steps):
         if script is None:
-            action, state = agent.predict(observation, state, start, deterministic=True)
+            action, state = agent.predict(step.observation, state, start, deterministic=True)
         else:
             action = script[k]
-        observation, reward, terminated, truncated, info = env.step(action)
+        step = player.step(action)
         trace.actions.append(action)
         trace.states.append(estimated({"": state}) if script is None else {})
-        trace.rewards.append(float(reward))
-        trace.ends.append((bool(terminated), bool(truncated)))
-        trace.observations.append(np.array(observation))
-        trace.infos.append(info)
+        trace.steps.append(step)
+        trace.seen.append(parts_of(step.observation))
         start = np.zeros(1, bool)
-        if terminated or truncated:
+        if step.terminated or step.truncated:
             break
     return trace
 
 
-def _require_its_actions(env: Any, agent: Any) -> None:
-    space = getattr(agent, "action_space", env.action_space)
-    if space != env.action_space:
-        raise InputError(f"the agent plays {space}, but the env has {env.action_space}; audit it in its own")
+def spliced(stage: Stage, cut: Cut, begin: int, stop: int) -> np.ndarray:
+    """The true rows of bars `begin` to `stop`, and random ones after the cut: what differs before it is the env's doing."""
+    values, first = stage.matrix.values, stage.matrix.warmup
+    if cut.kind == REMOVED:
+        return values[begin - first : cut.bar + 1 - first]
+    known = values[begin - first : min(cut.bar + 1, stop) - first]
+    drawn = np.random.default_rng([stage.scene.seed, cut.bar]).integers(0, len(values), max(stop - cut.bar - 1, 0))
+    return np.concatenate([known, values[drawn]])
 
 
-def _compare(stage: Stage, tally: Tally, cut: Cut, true: Trace, other: Trace) -> None:
+def _sees_ahead(stage: Stage, tally: Tally) -> bool:
+    """An environment that computes its own observations: each step shows one more bar, and not all of them at once."""
+    place = stage.place
+    assert place is not None
+    tally.cases += 2
+    if place.first + place.steps >= place.length or place.horizon < place.first + place.steps:
+        detail = (
+            f"the first one of an episode depends on bar {place.first:,} of {place.length:,}, and that of {place.steps} steps "
+            f"later on bar {place.horizon:,}: it knows bars that had not come"
+        )
+        detail = detail if place.horizon else "no candle moves it"
+        tally.found("observation", detail, stage.scene.index, 0)
+    return bool(tally.findings)
+
+
+def _not_repeated(stage: Stage, tally: Tally) -> set[str]:
+    """Entries of `info` that differ if the same episode is played twice, such as a clock; anything else is a finding."""
+    case = next(_cases(stage))
+    both = [play(case.stretch.player(case.stretch.candles), None, case.scripts[0], FEW_BARS) for _ in range(2)]
+    odd = {name for k in range(min(map(len, (both[0].seen, both[1].seen)))) for name, *_ in _differing(stage, k, *both)}
+    for name in odd:
+        if not name.startswith("info["):
+            tally.found(
+                name, "it differs if the same episode is played twice from the same seed: seed it", stage.scene.index, case.begin
+            )
+    return odd
+
+
+def _cases(stage: Stage) -> Iterator[Case]:
+    """Cuts of the whole series, then of short stretches: bars of rare kinds, and hours of all weekdays."""
+    actions = probes(_any_player(stage).action_space, stage.scene.seed)
+    cuts = whole_cuts(stage.scene.candles, stage.first + 1, stage.scene.train_bars, stage.scene.cuts, stage.scene.seed)
+    for k, cut in enumerate(cuts):
+        rng = np.random.default_rng([stage.scene.seed, cut.bar, KINDS.index(cut.kind)])
+        bars = LATE_BARS if k % len(KINDS) == 0 and k < 2 * len(KINDS) else PLAYED_BARS
+        yield from _case(stage, cut, bars, [_script(actions, bars + BARS_AFTER, rng, k)])
+        if cut.kind in SHORT_KINDS[:2]:
+            yield from _case(stage, cut, FEW_BARS, _to_every_action(actions, rng))
+    first, last = stage.first + FEW_BARS, stage.total - BARS_AFTER - 2
+    rare = rare_bars(stage.scene.candles, first, stage.scene.seed)
+    spread = np.linspace(first, last, 3 * 7 + 1).astype(int).tolist()
+    for k, bar in enumerate(dict.fromkeys(min(bar, last) for bar in [*rare, *spread])):
+        rng = np.random.default_rng([stage.scene.seed, bar])
+        few = [actions[(k + j) % len(actions)] for j in range(0, len(actions), max(len(actions) // 4, 1))]
+        yield from _case(stage, Cut(0, stage.total, bar, SHORT_KINDS[k % len(SHORT_KINDS)]), FEW_BARS, _to_every_action(few, rng))
+
+
+def _case(stage: Stage, cut: Cut, bars: int, scripts: list[list[Any]]) -> Iterator[Case]:
+    """None where an episode cannot be placed so, or starts elsewhere if candles are removed."""
+    if cut.kind == REMOVED and stage.place is not None and not stage.place.fixed:
+        return
+    begin = stage.begin(cut.bar, bars)
+    stretch = stage.stretch(begin, stage.total if bars == LATE_BARS else cut.bar + LEAST_AFTER)
+    if stretch is not None and begin < cut.bar < stretch.start + len(stretch.candles) - 1:
+        steps = cut.bar - begin + BARS_AFTER
+        yield Case(cut, stretch, [_aligned(script, steps) for script in scripts])
+
+
+LEAST_AFTER = 64
+"""bars after a cut that the candles of a stretch go on for"""
+
+
+def _both_or_none(stage: Stage, case: Case) -> list[tuple[Trace, Trace]]:
+    """None where somebody's environment refuses the few candles that are left."""
+    if case.cut.kind != REMOVED:
+        return list(_both(stage, case))
+    try:
+        return list(_both(stage, case))
+    except (ValueError, LookupError, ArithmeticError, AssertionError):
+        return []
+
+
+def _both(stage: Stage, case: Case) -> Iterator[tuple[Trace, Trace]]:
+    """For each script: the episode on the true candles, and the one with another future."""
+    stretch, cut = case.stretch, case.cut
+    future = another_future(stretch.candles, cut.bar - stretch.start, cut.kind, stage.scene.seed)
+    rows = None if stage.place is not None else spliced(stage, cut, case.begin, stretch.start + len(stretch.candles))
+    players = stretch.player(stretch.candles), stretch.player(future, rows)
+    for script in case.scripts:
+        true, other = (play(player, None, script, len(script)) for player in players)
+        yield true, other
+
+
+def _script(actions: list[Any], steps: int, rng: np.random.Generator, style: int) -> list[Any]:
+    """Random actions; each repeated for a while, by turns, or one for most of the episode."""
+    stay = (0.0, 0.8, 0.98)[style % 3]
+    script, action = [], actions[rng.integers(len(actions))]
+    for _ in range(steps):
+        if rng.random() > stay:
+            action = actions[rng.integers(len(actions))]
+        script.append(action)
+    return script
+
+
+def _to_every_action(actions: list[Any], rng: np.random.Generator) -> list[list[Any]]:
+    """Scripts of `FEW_BARS` random actions whose last one, by which the last known bar is reached, is each action in turn."""
+    return [[*_script(actions, FEW_BARS - 1, rng, k), action] for k, action in enumerate(actions)]
+
+
+def _aligned(script: list[Any], steps: int) -> list[Any]:
+    """The script so that its last known action stays the last known one, whatever there is room for before and after."""
+    known = steps - BARS_AFTER
+    if len(script) >= steps:
+        return script[:steps]
+    head = script[-known:] if len(script) >= known else [script[0]] * (known - len(script)) + script
+    return head + [script[-1 - k % len(script)] for k in range(BARS_AFTER)]
+
+
+def _any_player(stage: Stage) -> Player:
+    stretch = stage.stretch(stage.first, stage.first + LEAST_AFTER)
+    assert stretch is not None
+    return stretch.player(stretch.candles)
+
+
+def _compare(stage: Stage, tally: Tally, case: Case, true: Trace, other: Trace, ignored: set[str]) -> None:
     """Everything of the bars up to the cut, and of the steps that end there or before."""
-    begin = stage.begin(cut.bar)
-    known = cut.bar - begin
-    for k in range(known + 1):
-        if k >= len(true.observations) or k >= len(other.observations):
-            break
-        for name, before, after in _seen(stage, k, known, cut, true, other):
-            if not tally.knows(name) and unequal(before, after).any():
-                tally.found(name, f"{before} became {after} {stage.scene.in_words(cut)}", stage.scene.index, begin + k)
-    lengths = [min(len(trace.rewards), known) for trace in (true, other)]
+    known, words = case.cut.bar - case.begin, stage.scene.in_words(case.cut)
+    ends_there = case.cut.kind == REMOVED  # the data end at the cut, where an environment may close what is open
+    for k in range(min(known + (not ends_there), len(true.seen), len(other.seen))):
+        for name, before, after in _differing(stage, k, true, other):
+            if name not in ignored and not tally.knows(name):
+                tally.found(name, f"{before} became {after} {words}", stage.scene.index, case.begin + k)
+    lengths = [min(len(trace.seen) - 1, known) for trace in (true, other)]
     if lengths[0] != lengths[1]:
-        detail = f"after {lengths[0]} steps became after {lengths[1]} {stage.scene.in_words(cut)}"
-        tally.found("end of the episode", detail, stage.scene.index, begin + min(lengths))
+        detail = f"after {lengths[0]} steps became after {lengths[1]} {words}"
+        tally.found("end of the episode", detail, stage.scene.index, case.begin + min(lengths))
 
 
-def _seen(stage: Stage, k: int, known: int, cut: Cut, true: Trace, other: Trace) -> Iterator[tuple[str, Any, Any]]:
-    """What the agent gets to see at the k-th bar, by name, in both episodes."""
-    one, two = true.observations[k], other.observations[k]
-    for column in np.flatnonzero(unequal(one, two)):
-        yield _column(stage, int(column), one), one.flat[column], two.flat[column]
-    before, after = true.infos[k], other.infos[k]
-    for name in before:
-        if isinstance(before[name], bool | int | float | str | np.generic):
-            yield f"info[{name!r}]", before[name], after.get(name)
-    if k > 0:
-        yield "reward", true.rewards[k - 1], other.rewards[k - 1]
-        last = k == known and cut.kind == REMOVED  # the data end there, and so the episode
-        yield "end of the episode", true.ends[k - 1][: 1 if last else 2], other.ends[k - 1][: 1 if last else 2]
+def _differing(stage: Stage, k: int, true: Trace, other: Trace) -> Iterator[tuple[str, Any, Any]]:
+    """What the agent gets to see at the k-th bar and what differs in both episodes, by name."""
+    one, two = true.steps[k], other.steps[k]
+    for part, values in true.seen[k].items():
+        after = other.seen[k].get(part, np.zeros(0))
+        odd = unequal(values, after)
+        for column in np.flatnonzero(odd) if after.shape == values.shape else [0]:
+            yield _column(stage, part, int(column), values), values.flat[column], after.flat[column] if after.size else None
+    for name, before in one.info.items():
+        if isinstance(before, bool | int | float | str | np.generic) and unequal(before, two.info.get(name)).any():
+            yield f"info[{name!r}]", before, two.info.get(name)
+    if k > 0 and unequal(one.reward, two.reward).any():
+        yield "reward", one.reward, two.reward
+    ends = [(step.terminated, step.truncated) for step in (one, two)]
+    if ends[0] != ends[1]:
+        yield "end of the episode", ends[0], ends[1]
 
 
-def _column(stage: Stage, column: int, observation: np.ndarray) -> str:
+def _column(stage: Stage, part: str, column: int, observation: np.ndarray) -> str:
     names = stage.matrix.names
-    if observation.ndim != 1 or column >= len(names):
-        return f"observation[{column}]"
-    return f"observation[{column}] ({names[column]})"
+    if observation.ndim != 1 or column >= len(names) or part != "observation" or stage.place is not None:
+        return f"{part}[{column}]"
+    return f"{part}[{column}] ({names[column]})"

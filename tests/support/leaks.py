@@ -293,6 +293,7 @@ class Leak:
     column: str
     leaky: dict[str, Any]
     honest: dict[str, Any]
+    slow: bool = False
 
 
 def pair(leaky: Any, honest: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -316,6 +317,6 @@ LEAKS = [
     Leak("text-sorted dates", "causal features", "momentum", *pair(Columns(sorted_as_text), Columns(sorted_as_times))),
     Leak("resampling that shows the day's close in the morning", "causal features", "day_close",
          *pair(Columns(days_own_close), Columns(last_days_close, 24))),
-    Leak("`fillna=True` in `ta`", "causal features", "kst", *pair(Columns(ta_filled, 0), Columns(ta_not_filled, 150))),
+    Leak("`fillna=True` in `ta`", "causal features", "kst", *pair(Columns(ta_filled, 0), Columns(ta_not_filled, 150)), slow=True),
     Leak("scaler refitted during evaluation", "pure transform", "center[move]", *pair(RefittingColumns(basic), Columns(basic))),
 ]  # fmt: skip

@@ -29,7 +29,7 @@ ALL_LEAKS = [pytest.param(leak, id=leak.name, marks=[pytest.mark.slow] if leak.s
 
 @pytest.mark.parametrize("leak", ALL_LEAKS)
 def test_each_of_the_leaks_is_caught(leak: Leak):
-    report = audit(**leak.leaky)
+    report = audit(**leak.leaky, only=(leak.check,))
     assert not report.passed
     assert leak.column in [finding.column for finding in report[leak.check].findings], report.verdict
     assert report.verdict.startswith("LEAK: ")
@@ -37,9 +37,17 @@ def test_each_of_the_leaks_is_caught(leak: Leak):
 
 @pytest.mark.parametrize("leak", ALL_LEAKS)
 def test_the_honest_twin_of_each_leak_passes(leak: Leak):
-    report = audit(**leak.honest)
+    """The check that catches the leak; the next test makes all checks."""
+    report = audit(**leak.honest, only=(leak.check,))
     assert report.passed, report.verdict
     assert report[leak.check].made
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("leak", LEAKS, ids=lambda leak: leak.name)
+def test_the_honest_twin_of_each_leak_passes_all_checks(leak: Leak):
+    report = audit(**leak.honest)
+    assert report.passed, report.verdict
 
 
 def test_a_finding_names_the_first_column_and_bar():
@@ -269,7 +277,7 @@ def test_cuts_lie_where_leaks_show():
 
 
 def test_the_same_seed_gives_the_same_audit():
-    one, two = audit(Columns(basic), seed=3), audit(Columns(basic), seed=3)
+    one, two = (audit(Columns(basic), seed=3, only=("causal features", "start dates")) for _ in range(2))
     assert [check.cases for check in one.checks] == [check.cases for check in two.checks]
     pd.testing.assert_frame_equal(one.drift, two.drift, check_exact=True)
 

@@ -13,8 +13,13 @@ from evaluation.audit import AuditReport, leak_audit
 COLUMNS = Columns(basic)
 
 
-def audit(env, **options) -> AuditReport:
-    return leak_audit(CANDLES, COLUMNS, train_bars=TRAIN_BARS, cuts=CUTS, env=env, **options)
+PLAYED = ("causal env", "next-bar fills", "causal agent", "frozen agent")
+SLOW = pytest.mark.slow
+
+
+def audit(env, only=PLAYED, **options) -> AuditReport:
+    """Without the checks of features, which other tests make."""
+    return leak_audit(CANDLES, COLUMNS, train_bars=TRAIN_BARS, cuts=CUTS, env=env, only=only, **options)
 
 
 def found(report: AuditReport, check: str) -> list[str]:
@@ -28,12 +33,15 @@ MARGIN = {"shorts": True, "max_leverage": 3.0}
     "settings",
     [
         EnvSettings(),
-        EnvSettings(fill="next_close", reward="calmar", impact=1.0),
-        EnvSettings(action_scheme="targets", targets=(-1.0, 0.0, 1.0), **MARGIN, stop_loss=0.01, take_profit=0.01),
-        EnvSettings(action_scheme="continuous", reward="differential_sharpe", **MARGIN),
-        EnvSettings(fee_bps=100, min_trade=2_000, lot=1.0),
+        pytest.param(EnvSettings(fill="next_close", reward="calmar", impact=1.0), marks=SLOW),
+        pytest.param(
+            EnvSettings(action_scheme="targets", targets=(-1.0, 0.0, 1.0), **MARGIN, stop_loss=0.01, take_profit=0.01), marks=SLOW
+        ),
+        pytest.param(EnvSettings(action_scheme="continuous", reward="differential_sharpe", **MARGIN), marks=SLOW),
+        pytest.param(EnvSettings(fee_bps=100, min_trade=2_000, lot=1.0), marks=SLOW),
+        pytest.param(EnvSettings(stop_loss=0.05, take_profit=0.1), marks=SLOW),
     ],
-    ids=["default", "next close, impact", "targets with stops", "continuous", "dear, in lots"],
+    ids=["default", "next close, impact", "targets with stops", "continuous", "dear, in lots", "stops"],
 )
 def test_the_environment_of_this_project_passes(settings):
     report = audit(settings)
@@ -41,7 +49,7 @@ def test_the_environment_of_this_project_passes(settings):
     assert report["next-bar fills"].cases > 50
 
 
-@pytest.mark.parametrize("scheme", ["orders", "targets", "continuous"])
+@pytest.mark.parametrize("scheme", ["targets", *(pytest.param(name, marks=SLOW) for name in ("orders", "continuous"))])
 def test_a_fill_at_the_price_of_the_decision_is_caught_in_each_action_scheme(scheme):
     report = audit(EnvSettings(action_scheme=scheme, fill="same_close"))
     assert {"fill_price", "net_worth"} <= set(found(report, "next-bar fills"))
@@ -51,8 +59,8 @@ def test_a_fill_at_the_price_of_the_decision_is_caught_in_each_action_scheme(sch
     "agent",
     [
         BuyAndHold(),
-        lambda candles, matrix: SmaCrossover(candles, matrix.warmup, 5, 20),
-        lambda candles, matrix: RsiDivergence(candles, matrix.warmup),
+        pytest.param(lambda candles, matrix: SmaCrossover(candles, matrix.warmup, 5, 20), marks=SLOW),
+        pytest.param(lambda candles, matrix: RsiDivergence(candles, matrix.warmup), marks=SLOW),
     ],
     ids=["buy and hold", "SMA crossover", "RSI divergence"],
 )
@@ -126,8 +134,9 @@ def test_an_environment_of_other_candles_is_caught():
     def env(candles, matrix):
         return TwoSided(CANDLES[: len(candles)], matrix)
 
-    assert found(audit(env), "causal env") == ["reward"]
-    assert "not these candles" in audit(env)["causal env"].findings[0].detail
+    finding = audit(env, only=("causal env",))["causal env"].findings[0]
+    assert finding.column == "reward"
+    assert "not these candles" in finding.detail
 
 
 def test_an_agent_that_has_read_the_future_is_caught():
@@ -141,11 +150,11 @@ def test_an_agent_that_has_read_the_future_is_caught():
 
 
 def test_an_agent_that_learns_while_it_is_judged_is_caught():
-    assert "net.bias[0]" in found(audit(TwoSided, agent=Learning()), "frozen agent")
+    assert "net.bias[0]" in found(audit(TwoSided, only=("frozen agent",), agent=Learning()), "frozen agent")
 
 
 def test_an_agent_that_acts_otherwise_the_second_time_is_caught():
-    assert "action" in found(audit(TwoSided, agent=Drawing()), "frozen agent")
+    assert "action" in found(audit(TwoSided, only=("frozen agent",), agent=Drawing()), "frozen agent")
 
 
 def test_a_training_that_saw_the_test_range_is_caught():

@@ -1,0 +1,53 @@
+"""The leak audit catches leaks that hide, by name, and accuses none of their honest twins."""
+
+import brokers
+import pytest
+from leaks import CANDLES, CUTS, TRAIN_BARS, Leak, basic
+from rare_leaks import QUICK, RARE_LEAKS
+
+from evaluation.audit import leak_audit
+
+SLOW = pytest.mark.slow
+ALL = [pytest.param(leak, id=leak.name, marks=[] if leak.name in QUICK else [pytest.mark.slow]) for leak in RARE_LEAKS]
+HONEST = [
+    pytest.param(leak, id=leak.name, marks=[pytest.mark.slow] * ("env" in leak.honest))
+    for leak in RARE_LEAKS
+    if leak.name in QUICK
+]
+
+
+@pytest.mark.parametrize("leak", ALL)
+def test_each_hidden_leak_is_caught(leak: Leak):
+    """By its own check, which is made alone."""
+    report = leak_audit(CANDLES, train_bars=TRAIN_BARS, cuts=CUTS, only=(leak.check,), **leak.leaky)
+    assert leak.column in [finding.column for finding in report[leak.check].findings], report.verdict
+
+
+@pytest.mark.parametrize("leak", HONEST)
+def test_the_honest_twin_of_each_hidden_leak_passes_that_check(leak: Leak):
+    report = leak_audit(CANDLES, train_bars=TRAIN_BARS, cuts=CUTS, only=(leak.check,), **leak.honest)
+    assert report.passed, report.verdict
+    assert report[leak.check].made
+
+
+@pytest.mark.parametrize(
+    "env",
+    [
+        brokers.StopAtTheClose,
+        brokers.TellsTheEntry,
+        brokers.SlippageOfTheRange,
+        pytest.param(brokers.SizedOrders, marks=SLOW),
+        pytest.param(brokers.PartsSeen, marks=SLOW),
+    ],
+)
+def test_honest_brokers_pass(env):
+    """Stops at closes, an entry price that is told, adverse slippage that grows with the bar's range, small orders."""
+    report = leak_audit(CANDLES, basic, train_bars=TRAIN_BARS, cuts=CUTS, only=("causal env", "next-bar fills"), env=env)
+    assert report.passed, report.verdict
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("leak", RARE_LEAKS, ids=lambda leak: leak.name)
+def test_the_honest_twin_of_each_hidden_leak_passes_all_checks(leak: Leak):
+    report = leak_audit(CANDLES, train_bars=TRAIN_BARS, cuts=2, **leak.honest)
+    assert report.passed, report.verdict
