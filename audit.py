@@ -23,7 +23,7 @@ import envs
 import features
 import market
 import training
-from common import RunError, require_data_of, write_json
+from common import RunError, require_data_of, require_sealed_run, write_json
 from evaluation import audit
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def main() -> int:
     candles = market.load_candles(experiment.market)
     parts = market.split(candles, experiment.split)
     if options.run is not None:
+        require_sealed_run(options.run)
         require_data_of(options.run, parts.data_sha256)
     audit.require_room(candles, len(parts.train), options.cuts, options.seed)
     shown = _without_test(candles, parts, options.seed)

@@ -155,4 +155,8 @@ def test_a_run_cannot_be_audited_on_other_settings_or_data(trained, place):
     (other / "data.sha256").write_text("0" * 64 + "\n")
     refused = audit("--run", str(other), config=False)
     assert refused.returncode == 2
+    assert "data.sha256 was edited by hand" in refused.stderr
+    (other / "seals.json").unlink()  # as in a run of an older version
+    refused = audit("--run", str(other), config=False)
+    assert refused.returncode == 2
     assert "was trained on 000000000000" in refused.stderr
