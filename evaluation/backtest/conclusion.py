@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from envs import OPTIMISTIC
-from evaluation.backtest.contest import RANDOM_TRADERS, Contest, refused_in_words
+from evaluation.backtest.contest import RANDOM_TRADERS, Contest
 from evaluation.backtest.names import AGENT, BUY_AND_HOLD, NOT_RIVALS, WALK_FORWARD
 from evaluation.backtest.outcome import Outcome
 from evaluation.backtest.subperiods import monthly_returns, windows
@@ -105,8 +105,12 @@ def _rows(table: pd.DataFrame) -> dict[str, dict[str, float | None]]:
 def refusals_in_words(episodes: Mapping[str, Episode], unable: Mapping[str, str]) -> tuple[str, ...]:
     """A line for who could not trade at all, one for each; and one line for orders of others that were refused."""
     lines = [f"COULD NOT TRADE: {name}, {words}." for name, words in unable.items()]
-    some = [f"{name} {refused_in_words(episode)}" for name, episode in episodes.items() if name not in unable and episode.refused]
-    return (*lines, *([f"Of the others: {'; '.join(some)}."] if lines and some else [f"{'; '.join(some)}."] if some else []))
+    some = [
+        f"{name} {sum(episode.refused.values()):,} ({', '.join(episode.refused)})"
+        for name, episode in episodes.items()
+        if name not in unable and episode.refused
+    ]
+    return (*lines, f"Orders that were refused: {'; '.join(some)}.") if some else tuple(lines)
 
 
 def share_in_words(agent: float, oracle: float | None) -> str:

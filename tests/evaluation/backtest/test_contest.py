@@ -178,7 +178,7 @@ def test_orders_that_some_rule_refused_are_counted_in_a_line(contest_of, feature
     outcome = conclude(contest, TrainedRun(tmp_path, contest.agents, features, {}, 0, None, None), openings=1, bootstrap=False)
     line = next(note for note in outcome.notes if "refused" in note)
     refused = outcome.episodes[AGENT].refused["below min_trade"]
-    assert f"{AGENT} {refused} orders refused: below min_trade" in line
+    assert line.startswith(f"Orders that were refused: {AGENT} {refused} (below min_trade)")
     assert "COULD NOT TRADE" not in line
 
 
