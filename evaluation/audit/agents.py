@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from evaluation.audit.compare import estimated, other_estimates, unequal
+from evaluation.audit.foreign import on_true_candles, part
 from evaluation.audit.futures import LEVELS, Cut, another_future, whole_cuts
 from evaluation.audit.report import Tally
 from evaluation.audit.rows import Scene
@@ -58,15 +59,16 @@ def trained_on_train_alone(scene: Scene, training: Training, tally: Tally) -> No
 
     What differs is held against a second training on the true candles: a clock or a folder differs there too.
     """
-    before = estimated(training(scene.candles, scene.train_bars))
+    with on_true_candles():
+        before = _trained(training, scene.candles, scene)
     changed = []
     for kind in LEVELS:
         cut = Cut(0, len(scene.candles), scene.train_bars - 1, kind)
-        changed += [(odd, cut) for odd in other_estimates(before, estimated(training(scene.future(cut), scene.train_bars)))]
+        changed += [(odd, cut) for odd in other_estimates(before, _trained(training, scene.future(cut), scene))]
         tally.cases += 1
     if not changed:
         return
-    unsteady = {odd.column for odd in other_estimates(before, estimated(training(scene.candles, scene.train_bars)))}
+    unsteady = {odd.column for odd in other_estimates(before, _trained(training, scene.candles, scene))}
     for odd, cut in changed:
         if odd.column not in unsteady:
             tally.found(odd.column, f"trained {odd} {scene.in_words(cut)}")
@@ -74,6 +76,11 @@ def trained_on_train_alone(scene: Scene, training: Training, tally: Tally) -> No
             tally.found(odd.column, f"{odd} when the same training was repeated: seed it, for nothing else can be judged then")
     if told := sorted(unsteady - set(tally.columns)):
         tally.notes.append(f"other in each training, and no weight: {', '.join(told[:6])}")
+
+
+def _trained(training: Training, candles: Candles, scene: Scene) -> dict[str, np.ndarray]:
+    with part("the training"):
+        return estimated(training(candles, scene.train_bars))
 
 
 def _episode(stage: Stage, cut: Cut, begin: int, replaced: bool) -> Trace | None:

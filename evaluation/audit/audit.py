@@ -12,10 +12,11 @@ import pandas as pd
 from common import InputError
 from envs import EnvSettings
 from evaluation.audit.agents import Training, causal_agent, frozen_agent, trained_on_train_alone
-from evaluation.audit.environments import UnplayableError, computes_its_own_rows, kept_global_state
+from evaluation.audit.environments import computes_its_own_rows, kept_global_state
 from evaluation.audit.external import External, checked_external, known_in_time
 from evaluation.audit.fills import next_bar_fills
 from evaluation.audit.folds import has_folds, out_of_fold
+from evaluation.audit.foreign import UnplayableError, in_one_line, on_true_candles
 from evaluation.audit.futures import plain, require_room
 from evaluation.audit.pipelines import as_pipeline
 from evaluation.audit.report import AuditReport, Check, Tally
@@ -103,7 +104,8 @@ def leak_audit(
     if pipeline is not None:
         pipeline, made = as_pipeline(pipeline, candles)
         fitted = made if fitted is None else fitted
-    scene = Scene(plain(candles), train_bars, pipeline, cuts, seed, fitted, series)
+    with on_true_candles():
+        scene = Scene(plain(candles), train_bars, pipeline, cuts, seed, fitted, series)
     rows = None if alone else scene
     audit.run("fitted on train", fitted_on_train_alone, scene if pipeline is not None else None)
     audit.run("out of fold", out_of_fold, scene if has_folds(scene) else None)
@@ -152,10 +154,19 @@ class _Audit:
             except UnplayableError:
                 raise
             except (ValueError, LookupError, ArithmeticError) as error:
-                tally.found("error", f"{type(error).__name__} on other candles: {error}")
+                tally.found("error", f"on other candles: {in_one_line(error)}")
         seconds = time.monotonic() - began
         self.checks.append(
-            Check(name, PROMISES[name], tally.cases, tally.findings, tuple(tally.notes), subject is not None, seconds)
+            Check(
+                name=name,
+                promise=PROMISES[name],
+                cases=tally.cases,
+                findings=tally.findings,
+                notes=tuple(tally.notes),
+                made=subject is not None,
+                seconds=seconds,
+                unjudged=tally.unjudged,
+            )
         )
         return outcome
 

@@ -56,6 +56,10 @@ def as_rows(given: Any, candles: Candles) -> Rows:
     if isinstance(given, pd.Series):
         given = given.to_frame(given.name or "column 0")
     values = np.array(getattr(given, "values", given))
+    if isinstance(given, Mapping) or values.ndim == 0:
+        raise InputError(
+            f"rows are a FeatureMatrix, a DataFrame, a series or an array, but `transform` gave a {type(given).__name__}"
+        )
     listed = given.columns if isinstance(given, pd.DataFrame) else getattr(given, "names", ())
     names = tuple(map(str, listed)) or tuple(f"column {k}" for k in range(values.shape[-1]))
     if values.ndim != 2 or len(names) != values.shape[1]:

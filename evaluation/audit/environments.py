@@ -13,6 +13,7 @@ from gymnasium import spaces
 
 from common import InputError
 from envs import BitcoinTradingEnv, EnvSettings
+from evaluation.audit.foreign import UnplayableError, part
 from market import Candles
 
 WORTH = ("net_worth", "portfolio_valuation", "portfolio_value", "total_value", "account_value", "equity")
@@ -22,10 +23,6 @@ OLD_API = (
     "(`reset` -> observation, info; `step` -> observation, reward, terminated, truncated, info): wrap it, "
     "for example in shimmy's `GymV26CompatibilityV0`"
 )
-
-
-class UnplayableError(InputError):
-    """An environment that cannot be played at all, on whatever candles."""
 
 
 class Step(NamedTuple):
@@ -71,8 +68,9 @@ class Player:
         """Begin an episode."""
         if self.count:
             seed_globally()
-            self.env.seed(0)
-            observation: Any = self.env.reset()
+            with part("the environment's `reset`"):
+                self.env.seed(0)
+                observation: Any = self.env.reset()
             info: Mapping[str, Any] = {}
         else:
             observation, info = self._reset_alone()
@@ -81,22 +79,26 @@ class Player:
     def step(self, action: Any) -> Step:
         """Take one action."""
         if self.count:
-            observation, rewards, dones, infos = self.env.step(np.array([action] * self.count))
+            with part("the environment's `step`"):
+                observation, rewards, dones, infos = self.env.step(np.array([action] * self.count))
             truncated = bool(infos[0].get("TimeLimit.truncated", False))
             if dones[0]:
                 observation = _like_batch(infos[0].get("terminal_observation"), observation)
             ended = bool(dones[0]) and not truncated
             return self._as_step(observation, float(rewards[0]), ended, truncated, infos[0])
-        given = self.env.step(action)
+        with part("the environment's `step`"):
+            given = self.env.step(action)
         if not isinstance(given, tuple) or len(given) != 5:
-            raise UnplayableError(OLD_API.format(what=f"its `step` gives {len(given)} values"))
+            what = f"{len(given)} values" if isinstance(given, tuple) else _kind(given)
+            raise UnplayableError(OLD_API.format(what=f"its `step` gives {what}"))
         observation, reward, terminated, truncated, info = given
-        return self._as_step(observation, float(reward), bool(terminated), bool(truncated), info)
+        return self._as_step(observation, _number(reward), bool(terminated), bool(truncated), info)
 
     def _reset_alone(self) -> tuple[Any, Mapping[str, Any]]:
         if self._seeds:
             seed_globally()
-        given = self.env.reset(**self._seeds)
+        with part("the environment's `reset`"):
+            given = self.env.reset(**self._seeds)
         if isinstance(self.env, BitcoinTradingEnv):
             self._seeds = {}  # its evaluation draws nothing, and a new generator takes longer than a step
         if not isinstance(given, tuple) or len(given) != 2 or not isinstance(given[1], Mapping):
@@ -211,6 +213,14 @@ def _parts(name: str, observation: Any) -> Iterator[tuple[str, np.ndarray]]:
             yield from _parts(f"{name}.{k}", part)
     else:
         yield name, np.array(observation)
+
+
+def _number(reward: Any) -> float:
+    """A reward may come as an array of one number."""
+    array = np.asarray(reward)
+    if array.size != 1 or array.dtype.kind not in "biuf":
+        raise UnplayableError(f"the environment's `step` must give one number as reward, but gave {reward!r}")
+    return float(array.item())
 
 
 def _like_batch(last: Any, observation: Any) -> Any:

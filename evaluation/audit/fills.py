@@ -6,28 +6,38 @@ from typing import Any
 import numpy as np
 
 from evaluation.audit.environments import probes
-from evaluation.audit.next_bars import FAR_GAPS, GAPS, HIGH, LOW, NARROW, SHOWN, STILL, WIDE, NextBar, bodies
+from evaluation.audit.next_bars import DEEP, FAR_GAPS, GAPS, HIGH, LOW, NARROW, SHOWN, STILL, WIDE, NextBar, bodies
 from evaluation.audit.outcomes import Decision, Outcomes, play
-from evaluation.audit.payoffs import fill_prices, followed, one_sided, paid_for_gaps, paid_for_known_bars, paid_for_wicks
+from evaluation.audit.payoffs import (
+    chosen_by_wicks,
+    fill_prices,
+    followed,
+    one_sided,
+    paid_for_gaps,
+    paid_for_known_bars,
+    paid_for_wicks,
+)
 from evaluation.audit.rare import rare_bars
 from evaluation.audit.report import Tally
 from evaluation.audit.stage import Stage
 
 QUICK = (STILL, *GAPS.values(), *bodies(NARROW))
-STOPS = (*QUICK, *bodies(WIDE))
-WICKS = (*QUICK, *LOW.values(), *HIGH.values(), *SHOWN.values())
-ALL = (*STOPS, *FAR_GAPS.values(), *LOW.values(), *HIGH.values(), *SHOWN.values())
+STOPS = (*QUICK, *bodies(WIDE), *DEEP[0], *DEEP[1])
+WICKS = (*QUICK, *LOW, *HIGH, *SHOWN.values())
+ALL = (*STOPS, *FAR_GAPS.values(), *LOW, *HIGH, *SHOWN.values())
 SPREAD_BARS = 14
 """decisions on all weekdays"""
 HELD_BARS = (12, 48, 100, 300)
 """bars that one action was repeated for before the decision"""
 LATE_BARS = (500, 1_000)
 """bars of an episode before a late decision"""
+SELDOM = 0.25
+"""part of the decisions: where actions make a difference at fewer of them, a note says so"""
 MANY_CUTS = 3
 """from that many `cuts` on, more actions are held, and for longer"""
 
 
-RULES = (paid_for_gaps, one_sided, paid_for_wicks, paid_for_known_bars)
+RULES = (paid_for_gaps, one_sided, paid_for_wicks, chosen_by_wicks, paid_for_known_bars)
 
 
 def next_bar_fills(stage: Stage, tally: Tally) -> None:
@@ -36,22 +46,26 @@ def next_bar_fills(stage: Stage, tally: Tally) -> None:
     Candles up to the decision stay, and so does what was done before. Then each action is tried with the next bar in many shapes.
     The gap between both bars is earned by the position from before, so it is the same for all actions. The body is earned by the
     position after the order, up and down alike: an account that gains when the bar closes higher and loses less when it closes
-    lower has chosen its order, its price or its stop after the close. Wicks are earned by nobody. What the known bar did is paid
-    to no new order. And whatever was ordered, some bar after it must pay.
+    lower has chosen its order, its price or its stop after the close. Wicks are earned by nobody, and choose no order. What the
+    known bar did is paid to no new order. And whatever was ordered, some bar after it must pay.
     """
-    felt, varied = False, False
+    felt, varied, decisions = False, 0, 0
     for decision, shapes in _decisions(stage):
         outcomes = play(stage, decision, shapes)
         if outcomes is None:
             continue
         tally.cases += len(shapes) * len(decision.actions)
         felt = felt or followed(outcomes)
-        varied = varied or outcomes.differ
+        decisions, varied = decisions + 1, varied + outcomes.differ
         _judge(stage, tally, outcomes)
     if varied and not felt and not tally.findings and not _felt_later(stage):
         tally.found(
             "reward", "it depends on the action, but no bar after the decision moves it: it pays for bars that were known"
         )
+    if not varied:
+        tally.unjudged = "no action that was tried made a difference" if decisions else "no decision could be played"
+    elif varied < SELDOM * decisions:
+        tally.notes.append(f"an action made a difference at {varied} of {decisions} decisions: no more is judged")
 
 
 def _judge(stage: Stage, tally: Tally, outcomes: Outcomes) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 from common import InputError
 from evaluation.audit.compare import unequal
 from evaluation.audit.environments import Player, parts_of
+from evaluation.audit.foreign import PartError, UnplayableError, in_one_line
 from evaluation.audit.futures import another_future
 from market import Candles
 
@@ -32,25 +33,25 @@ def locate(make: Callable[[Candles], Player], candles: Candles) -> Place:
     """Play the environment on a few candles and see which bars its observations know.
 
     Raises:
-        InputError: it plays no episode of 24 steps on any of the lengths tried.
+        InputError: it raises something, or plays no episode of 24 steps, on each of the lengths tried.
     """
-    errors = []
+    raised, steps, length = "", 0, 0
     for length in dict.fromkeys(min(length, len(candles)) for length in (*LENGTHS, len(candles))):
         part = candles[:length]
         try:
             player = make(part)
             steps = _steps(player)
-        except InputError:
-            raise
-        except Exception as error:
-            errors.append(f"{type(error).__name__}: {error}")
+        except PartError as error:
+            raised = in_one_line(error)
             continue
         if steps >= FEWEST_STEPS:
             first = _known(make, part, 0)
             return Place(first, length, _same_of_fewer(make, part, first), _known(make, part, FEWEST_STEPS), FEWEST_STEPS)
-        errors.append(f"its episodes have {steps} steps")
+        raised = ""
+    if raised:
+        raise UnplayableError(f"{raised}, on the first {length:,} of the true candles")
     raise InputError(
-        f"the environment plays no episode of {FEWEST_STEPS} steps on {len(candles)} candles ({errors[-1]}); give more"
+        f"the environment plays no episode of {FEWEST_STEPS} steps on {len(candles)} candles (it has {steps}); give more"
     )
 
 

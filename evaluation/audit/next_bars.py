@@ -35,9 +35,16 @@ BODY = (-0.8, -0.4, 0.4, 0.8)
 """closes of the next bar, as parts of the way from its open to its low or high"""
 NARROW, WIDE = 0.004, 0.3
 """half the range of the next bar: below common stops, and beyond them"""
-LOW = {2.0: NextBar(low=1 / 2), 8.0: NextBar(low=1 / 8)}
-HIGH = {2.0: NextBar(high=2.0), 8.0: NextBar(high=8.0)}
-"""wicks that reach every stop; the longer one differs for nobody but who fills at its end"""
+LOW = (NextBar(low=0.80), NextBar(low=0.76))
+HIGH = (NextBar(high=1.20), NextBar(high=1.24))
+"""wicks beyond common stops; the second one is longer, and differs for nobody but who fills at its end"""
+DEEP_WICK = 0.2
+"""of a bar whose body is small: its low or its high reaches common stops, its close does not"""
+DEEP = tuple(
+    tuple(NextBar(close=1 + part * NARROW, high=1 + high, low=1 - low) for part in (BODY[0], BODY[-1]))
+    for low, high in ((DEEP_WICK, NARROW), (NARROW, DEEP_WICK))
+)
+"""a low close and a high one, of a bar with a deep low; then of one with a tall high"""
 
 
 def bodies(half_range: float) -> list[NextBar]:

@@ -80,9 +80,12 @@ def play(stage: Stage, decision: Decision, shapes: tuple[NextBar, ...], then: An
         return None
     rows, worth = [], "reward"
     for shape in shapes:
-        player = stretch.player(with_next_bar(stretch.candles, decision.bar - stretch.start, shape))
+        candles = with_next_bar(stretch.candles, decision.bar - stretch.start, shape)
+        player = stretch.player(candles)
         row = []
-        for action in decision.actions:
+        for k, action in enumerate(decision.actions):
+            if k and stage.carries_over:
+                player = stretch.player(candles)
             known = step = player.reset()
             for before in decision.before:
                 known = step = player.step(before)

@@ -10,14 +10,24 @@ from typing import Any
 
 import numpy as np
 
-from evaluation.audit.next_bars import BODY, FAR_GAPS, GAPS, HIGH, LOW, NARROW, SHOWN, SMALL, STILL, WIDE, bodies
+from evaluation.audit.next_bars import BODY, DEEP, FAR_GAPS, GAPS, HIGH, LOW, NARROW, SHOWN, SMALL, STILL, WIDE, bodies
 from evaluation.audit.outcomes import Outcomes
 
 SHARE = 0.2
 """of an order's exposure: what costs change by is far less, a fill at a known price is all of it"""
+SAME = 0.005
+"""of the largest exposure: what less differs by is costs, as after orders that fill at the close of the bar"""
 BENT = 0.15
-"""of the steeper side: how much more an account may gain on one side of the open than it loses on the other"""
+"""of the steeper side: how much more an account may gain on one side of the open than it loses on the other, beside its costs"""
 FLAT = 0.1
+WICK = 0.25
+"""of what the wick that moves the account more does to it: how much both together may add"""
+ZERO = 1e-3
+"""relative to what the other shapes of the bar pay: nothing was earned"""
+EXACTLY = 1e-12
+"""relative: the rounding of a reward; a Sortino ratio without any loss is a thousand million times that of a loss"""
+NO_MOVE = 0.002
+"""relative to the price: a stop or a limit order that the wick reached has moved the account by more"""
 FILL_TOLERANCE = 0.05
 """relative: lots, least sizes and impact come out differently at other prices; a fill before the gap is off by far more"""
 
@@ -86,9 +96,10 @@ def one_sided(outcomes: Outcomes) -> str | None:
         lost = np.array([outcomes.lost(shape) for shape in shapes]).any(axis=0)
         slopes = np.diff(paid, axis=0) / (np.diff(BODY)[:, None] * half_range)  # (B - 1, A)
         bent, steep = slopes[-1] - slopes[0], np.abs(slopes[[0, -1]]).max(axis=0)
-        if outcomes.worth == "reward":  # a reward may be bent as its author likes, but not flat on the one side alone
-            least = 1 - FLAT
-        odd = (bent > least * steep) & (steep * half_range > 10 * outcomes.noise) & ~lost & ~_wiped_out(outcomes, paid)
+        odd = (bent > least * steep + 2 * _costs(outcomes)) & (steep * half_range > 10 * outcomes.noise)
+        if outcomes.worth == "reward":  # a reward may be bent as its author likes, but not be 0 on the one side alone
+            odd &= _one_side_is_flat(outcomes, paid)
+        odd &= ~lost & ~_wiped_out(outcomes, paid)
         for k in np.flatnonzero(odd):
             step = 0.4 * half_range
             return (
@@ -99,21 +110,44 @@ def one_sided(outcomes: Outcomes) -> str | None:
 
 
 def paid_for_wicks(outcomes: Outcomes) -> str | None:
-    """Nobody who buys in a bar knows its low, and nobody who sells in it knows its high."""
-    held = exposure(outcomes)
-    for wicks, name, sign in ((LOW, "low", 1), (HIGH, "high", -1)):
-        if wicks[2.0] not in outcomes.shapes:
-            continue
-        short, long = outcomes.of(wicks[2.0]), outcomes.of(wicks[8.0])
-        for a, b in _pairs(held, outcomes.noise / SMALL):
-            more, less = (a, b) if sign * (held[a] - held[b]) > 0 else (b, a)
-            alone = long[more] - short[more]
-            gain = min(alone, alone - (long[less] - short[less]))
-            if gain > FILL_TOLERANCE * max(abs(long[more]), abs(long[less])) + outcomes.noise:
-                return (
-                    f"{short[more]:.6g} after {_action(outcomes, more)} became {long[more]:.6g} with a longer wick of the bar "
-                    f"that it fills in: the {name} of that bar was known"
-                )
+    """Nobody who trades in a bar knows its low or its high.
+
+    Both wicks are judged together: a fill at the middle of the bar gains by the one what it loses by the other.
+    """
+    if LOW[0] not in outcomes.shapes:
+        return None
+    low, high = (outcomes.of(long) - outcomes.of(short) for short, long in (LOW, HIGH))
+    most = np.maximum(np.abs(low), np.abs(high))
+    costs = 2 * _costs(outcomes) * (HIGH[1].high - HIGH[0].high)  # of an order at the end of the wick
+    for k in np.flatnonzero((low + high > WICK * most + costs + outcomes.noise) & (most > 10 * outcomes.noise)):
+        return (
+            f"after {_action(outcomes, k)} a longer lower wick of the bar that it fills in adds {low[k]:.6g}, and a longer "
+            f"upper one {high[k]:.6g}: the {'low' if low[k] > high[k] else 'high'} of that bar was known"
+        )
+    return None
+
+
+def chosen_by_wicks(outcomes: Outcomes) -> str | None:
+    """An account follows the body as much if the bar has a deep wick, unless that moved its worth, as the fill of a stop does."""
+    if DEEP[0][0] not in outcomes.shapes:
+        return None
+    low, *_, high = bodies(NARROW)
+    costs, body = _costs(outcomes), high.close - low.close
+    calm, middle = outcomes.of(high) - outcomes.of(low), (outcomes.of(high) + outcomes.of(low)) / 2
+    for name, (down, up) in zip(("low", "high"), DEEP, strict=True):
+        follows = outcomes.of(up) - outcomes.of(down)
+        most = np.maximum(np.abs(calm), np.abs(follows))
+        odd = np.abs(follows - calm) > FLAT * most + 4 * outcomes.noise + SHARE * body * costs
+        if outcomes.worth == "reward":  # it may be divided by the range of the bar, but not be 0
+            odd &= np.abs(follows) <= ZERO * np.abs(calm)
+        moved = np.abs((outcomes.of(up) + outcomes.of(down)) / 2 - middle)
+        odd &= moved <= 3 * costs + NO_MOVE * np.abs(calm) / body + outcomes.noise
+        odd &= (most > 20 * outcomes.noise) & ~outcomes.lost(down) & ~outcomes.lost(up)
+        for k in np.flatnonzero(odd):
+            return (
+                f"after {_action(outcomes, k)} a next bar that closes {body:.2%} further up adds {calm[k]:.6g}, but "
+                f"{follows[k]:.6g} if its {name} is far away, which was not paid for: the {name} of that bar was known"
+            )
     return None
 
 
@@ -126,7 +160,7 @@ def paid_for_known_bars(outcomes: Outcomes) -> str | None:
     for a in range(len(held)):
         for b in range(a):
             higher, lower = up[a] - up[b], down[a] - down[b]  # costs have the same sign in both
-            costs, order = spent[a] + spent[b], abs(held[a] - held[b]) * SMALL
+            costs, order = 2 * spent.max(), abs(held[a] - held[b]) * SMALL
             if higher * lower < 0 and min(abs(higher), abs(lower)) > 2 * costs + SHARE * order + 4 * outcomes.noise:
                 return (
                     f"if the bar that is known closes {SMALL:.0%} higher, {_action(outcomes, a)} given after it gets "
@@ -134,6 +168,13 @@ def paid_for_known_bars(outcomes: Outcomes) -> str | None:
                     "it closes lower: the return of a known bar is paid"
                 )
     return None
+
+
+def _one_side_is_flat(outcomes: Outcomes, paid: np.ndarray) -> np.ndarray:
+    """bool (A,): closes on one side of the open pay what a bar without a body pays, and closes on the other side do not."""
+    apart = np.abs(paid - outcomes.of(STILL))  # (B, A)
+    lower, higher = apart[:2].max(axis=0), apart[2:].max(axis=0)
+    return np.minimum(lower, higher) <= EXACTLY * (1 + np.maximum(lower, higher))
 
 
 def _costs(outcomes: Outcomes) -> np.ndarray:
@@ -144,9 +185,10 @@ def _costs(outcomes: Outcomes) -> np.ndarray:
 
 def _pairs(held: np.ndarray, least: float) -> list[tuple[int, int]]:
     """Neighbours in exposure, and both ends: actions whose exposures differ."""
+    least = max(10 * least, SAME * float(np.abs(held).max()))
     order = np.argsort(held, kind="stable").tolist()
     pairs = [*pairwise(order), (order[0], order[-1])]
-    return [(b, a) for a, b in pairs if abs(held[a] - held[b]) > 10 * least]
+    return [(b, a) for a, b in pairs if abs(held[a] - held[b]) > least]
 
 
 def _wiped_out(outcomes: Outcomes, paid: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from common import InputError
 from evaluation.audit.external import External, known_until
+from evaluation.audit.foreign import part
 from market import Candles
 
 FRAME_NAMES = ("df", "frame", "data", "bars", "prices", "ohlcv", "ohlc", "x")
@@ -93,7 +94,17 @@ def fit(pipeline: Any, candles: Candles, train_bars: int, external: External | N
 
 
 def called(function: Callable[..., Any], candles: Candles, external: External | None, *more: Any) -> Any:
-    """The function of candles, or of their DataFrame if it takes one, with the external series if it takes these."""
+    """The function of candles, or of their DataFrame if it takes one, with the external series if it takes these.
+
+    Raises:
+        PartError: whatever it raised.
+    """
+    name = getattr(function, "__name__", "")
+    with part(f"`{name}`" if name.isidentifier() else "the function of the rows"):
+        return _called(function, candles, external, *more)
+
+
+def _called(function: Callable[..., Any], candles: Candles, external: External | None, *more: Any) -> Any:
     parameters = inspect.signature(function).parameters
     options: dict[str, Any] = {"external": external} if external is not None and "external" in parameters else {}
     wants = _wants_frame(parameters)

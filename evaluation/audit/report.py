@@ -37,7 +37,10 @@ class Finding:
 
 @dataclass(frozen=True)
 class Check:
-    """How one check went: `cases` comparisons were made; `made` is False where there was no subject; `notes` fail nothing."""
+    """How one check went: `cases` comparisons were made; `made` is False where there was no subject; `notes` fail nothing.
+
+    `unjudged` says why a check that was made could have found nothing.
+    """
 
     name: str
     promise: str
@@ -46,11 +49,12 @@ class Check:
     notes: tuple[str, ...]
     made: bool
     seconds: float
+    unjudged: str = ""
 
     @property
     def verdict(self) -> str:
-        """`LEAK`, `clean`, or `-` for a check that had no subject."""
-        return "LEAK" if self.findings else "clean" if self.made else "-"
+        """`LEAK`, `clean`, `not judged`, or `-` for a check that had no subject."""
+        return "LEAK" if self.findings else "not judged" if self.unjudged else "clean" if self.made else "-"
 
 
 @dataclass
@@ -60,6 +64,7 @@ class Tally:
     check: str
     cases: int = 0
     notes: list[str] = field(default_factory=list)
+    unjudged: str = ""
     _first: dict[str, Finding] = field(default_factory=dict)
 
     def found(self, column: str, detail: str, index: pd.DatetimeIndex | None = None, bar: int | None = None) -> None:
@@ -122,9 +127,10 @@ class AuditReport:
         """One line."""
         cases = sum(check.cases for check in self.checks)
         if self.passed:
-            judged = sum(check.made for check in self.checks)
+            judged = sum(check.made and not check.unjudged for check in self.checks)
+            unjudged = "".join(f"; {check.name}: not judged: {check.unjudged}" for check in self.checks if check.unjudged)
             untold = f"; not audited: {', '.join(self.untold)}" if self.untold else ""
-            return f"no leak found: {judged} checks, {cases:,} comparisons, {self.seconds:.0f} s{untold}"
+            return f"no leak found: {judged} checks, {cases:,} comparisons, {self.seconds:.0f} s{unjudged}{untold}"
         first = self.findings[0]
         others = len(self.findings) - 1
         more = f" ({others} more finding{'s' if others > 1 else ''})" if others else ""
@@ -139,7 +145,8 @@ class AuditReport:
         table.add_column("s", justify="right")
         table.add_column("first finding, or what holds")
         for check in self.checks:
-            told = str(check.findings[0]) if check.findings else check.promise if check.made else "not audited"
+            told = (check.unjudged or check.promise) if check.made else "not audited"
+            told = str(check.findings[0]) if check.findings else told
             others = [finding.column for finding in check.findings[1:]]
             if others:
                 told += f"\nalso: {_some(others)}"

@@ -8,6 +8,7 @@ import pandas as pd
 
 from evaluation.audit.compare import Rows, as_rows, differences, estimated, other_estimates, unequal
 from evaluation.audit.external import External, another_external
+from evaluation.audit.foreign import in_one_line
 from evaluation.audit.futures import KINDS, LEVELS, REMOVED, Cut, another_future, dense_cuts, whole_cuts, years_later
 from evaluation.audit.pipelines import Table, called, fit
 from evaluation.audit.rare import extreme_values, random_market, rare_bars, unusual_values
@@ -181,7 +182,7 @@ def candles_alone(scene: Scene, tally: Tally) -> None:
     try:
         later = scene.transform(scene.fitted, years_later(scene.candles))
     except (ValueError, LookupError) as error:
-        tally.found("transform", f"raised {type(error).__name__} ({error}) on the same candles 28 years later")
+        tally.found("transform", f"{in_one_line(error)}, on the same candles 28 years later")
         return
     for odd in differences(scene.rows, later, scene.rows.last):
         if odd.column in still:
@@ -254,7 +255,7 @@ def _compare(scene: Scene, tally: Tally, cut: Cut, rows: Rows, candles: Candles)
 def _refused(scene: Scene, tally: Tally, cut: Cut, error: Exception) -> None:
     """Too short a series may be refused; anything else could hide a leak."""
     if cut.kind != REMOVED or cut.bar - cut.start > scene.rows.first + MOST_REFUSED:
-        tally.found("transform", f"raised {type(error).__name__} ({error}) {scene.in_words(cut)}", scene.index, cut.bar)
+        tally.found("transform", f"{in_one_line(error)}, {scene.in_words(cut)}", scene.index, cut.bar)
     elif not tally.notes:
         tally.notes.append(f"not judged where transform refuses so few bars: {error}")
 

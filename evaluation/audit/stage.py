@@ -1,6 +1,6 @@
 """Where the audit plays an environment: a stretch of the scene's candles and rows, and an episode that begins at a known bar."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,7 +8,9 @@ import numpy as np
 
 from common import InputError
 from envs import BitcoinTradingEnv, EnvSettings
-from evaluation.audit.environments import Player, as_factory, takes_rows
+from evaluation.audit.compare import unequal
+from evaluation.audit.environments import Player, as_factory, parts_of, takes_rows
+from evaluation.audit.foreign import Policy, on_true_candles, part, predicted, takes_one
 from evaluation.audit.locate import Place, locate
 from evaluation.audit.rows import Scene
 from features import FeatureMatrix
@@ -16,6 +18,9 @@ from market import Candles
 
 LEAD = 64
 """bars before the first one of an episode that an environment gets on a stretch"""
+
+TRIED_STEPS = 12
+"""of an episode that is played twice, to see whether an environment keeps anything from one to the next"""
 
 EnvFactory = Callable[..., Any]
 AgentFactory = Callable[[Candles, FeatureMatrix], Any]
@@ -38,6 +43,8 @@ class Stage:
     matrix: FeatureMatrix = field(init=False)
     place: Place | None = field(init=False, default=None)
     """where episodes begin in an environment that computes its own rows; None where they begin at the first row"""
+    carries_over: bool = field(init=False, default=False)
+    """whether an episode depends on those before it, as running means of a wrapper do: then each one gets a new environment"""
 
     def __post_init__(self) -> None:
         rows = self.scene.rows
@@ -48,9 +55,13 @@ class Stage:
         object.__setattr__(self, "env", env if isinstance(env, EnvSettings) else as_factory(env))
         if not isinstance(self.env, EnvSettings) and not takes_rows(self.env):
             object.__setattr__(self, "place", locate(self._alone, self.scene.candles))
-        if self.agent is not None:
-            agent = self.make_agent(self.scene.candles, matrix)
-            _require_its_actions(self.player(self.scene.candles, matrix, agent), agent)
+        with on_true_candles():
+            object.__setattr__(self, "carries_over", self._carries_over())
+            if self.agent is not None:
+                agent = self.make_agent(self.scene.candles, matrix)
+                player = self.player(self.scene.candles, matrix, agent)
+                _require_its_actions(player, agent)
+                predicted(agent, player.reset().observation, None, np.ones(1, bool))
 
     @property
     def first(self) -> int:
@@ -63,10 +74,9 @@ class Stage:
 
     def make_env(self, candles: Candles, matrix: FeatureMatrix, agent: Any = None) -> Any:
         """Without ruin, as every evaluation plays; a strategy with `spot = True` gets a spot account."""
-        if self.place is not None:
-            return self.env(candles.frame.copy())
         if not isinstance(self.env, EnvSettings):
-            return self.env(candles, matrix)
+            with part("the function that makes the environment"):
+                return self.env(candles.frame.copy()) if self.place is not None else self.env(candles, matrix)
         settings = self.env.spot() if getattr(agent, "spot", False) else self.env
         return BitcoinTradingEnv(candles, matrix, settings.model_copy(update={"ruin_fraction": 0.0}), evaluation=True)
 
@@ -75,7 +85,14 @@ class Stage:
         return Player(self.make_env(candles, matrix, agent))
 
     def make_agent(self, candles: Candles, matrix: FeatureMatrix) -> Any:
-        return self.agent if hasattr(self.agent, "predict") else self.agent(candles, matrix)
+        if hasattr(self.agent, "predict"):
+            return self.agent
+        if not callable(self.agent):
+            raise InputError(f"an agent has `predict`, or is a function, but this is a {type(self.agent).__name__}")
+        if takes_one(self.agent):
+            return Policy(self.agent)
+        with part("the function that makes the agent"):
+            return self.agent(candles, matrix)
 
     def begin(self, bar: int, bars: int) -> int:
         """The bar that an episode around a cut begins at, that many bars before it if there is room."""
@@ -100,7 +117,19 @@ class Stage:
         return Stretch(self, start, begin, self.scene.candles[start : start + self.place.length])
 
     def _alone(self, candles: Candles) -> Player:
-        return Player(self.env(candles.frame.copy()))
+        with part("the function that makes the environment"):
+            env = self.env(candles.frame.copy())
+        return Player(env)
+
+    def _carries_over(self) -> bool:
+        """Whether the same actions give other observations or rewards in a second episode of the same environment."""
+        begin = self.begin(self.total // 2, 0)
+        stretch = self.stretch(begin, begin + LEAD)
+        if stretch is None or isinstance(self.env, EnvSettings):
+            return False
+        player = stretch.player(stretch.candles)
+        once, again = (list(_shown(player)) for _ in range(2))
+        return len(once) != len(again) or any(unequal(a, b).any() for a, b in zip(once, again, strict=True))
 
 
 @dataclass(frozen=True)
@@ -125,6 +154,18 @@ class Stretch:
             shown, matrix.names, candles.index[len(candles) - len(shown) :], self.begin - self.start, matrix.bound
         )
         return self.stage.player(candles, rows)
+
+
+def _shown(player: Player) -> Iterator[np.ndarray]:
+    """All observations and rewards of a short episode of random actions."""
+    step = player.reset()
+    player.action_space.seed(0)
+    for _ in range(TRIED_STEPS):
+        yield from parts_of(step.observation).values()
+        yield np.array(step.reward)
+        if step.terminated or step.truncated:
+            break
+        step = player.step(player.action_space.sample())
 
 
 def _require_its_actions(env: Player, agent: Any) -> None:

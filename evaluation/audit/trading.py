@@ -8,6 +8,7 @@ import numpy as np
 
 from evaluation.audit.compare import estimated, unequal
 from evaluation.audit.environments import Player, Step, parts_of, probes
+from evaluation.audit.foreign import on_true_candles, predicted
 from evaluation.audit.futures import KINDS, REMOVED, Cut, another_future, whole_cuts
 from evaluation.audit.rare import rare_bars
 from evaluation.audit.report import Tally
@@ -74,7 +75,7 @@ def play(player: Player, agent: Any, script: list[Any] | None, steps: int) -> Tr
     state, start = None, np.ones(1, bool)
     for k in range(steps):
         if script is None:
-            action, state = agent.predict(step.observation, state, start, deterministic=True)
+            action, state = predicted(agent, step.observation, state, start)
         else:
             action = script[k]
         step = player.step(action)
@@ -116,7 +117,8 @@ def _sees_ahead(stage: Stage, tally: Tally) -> bool:
 def _not_repeated(stage: Stage, tally: Tally) -> set[str]:
     """Entries of `info` that differ if the same episode is played twice, such as a clock; anything else is a finding."""
     case = next(_cases(stage))
-    both = [play(case.stretch.player(case.stretch.candles), None, case.scripts[0], FEW_BARS) for _ in range(2)]
+    with on_true_candles():
+        both = [play(case.stretch.player(case.stretch.candles), None, case.scripts[0], FEW_BARS) for _ in range(2)]
     odd = {name for k in range(min(map(len, (both[0].seen, both[1].seen)))) for name, *_ in _differing(stage, k, *both)}
     for name in odd:
         if not name.startswith("info["):
@@ -175,10 +177,14 @@ def _both(stage: Stage, case: Case) -> Iterator[tuple[Trace, Trace]]:
     stretch, cut = case.stretch, case.cut
     future = another_future(stretch.candles, cut.bar - stretch.start, cut.kind, stage.scene.seed)
     rows = None if stage.place is not None else spliced(stage, cut, case.begin, stretch.start + len(stretch.candles))
-    players = stretch.player(stretch.candles), stretch.player(future, rows)
-    for script in case.scripts:
-        true, other = (play(player, None, script, len(script)) for player in players)
-        yield true, other
+    for k, script in enumerate(case.scripts):
+        if k == 0 or stage.carries_over:
+            with on_true_candles():
+                player = stretch.player(stretch.candles)
+            other_player = stretch.player(future, rows)
+        with on_true_candles():
+            true = play(player, None, script, len(script))
+        yield true, play(other_player, None, script, len(script))
 
 
 def _script(actions: list[Any], steps: int, rng: np.random.Generator, style: int) -> list[Any]:

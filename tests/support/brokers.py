@@ -109,6 +109,12 @@ class OnlyIfItRises(Broker):
         return not buys or bool(self.closes[self.bar + 1] > self.opens[self.bar + 1])
 
 
+class OnlyIfItRisesByReward(OnlyIfItRises):
+    """Tells no worth."""
+
+    TELLS = False
+
+
 class OnlyIfItRose(Broker):
     """The known bar confirms it."""
 
@@ -135,6 +141,100 @@ class AtTheHigh(Broker):
 
     def price(self, buys: bool, coin: float) -> float:
         return float(self.opens[self.bar + 1] if buys else self.highs[self.bar + 1])
+
+
+class AtTheClose(Broker):
+    """At the close of the next bar; honest."""
+
+    def price(self, buys: bool, coin: float) -> float:
+        return float(self.closes[self.bar + 1])
+
+
+class SizedAtTheClose(AtTheClose):
+    """Exposures of any size."""
+
+    def __init__(self, candles: Candles, matrix: FeatureMatrix) -> None:
+        super().__init__(candles, matrix)
+        self.action_space = spaces.Box(0.0, 1.0, (1,), np.float32)
+
+    def exposure(self, action: Any) -> float:
+        return float(action[0])
+
+
+class AtTheMiddle(Broker):
+    """At (high + low) / 2; honest."""
+
+    def price(self, buys: bool, coin: float) -> float:
+        return float((self.highs[self.bar + 1] + self.lows[self.bar + 1]) / 2)
+
+
+class AtTheMeanOfFour(Broker):
+    """At the mean of open, high, low and close; honest."""
+
+    def price(self, buys: bool, coin: float) -> float:
+        return float(np.mean([prices[self.bar + 1] for prices in (self.opens, self.highs, self.lows, self.closes)]))
+
+
+class AtTheMeanOfTrades(Broker):
+    """At the bar's volume-weighted mean price; honest."""
+
+    def __init__(self, candles: Candles, matrix: FeatureMatrix) -> None:
+        volume, quote = candles.column("volume"), candles.column("quote_volume")
+        means = np.divide(quote, volume, out=candles.column("open").copy(), where=volume > 0)
+        self.means = np.clip(means, candles.column("low"), candles.column("high"))
+        super().__init__(candles, matrix)
+
+    def price(self, buys: bool, coin: float) -> float:
+        return float(self.means[self.bar + 1])
+
+
+class TakesProfit(Broker):
+    """A limit order 2 % above the entry, filled at its limit or at an open beyond it; honest."""
+
+    STOP = 0.0
+
+    def stop(self, level: float) -> None:
+        limit = self.entry * 1.02
+        if self.highs[self.bar] >= limit:
+            self.sell_all(self.got(limit))
+
+    def got(self, limit: float) -> float:
+        return float(max(limit, self.opens[self.bar]))
+
+
+class TakesProfitAtTheHigh(TakesProfit):
+    """Once the limit is touched, the bar's high is paid."""
+
+    def got(self, limit: float) -> float:
+        return float(self.highs[self.bar])
+
+
+class HonestTightStop(Broker):
+    STOP = 0.03
+
+
+class SkipsWhatWouldStop(HonestTightStop):
+    """Leaves out entries whose first bar would hit their stop."""
+
+    def accepts(self, buys: bool) -> bool:
+        return not buys or bool(self.lows[self.bar + 1] > self.opens[self.bar + 1] * (1 - self.STOP))
+
+
+class SizedByTheLastRange(Broker):
+    """The larger the range of the bar, the smaller the order: of the bar that is known."""
+
+    AHEAD = 0
+
+    def order(self, action: Any) -> None:
+        bar = self.bar + self.AHEAD
+        scale = min(1.0, 0.002 / max((self.highs[bar] - self.lows[bar]) / self.closes[bar], 1e-9))
+        self.trade(self.exposure(action) * scale * self.worth / self.closes[self.bar] - self.coin)
+
+
+class SizedByTheNextRange(SizedByTheLastRange):
+    """Of the bar that it fills in."""
+
+    AHEAD = 1
 
 
 class SlippageOfTheRange(Broker):
@@ -242,6 +342,37 @@ class LargerIfItRises(Broker):
 class LargerIfItRose(Broker):
     def size(self, buys: bool) -> float:
         return 1.0 if buys == bool(self.closes[self.bar] > self.opens[self.bar]) else 0.5
+
+
+class RollingSharpe(Broker):
+    """Tells no worth; its reward is the Sharpe ratio of the account's last returns. Honest."""
+
+    TELLS = False
+
+    def begin(self) -> None:
+        super().begin()
+        self.returns: list[float] = []
+
+    def paid(self, before: float) -> float:
+        self.returns.append(float(np.log(self.worth / before)))
+        last = np.array(self.returns[-30:])
+        return float(last.mean() / (self.risk(last) + 1e-9)) if len(last) > 1 else 0.0
+
+    def risk(self, returns: np.ndarray) -> float:
+        return float(returns.std())
+
+
+class RollingSortino(RollingSharpe):
+    def risk(self, returns: np.ndarray) -> float:
+        return float(np.sqrt((np.minimum(returns, 0.0) ** 2).mean()))
+
+
+class OnFridays(Broker):
+    """Trades once a week."""
+
+    def order(self, action: Any) -> None:
+        if self.index[self.bar].day_of_week == 4 and self.index[self.bar].hour == 16:
+            super().order(action)
 
 
 # --- rewards, observations, ends ----------------------------------------------------------------------------------------

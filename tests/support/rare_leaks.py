@@ -230,9 +230,13 @@ def _outside(name: str, leaky: Any, honest: Any) -> Leak:
 RARE_LEAKS = [
     _fills("paid for the shown bar", brokers.PaidForTheShownBar, brokers.PaidForTheNextBar, "reward"),
     _fills("order filled only if the bar rises", brokers.OnlyIfItRises, brokers.OnlyIfItRose),
+    _fills("order filled only if the bar rises, no worth told", brokers.OnlyIfItRisesByReward, brokers.RollingSharpe, "reward"),
     _fills("better of open and close", brokers.BetterPrice, brokers.WorsePrice),
     _fills("order grows if the bar pays", brokers.LargerIfItRises, brokers.LargerIfItRose),
     _fills("sold at the high", brokers.AtTheHigh, brokers.SlippageOfTheRange),
+    _fills("profit taken at the high", brokers.TakesProfitAtTheHigh, brokers.TakesProfit),
+    _fills("entry skipped that would be stopped", brokers.SkipsWhatWouldStop, brokers.HonestTightStop),
+    _fills("sized by the range of the next bar", brokers.SizedByTheNextRange, brokers.SizedByTheLastRange),
     _fills("stop forgotten if the bar recovers", brokers.SparedStop, brokers.StopAtTheClose),
     _fills("stop filled within the gap", brokers.StopInTheGap, brokers.HonestStop),
     _fills("known close on Sundays", brokers.OnSundays, brokers.KnownPrice),

@@ -242,9 +242,9 @@ def test_a_transform_that_fails_on_another_future_is_a_finding_and_no_crash():
         return basic(candles)
 
     report = audit(Columns(picky))
-    assert "raised ValueError (too expensive) when the bars after" in report["causal features"].findings[0].detail
+    assert "`transform` raised ValueError: too expensive, when the bars after" in report["causal features"].findings[0].detail
     assert report["fitted on train"].findings == ()
-    assert report["candles alone"].findings[0].detail == "ValueError on other candles: too expensive"
+    assert report["candles alone"].findings[0].detail == "on other candles: `transform` raised ValueError: too expensive"
 
 
 # --- other futures -------------------------------------------------------------------------------------------------------

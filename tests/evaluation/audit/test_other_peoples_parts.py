@@ -7,10 +7,11 @@ import pandas as pd
 import pytest
 import torch
 from gymnasium import spaces
+from gymnasium.wrappers import NormalizeObservation, NormalizeReward
 from leaks import CANDLES, CUTS, TRAIN_BARS, basic
 from rare_leaks import ForgetsTheMean, FrameEnv, frame_env
 from stable_baselines3 import PPO
-from stable_baselines3.common.vec_env import DummyVecEnv
+from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
 from common import InputError
 from envs import BitcoinTradingEnv, EnvSettings
@@ -146,6 +147,120 @@ def test_the_old_api_is_refused_in_one_line(env, words):
 def test_an_instance_that_does_not_tell_what_it_was_made_of_is_refused():
     with pytest.raises(InputError, match="hand over the function of candles that makes it"):
         audit(env=FrameEnv(CANDLES.frame), only=PLAYED)
+
+
+class Raises(brokers.Broker):
+    def step(self, action):
+        raise RuntimeError("no\nGPU")
+
+
+def wants_capitals(df):
+    return FrameEnv(df.assign(volume=df["Volume"]))
+
+
+def divides(candles):
+    raise ZeroDivisionError("by the spread")
+
+
+def refuses_other_candles(candles):
+    if candles.frame.close.max() > 10 * CANDLES.frame.close.max():
+        raise AssertionError("no such price")
+    return basic(candles)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"pipeline": divides}, "`divides` raised ZeroDivisionError: by the spread, on the true candles"),
+        ({"pipeline": lambda df: {"move": df.close}}, "`transform` gave a dict"),
+        ({"env": Raises}, "the environment's `step` raised RuntimeError: no GPU, on the true candles"),
+        ({"env": wants_capitals}, "the function that makes the environment raised KeyError: 'Volume'"),
+        ({"env": brokers.Broker, "agent": lambda seen: seen["move"]}, "the agent's `predict` raised IndexError"),
+        ({"env": brokers.Broker, "agent": 3}, "an agent has `predict`, or is a function, but this is a int"),
+        ({"training": divides}, "the training raised TypeError"),
+    ],
+    ids=["pipeline", "rows", "step", "environment", "predict", "agent", "training"],
+)
+def test_what_a_part_raises_is_one_line_that_names_it(options, words):
+    with pytest.raises(InputError, match=words) as refused:
+        audit(**options)
+    assert "\n" not in str(refused.value)
+    assert "give more" not in str(refused.value)
+
+
+def test_what_a_part_raises_on_other_candles_alone_is_a_finding():
+    report = audit(refuses_other_candles, only=("candles alone",))
+    assert "on other candles: `refuses_other_candles` raised AssertionError: no such price" in report.verdict
+
+
+class AloneSeen:
+    """`predict` takes the observation alone, and gives the action alone."""
+
+    def predict(self, obs):
+        return int(obs[0] > 0)
+
+
+@pytest.mark.parametrize("agent", [AloneSeen(), lambda obs: int(obs[0] > 0)], ids=["predict", "function"])
+def test_an_agent_of_the_observation_alone_plays(agent):
+    report = audit(env=brokers.Broker, agent=agent, only=("causal agent",))
+    assert report.passed, report.verdict
+    assert report["causal agent"].cases
+
+
+class ArraysAsRewards(brokers.PaidForTheNextBar):
+    def step(self, action):
+        seen, reward, *rest = super().step(action)
+        return seen, np.array([reward]), *rest
+
+
+class TwoRewards(brokers.PaidForTheNextBar):
+    def step(self, action):
+        seen, reward, *rest = super().step(action)
+        return seen, np.array([reward, reward]), *rest
+
+
+def test_a_reward_may_be_an_array_of_one_number():
+    assert audit(env=ArraysAsRewards, only=("causal env",)).passed
+    with pytest.raises(InputError, match="must give one number as reward"):
+        audit(env=TwoRewards, only=("causal env",))
+
+
+def test_where_no_action_makes_a_difference_nothing_is_called_clean():
+    report = audit(env=brokers.OnFridays, only=("next-bar fills",))
+    assert report["next-bar fills"].verdict == "not judged"
+    assert report.verdict.endswith("; next-bar fills: not judged: no action that was tried made a difference")
+    assert report.passed
+
+
+class CountsFromTheFirst(brokers.Broker):
+    """A running mean of all that was ever shown, which a reset does not forget."""
+
+    total, count = 0.0, 0
+
+    def seen(self):
+        shown = super().seen()
+        self.total, self.count = self.total + float(shown[0]), self.count + 1
+        return np.array([*shown, self.total / self.count], np.float32)
+
+
+def test_running_statistics_do_not_go_from_one_episode_to_another():
+    report = audit(env=CountsFromTheFirst, only=("causal env",))
+    assert report.passed, report.verdict
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "env",
+    [
+        lambda df: NormalizeObservation(FrameEnv(df)),
+        lambda df: NormalizeReward(FrameEnv(df)),
+        lambda df: VecNormalize(DummyVecEnv([lambda: FrameEnv(df)])),
+    ],
+    ids=["NormalizeObservation", "NormalizeReward", "VecNormalize"],
+)
+def test_wrappers_with_running_statistics_pass(env):
+    report = audit(moves, env=env, only=PLAYED)
+    assert report.passed, report.verdict
 
 
 def learner(candles, train_bars) -> PPO:

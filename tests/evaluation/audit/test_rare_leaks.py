@@ -36,12 +36,19 @@ def test_the_honest_twin_of_each_hidden_leak_passes_that_check(leak: Leak):
         brokers.StopAtTheClose,
         brokers.TellsTheEntry,
         brokers.SlippageOfTheRange,
+        brokers.AtTheClose,
+        pytest.param(brokers.SizedAtTheClose, marks=SLOW),
+        pytest.param(brokers.AtTheMiddle, marks=SLOW),
+        pytest.param(brokers.AtTheMeanOfFour, marks=SLOW),
+        pytest.param(brokers.AtTheMeanOfTrades, marks=SLOW),
+        pytest.param(brokers.RollingSharpe, marks=SLOW),
+        brokers.RollingSortino,
         pytest.param(brokers.SizedOrders, marks=SLOW),
         pytest.param(brokers.PartsSeen, marks=SLOW),
     ],
 )
 def test_honest_brokers_pass(env):
-    """Stops at closes, an entry price that is told, adverse slippage that grows with the bar's range, small orders."""
+    """Stops at closes, an entry price that is told, fills at the close or a mean of the bar, ratios as rewards, small orders."""
     report = leak_audit(CANDLES, basic, train_bars=TRAIN_BARS, cuts=CUTS, only=("causal env", "next-bar fills"), env=env)
     assert report.passed, report.verdict
 
