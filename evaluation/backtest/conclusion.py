@@ -9,7 +9,7 @@ import pandas as pd
 
 from envs import OPTIMISTIC
 from evaluation.backtest.contest import RANDOM_TRADERS, Contest
-from evaluation.backtest.names import AGENT, BUY_AND_HOLD, NOT_RIVALS, WALK_FORWARD
+from evaluation.backtest.names import AGENT, BUY_AND_HOLD, NOT_RIVALS, SAME_EXPOSURE, WALK_FORWARD
 from evaluation.backtest.outcome import Outcome
 from evaluation.backtest.subperiods import monthly_returns, windows
 from evaluation.backtest.trained_run import TrainedRun
@@ -47,7 +47,7 @@ def conclude(
     figures = {name: metrics(episode) for name, episode in episodes.items()}
     oracle = share_in_words(log_growth(agent), played.oracle_growth)
     standing = in_words(figures, trained.seeds, played.share_below, agent.optimistic)
-    told = (standing, oracle, *refusals_in_words(episodes, played.unable), *notes)
+    told = (standing, oracle, short_in_words(agent), *refusals_in_words(episodes, played.unable), *notes)
     return Outcome(
         title=f"{contest.bars.symbol}, test range {index[0]:%Y-%m-%d} to {index[-1]:%Y-%m-%d}",
         candles=contest.bars.frame[CANDLE_COLUMNS],
@@ -100,6 +100,12 @@ def _rows(table: pd.DataFrame) -> dict[str, dict[str, float | None]]:
     """Row by row, None for NaN."""
     plain = table.astype(object).where(table.notna(), None)
     return {str(name): {str(key): value for key, value in row.items()} for name, row in plain.iterrows()}
+
+
+def short_in_words(agent: Episode) -> str:
+    """What becomes of "buy and hold, same exposure" beside an agent that was short on average; empty beside any other."""
+    exposure = float(agent.table["position"].iloc[1:].mean())
+    return f"{SAME_EXPOSURE}: stays in cash, since the agent's mean exposure was {exposure:.0%}." if exposure < 0 else ""
 
 
 def refusals_in_words(episodes: Mapping[str, Episode], unable: Mapping[str, str]) -> tuple[str, ...]:

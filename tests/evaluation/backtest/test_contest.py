@@ -182,6 +182,24 @@ def test_orders_that_some_rule_refused_are_counted_in_a_line(contest_of, feature
     assert "COULD NOT TRADE" not in line
 
 
+def test_the_same_exposure_of_an_agent_that_is_short_is_cash_and_that_is_said(contest_of, features, tmp_path):
+    settings = EnvSettings(action_scheme="targets", targets=(-1.0, 0.0), shorts=True)
+
+    class Short:
+        def predict(self, observation, state=None, episode_start=None, deterministic=False):
+            return np.int64(0), state
+
+    def notes_of(agent, env=None):
+        contest = contest_of(agent, env)
+        outcome = conclude(
+            contest, TrainedRun(tmp_path, contest.agents, features, {}, 0, None, None), openings=1, bootstrap=False
+        )
+        return " ".join(outcome.notes)
+
+    assert "buy and hold, same exposure: stays in cash, since the agent's mean exposure was -1" in notes_of(Short(), settings)
+    assert "stays in cash" not in notes_of(SignalStrategy(np.array([BUY, HOLD])))
+
+
 def test_nobody_without_a_short_or_a_loan_ends_above_perfect_foresight(episodes):
     worth = {name: episode.table["net_worth"].iloc[-1] for name, episode in episodes.items()}
     assert max(worth, key=lambda name: worth[name]) == "perfect foresight"
