@@ -1,6 +1,6 @@
 """The accounts and the market behind all environments: a thin shell around the kernel, which does everything."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -61,7 +61,8 @@ class Trading:
         self.evaluation = evaluation
         self.ground = lay_out(candles, features, with_impact=settings.impact > 0)
         self.datasets = self.ground.datasets
-        _require_affordable_lot(settings, self.datasets)
+        for data in self.datasets:
+            settings.require_affordable_lot(data.candles)
         self.dataset = np.zeros(n, np.int64)  # which series each account trades on
         self._reward = named(reward or settings.reward)
         self._rules = rules_of(settings, self.datasets[0].candles.bar, stride_of(self._reward))
@@ -257,18 +258,6 @@ def at_least_one(n: int) -> int:
     if n < 1:
         raise InputError(f"there must be 1 env or more, but got {n}")
     return n
-
-
-def _require_affordable_lot(settings: EnvSettings, datasets: Sequence[Dataset]) -> None:
-    """An account that can never buy a lot would learn to do nothing, and look like a careful one."""
-    for data in datasets:
-        cheapest = float(data.candles.column("low").min())
-        cost, worth = settings.lot * cheapest / settings.purchase, settings.initial_cash * settings.max_leverage
-        if cost > worth:
-            raise InputError(
-                f"an account must be able to buy one lot, but {settings.lot:g} of {data.candles.symbol} cost {cost:,.2f} USD or "
-                f"more, and it has {worth:,.2f}; raise initial_cash to {cost / settings.max_leverage:,.0f}, or lower lot"
-            )
 
 
 def rules_of(settings: EnvSettings, bar: pd.Timedelta, stride: int = 1) -> np.ndarray:

@@ -1,11 +1,14 @@
 """The settings of the environment: what can be ordered, when it fills, at what costs, for what reward."""
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from common import Settings, unknown
+from common import InputError, Settings, unknown
 from envs.rewards import REWARDS
+
+if TYPE_CHECKING:
+    from market import Candles
 
 OPTIMISTIC = "OPTIMISTIC: orders filled at a price that was known when they were decided (fill: same_close); nobody can trade so."
 
@@ -105,6 +108,20 @@ class EnvSettings(Settings):
     def cost_fraction(self) -> float:
         """The whole one-way cost of a trade, as a fraction of its value, without impact."""
         return (self.fee_bps + self.half_spread_bps + self.slippage_bps) / 1e4
+
+    def require_affordable_lot(self, candles: "Candles") -> None:
+        """Refuse an account that can never buy a lot: it would learn to do nothing, and look like a careful one.
+
+        Raises:
+            InputError: a lot at the lowest price of the candles, with the costs of buying it, is more than the account can pay.
+        """
+        cheapest = float(candles.column("low").min())
+        cost, worth = self.lot * cheapest / self.purchase, self.initial_cash * self.max_leverage
+        if cost > worth:
+            raise InputError(
+                f"an account must be able to buy one lot, but {self.lot:g} of {candles.symbol} cost {cost:,.2f} USD or more, and "
+                f"it has {worth:,.2f}; raise initial_cash to {cost / self.max_leverage:,.0f}, or lower lot"
+            )
 
     @property
     def purchase(self) -> float:

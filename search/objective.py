@@ -76,12 +76,13 @@ class Objective:
         cache: folder where features are kept for the next trial; None keeps nothing.
 
     Raises:
-        InputError: windows that are too short.
+        InputError: windows that are too short, or an account that cannot pay for one lot.
     """
 
     def __init__(
         self, split: Split, base: TrialSettings, train: TrainSettings, search: SearchSettings, cache: Path | None = None
     ) -> None:
+        base.env.require_affordable_lot(split.train.candles)  # before a study is made, and not once a trial
         self.base, self.train, self.search, self.cache = base, search.training(train), search, cache
         self.folds = split.walk_forward(search.folds)
 

@@ -233,6 +233,8 @@ def test_the_same_command_on_the_same_data_gives_the_same_files(run, tmp_path, m
         ("optimize", ["--reward", "sharp"], "there is no reward"),
         ("backtest", ["--run", "runs/none"], "needs a trained agent, but runs/none holds none"),
         ("backtest", ["--train.steps", "3"], "there is no option `--train.steps`"),
+        ("train", ["--env.lot", "1000"], "must be able to buy one lot, but 1000 of BTC/USD cost "),
+        ("optimize", ["--env.lot", "1000"], "must be able to buy one lot, but 1000 of BTC/USD cost "),
     ],
 )
 def test_a_mistake_is_one_line_and_leaves_nothing_behind(tmp_path, name, arguments, message):
