@@ -6,6 +6,7 @@
 
 `false`: traders without skill on markets that nobody can time (benchmarks.untimed), 100 of a kind on each market. A look is one
 of them; of several looks the one that seems best is kept, and all are counted. In percent of all groups of so many looks.
+`blocks`: the same on blocks of real returns, where what an hour says about the next stays, so that a reaction to it is an edge.
 `power`: traders with a skill of known size, against what a careful quant would use: a one-sided t-test of the active return with
 the standard error of Newey & West, and as many looks counted by Sidak's formula. `spa`: the test of superior predictive ability
 (Hansen 2005) of the package `arch` (`pip install -e '.[bench]'`) on the same traders, which looks at all of them together.
@@ -37,13 +38,13 @@ UNPREDICTABLE = [name for name in untimed.MARKETS if name != untimed.REACTIONS_P
 
 
 def main() -> None:
-    parser = parts.parser_of(__doc__, ("false", "power", "spa"))
+    parser = parts.parser_of(__doc__, ("false", "blocks", "power", "spa"))
     parser.add_argument("file", type=Path, help="hourly candles")
     parser.add_argument("--markets", type=int, default=40, help="of each kind (default: %(default)s)")
     parser.set_defaults(given="FILE ")
     options = parser.parse_args()
     untimed.use_real(options.file)
-    todo = {"false": false_verdicts, "power": power, "spa": superior_ability}
+    todo = {"false": false_verdicts, "blocks": on_blocks, "power": power, "spa": superior_ability}
     parts.run("verdict", {name: partial(part, options.markets) for name, part in todo.items()}, options)
 
 
@@ -66,6 +67,25 @@ def false_verdicts(markets: int) -> dict[str, float]:
     CONSOLE.print(table)
     harms = [share for name, share in figures.items() if name.endswith("_harm")]
     return figures | {"false_most": max(set(figures.values()) - set(harms)), "false_most_harm": max(harms)}
+
+
+def on_blocks(markets: int) -> dict[str, float]:
+    """By trader, the share that is called an edge on blocks of real returns, without costs and with them."""
+    table = Table(title=f"called an edge on {markets} markets of blocks of real returns, %")
+    for heading in ("trader", "1 look", "100 looks", "13 bps, 1 look"):
+        table.add_column(heading, justify="right" if heading != "trader" else "left")
+    figures: dict[str, float] = {}
+    for trader in untimed.TRADERS:
+        found = np.array([p_values(trader, untimed.REACTIONS_PAY, number) for number in range(markets)])
+        row = {
+            "1": false_edges(found[:, :, 0], 1),
+            "100": false_edges(found[:, :, 0], 100),
+            "cost": false_edges(found[:, :, 2], 1),
+        }
+        table.add_row(trader, *(f"{100 * share:.1f}" for share in row.values()))
+        figures |= {f"blocks_{named(trader)}_{name}": share for name, share in row.items()}
+    CONSOLE.print(table)
+    return figures
 
 
 def false_edges(found: np.ndarray, looks: int) -> float:
