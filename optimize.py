@@ -94,8 +94,8 @@ def run_search(experiment: configs.Experiment, options: argparse.Namespace) -> i
 def opened(experiment: configs.Experiment, say: Callable[[str], None] = lambda line: None) -> "tuple[Study, search.Objective]":
     """The study and what its trials are judged by; bad data and settings are refused before a study is made."""
     settings, parts = experiment.search, experiment.load_split()
-    fitted = features.FeaturePipeline(experiment.features, features.CACHE).fit(parts.train.candles)
     objective = search.Objective(parts, experiment.trial_settings, experiment.train, settings, features.CACHE)
+    fitted = features.FeaturePipeline(experiment.features, features.CACHE).fit(parts.train.candles)
     study = search.open_study(settings, experiment.study_name, experiment.identity(parts.data_sha256), experiment.trial_settings)
     search.note_bars(study, parts.validation_known_as)
     say(search.describe_study(study, settings))
