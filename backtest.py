@@ -21,7 +21,7 @@ import evaluation
 import features
 import market
 import training
-from common import NOT_SEALED, RunError, agent_folders, hash_of, newest_run, write_atomically, write_json_and_seal
+from common import NOT_SEALED, RunError, agent_folders, hash_of, in_training, newest_run, write_atomically, write_json_and_seal
 from evaluation import backtest, forecasts
 
 if TYPE_CHECKING:
@@ -107,4 +107,4 @@ def forecasters_of(run: Path, experiment: configs.Experiment, parts: market.Spli
 
 
 if __name__ == "__main__":
-    configs.run(main)
+    configs.run(main, in_training)

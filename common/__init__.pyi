@@ -1,6 +1,14 @@
 from .atomic_files import write_atomically as write_atomically, write_json as write_json
 from .command_line import CommandParser as CommandParser, exit_code as exit_code
 from .errors import InputError as InputError, RunError as RunError, one_line as one_line, unknown as unknown
+from .option_names import (
+    Spelling as Spelling,
+    in_a_script as in_a_script,
+    in_python as in_python,
+    in_training as in_training,
+    option as option,
+    spelled as spelled,
+)
 from .png import write_png as write_png
 from .processes import run_side_by_side as run_side_by_side
 from .run_folder import (

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import yaml
 from pydantic.fields import FieldInfo
 
-from common import exit_code
+from common import Spelling, exit_code, in_a_script, spelled
 from configs.experiment import Experiment, Overrides, nearest, setting_fields
 
 SHORTCUTS = {
@@ -90,9 +90,15 @@ def positive(text: str) -> int:
     return int(text)
 
 
-def run(main: Callable[[], int]) -> NoReturn:
-    """Run a script's main function: an input error becomes its one line, Ctrl-C a clean end."""
-    sys.exit(exit_code(main))
+def run(main: Callable[[], int], spelling: Spelling = in_a_script) -> NoReturn:
+    """Run a script's main function: an input error becomes its one line, Ctrl-C a clean end.
+
+    Args:
+        main: returns the exit code.
+        spelling: how messages name a setting; `in_training` for a script that takes those of a run.
+    """
+    with spelled(spelling):
+        sys.exit(exit_code(main))
 
 
 def _help_text(field: FieldInfo) -> str:

@@ -4,16 +4,17 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from common import InputError
 from envs.kernel import BAR
 from features import FeatureMatrix
-from market import Candles
+from market import Candles, as_candles
 
 IMPACT_BARS = 24
 """bars of the trailing volatility and volume that square-root impact is measured against"""
 
-Series = Candles | Sequence[Candles]
+Series = Candles | pd.DataFrame | Sequence[Candles] | Sequence[pd.DataFrame]
 Rows = FeatureMatrix | np.ndarray | Sequence[FeatureMatrix] | Sequence[np.ndarray]
 
 
@@ -69,6 +70,8 @@ def _bars(whole: Candles, traded: Candles, with_impact: bool) -> np.ndarray:
     bars = np.zeros(len(traded), BAR)
     for name in ("open", "high", "low", "close"):
         bars[name] = traded.column(name)
+    if with_impact and not whole.has_volumes:
+        raise InputError(f"impact is computed from volumes, but {whole.source} has none; set `impact` to 0, or give volumes")
     if with_impact:
         bars["impact"] = _impact(whole)[-len(traded) :]
     return bars
@@ -94,15 +97,13 @@ def _read_only(array: np.ndarray) -> np.ndarray:
 
 def _pairs(candles: Series, features: Rows) -> list[tuple[Candles, FeatureMatrix | np.ndarray]]:
     """The series with their features, checked one by one and against each other."""
-    if isinstance(candles, Candles) and not isinstance(features, FeatureMatrix | np.ndarray):
+    if isinstance(candles, Candles | pd.DataFrame) and not isinstance(features, FeatureMatrix | np.ndarray):
         raise InputError(f"the features of one series are a FeatureMatrix or an array, but got a {type(features).__name__}")
-    many: Sequence[Candles] = [candles] if isinstance(candles, Candles) else candles
-    rows_of: Any = [features] if isinstance(candles, Candles) else features
+    given = [candles] if isinstance(candles, Candles | pd.DataFrame) else candles
+    rows_of: Any = [features] if isinstance(candles, Candles | pd.DataFrame) else features
+    many = [as_candles(one) for one in given]
     if not isinstance(rows_of, Sequence) or len(many) != len(rows_of) or not many:
         raise InputError("a list of candles needs a list of as many features, one or more")
-    for one in many:
-        if not isinstance(one, Candles):
-            raise InputError(f"candles must be `Candles`, as `market.read_candles` gives them, but got a {type(one).__name__}")
     pairs: list[tuple[Candles, FeatureMatrix | np.ndarray]] = list(zip(many, rows_of, strict=True))
     for one, rows in pairs:
         _check_features(one, rows)

@@ -16,7 +16,7 @@ from features.column_families import Estimates, columns_warmup, compute_tables, 
 from features.matrix import FeatureMatrix, stack_rows
 from features.scaler import apply_scaler
 from features.settings import FeatureSettings
-from market import Candles, bar_name
+from market import Candles, as_candles, bar_name
 
 FORMAT = 2
 FAMILY = "family/"
@@ -86,12 +86,13 @@ class FittedFeatures:
         own = {"names": np.array(self.names), "center": self.center, "scale": self.scale, "memory": self.memory}
         return own | dict(sorted(families.items()))
 
-    def transform(self, candles: Candles) -> FeatureMatrix:
+    def transform(self, candles: Candles | pd.DataFrame) -> FeatureMatrix:
         """Features of the candles. Causal: `transform(candles[:n])` equals the first rows of `transform(candles)` to the bit.
 
         Raises:
             InputError: bars of another length, no more candles than the warm-up, or a column that is not finite.
         """
+        candles = as_candles(candles)
         if candles.bar != self.bar:
             raise InputError(
                 f"features fitted on bars of {bar_name(self.bar)} mean something else on bars of {bar_name(candles.bar)} "

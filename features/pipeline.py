@@ -15,7 +15,7 @@ from features.indicators import INDICATORS, compute_indicators
 from features.lookback import measure_memory
 from features.scaler import estimate_scaler
 from features.settings import FeatureSettings
-from market import Candles
+from market import Candles, as_candles
 
 MIN_FIT_ROWS = 100
 
@@ -32,12 +32,13 @@ class FeaturePipeline:
     settings: FeatureSettings = field(default_factory=FeatureSettings)
     cache: Path | None = None
 
-    def fit(self, train: Candles) -> FittedFeatures:
+    def fit(self, train: Candles | pd.DataFrame) -> FittedFeatures:
         """Estimate on the training candles alone: SARIMAX parameters, which indicators remain, the scaler, the look-back.
 
         Raises:
             InputError: fewer than 100 bars are left after the warm-up.
         """
+        train = as_candles(train)
         warmup = warmup_bars(self.settings)
         if len(train) - warmup < MIN_FIT_ROWS:
             raise InputError(

@@ -1,10 +1,11 @@
-from .candles import CandleError as CandleError, Candles as Candles, bar_name as bar_name
+from .bar_grid import MONTH as MONTH, bar_name as bar_name, parse_bar as parse_bar
+from .candles import CandleError as CandleError, Candles as Candles, as_candles as as_candles
 from .ledger_looks import Looks as Looks, looks_at as looks_at
 from .ledger_range import LedgerRange as LedgerRange
 from .load import load_candles as load_candles
 from .opening_ledger import OpeningLedger as OpeningLedger
 from .parquet import write_parquet as write_parquet
-from .read import read_candles as read_candles
+from .read import read_all_candles as read_all_candles, read_candles as read_candles
 from .resampling import resample as resample
 from .settings import MarketSettings as MarketSettings, SplitSettings as SplitSettings
 from .simulation.markets import MARKETS as MARKETS, simulate as simulate

@@ -3,6 +3,7 @@
 python -m market check FILE                          every problem, with its count and first places
 python -m market repair IN OUT.parquet [--verbose]   mend by rule, say what was done
 python -m market resample FILE 1d OUT.parquet
+python -m market split FILE FOLDER                   one file for each coin of a file of several
 python -m market simulate ou OUT.parquet --bars 20000 --seed 0
 python -m market download coinbaseexchange BTC/USD 1h --since 2017-01-01 OUT.parquet
 """
@@ -10,19 +11,26 @@ python -m market download coinbaseexchange BTC/USD 1h --since 2017-01-01 OUT.par
 import argparse
 import sys
 from pathlib import Path
+from typing import get_args
 
+import numpy as np
 import pandas as pd
 from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 
-from common import CommandParser, InputError, exit_code
-from market.candles import Candles, bar_name
+from common import CommandParser, InputError, exit_code, spelled
+from market.bar_grid import bar_name, parse_bar
+from market.candles import COLUMNS, CandleError, Candles
 from market.checks import JUMP_DEVIATIONS, Problem, Report, check
 from market.download import download, progress_bar
-from market.layouts import read_raw
+from market.layouts import read_table
+from market.raw_table import Raw, read_raw
 from market.read import read_and_repair, read_candles
-from market.repair import MAX_FILLED_BARS
-from market.resampling import parse_bar, resample
+from market.read_options import MAX_FILLED_BARS, DateOrder, ReadOptions, TimeMeaning, VolumeUnit
+from market.resampling import resample
 from market.simulation.markets import simulate
+from market.symbols import coins_of, file_name, money_of
 from market.write import write_candles
 
 CONSOLE = Console(soft_wrap=True, highlight=False)
@@ -31,21 +39,60 @@ CONSOLE = Console(soft_wrap=True, highlight=False)
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; 0 if all is well, 1 if `check` found errors, 2 for wrong input."""
     options = _parser().parse_args(arguments)
-    return exit_code(lambda: int(options.run(options)))
+    with spelled(_as_an_option):
+        return exit_code(lambda: int(options.run(options)))
+
+
+def _as_an_option(setting: str, value: object) -> str:
+    """How these commands are told what a script is told with `--market.symbol`."""
+    if setting == "market.repair":
+        return "python -m market repair FILE OUT.parquet"
+    return f"--{setting.removeprefix('market.').replace('_', '-')} {value}"
 
 
 def _check(options: argparse.Namespace) -> int:
-    report = check(read_raw(options.file), options.jump_deviations)
+    report = check(read_raw(options.file, _read_options(options)), options.jump_deviations)
     raw = report.raw
     known = pd.Series(raw.time).dropna()
     span = f"{known.min():%Y-%m-%d %H:%M} to {known.max():%Y-%m-%d %H:%M}" if len(known) else "no readable time"
-    CONSOLE.print(f"{raw.path}: {raw.layout}, {len(raw):,} rows of {bar_name(report.bar)} bars, {raw.symbol}, {span}")
+    CONSOLE.print(f"{raw.path}: {raw.layout}, {len(raw):,} rows of {bar_name(report.bar)} bars, {escape(raw.symbol)}, {span}")
+    _print_reading(raw)
     for problem in report.problems:
-        CONSOLE.print(_in_words(report, problem))
+        CONSOLE.print(escape(_in_words(report, problem)))
     errors = len(report.errors)
     verdict = "read_candles refuses this file" if errors else "read_candles reads this file"
     CONSOLE.print(f"{errors} kinds of error, {len(report.problems) - errors} of warning: {verdict}")
     return 1 if errors else 0
+
+
+def _print_reading(raw: Raw) -> None:
+    """What each column was read as, and the first and last bar, so that a wrong reading is seen at once."""
+    table = Table(box=None, pad_edge=False, show_header=True, header_style="")
+    for heading in ("column", "read as"):
+        table.add_column(heading, overflow="fold")
+    for column, meaning in raw.read_as.items():
+        table.add_row(escape(column), escape(meaning))
+    CONSOLE.print(table)
+    for note in raw.notes:
+        CONSOLE.print(f"note: {escape(note)}")
+    CONSOLE.print(f"volume: {escape(raw.volume_unit)}{_turnover(raw)}")
+    for name, row in (("first", 0), ("last", -1)) if len(raw) else ():
+        order = np.argsort(raw.time, kind="stable")
+        bar = raw.frame.iloc[order[row]]
+        shown = ", ".join(f"{column} {bar[column]:,.10g}" for column in COLUMNS if np.isfinite(bar[column]))
+        CONSOLE.print(f"{name} bar: {pd.Timestamp(raw.time[order[row]]):%Y-%m-%d %H:%M} UTC, {shown}")
+
+
+def _turnover(raw: Raw) -> str:
+    """Money a bar, which a wrong unit makes absurd."""
+    if not raw.has_volumes:
+        return ""
+    usual = (raw.frame["volume"] * raw.frame["close"]).median()
+    return f"; half of all bars turn over more than {usual:,.0f} {money_of(raw.symbol) or 'of money'}"
+
+
+def _read_options(options: argparse.Namespace) -> ReadOptions:
+    return ReadOptions(options.symbol, options.volume, options.timezone, options.times, options.dates)
 
 
 def _in_words(report: Report, problem: Problem) -> str:
@@ -56,12 +103,12 @@ def _in_words(report: Report, problem: Problem) -> str:
         more = ", ..." if problem.count > len(problem.rows) else ""
         lines.append(f"  also {', '.join(others)}{more}")
     if problem.remedy:
-        lines.append(f"  what to do: {problem.remedy.removeprefix('; ')}")
+        lines.append(f"  what to do: {problem.remedy}")
     return "\n".join(lines)
 
 
 def _repair(options: argparse.Namespace) -> int:
-    candles, changes = read_and_repair(options.file, options.max_fill)
+    candles, changes = read_and_repair(options.file, options.max_fill, _read_options(options))
     for change in changes:
         CONSOLE.print(f"{change}")
         if options.verbose:
@@ -73,9 +120,34 @@ def _repair(options: argparse.Namespace) -> int:
 
 
 def _resample(options: argparse.Namespace) -> int:
-    candles = resample(read_candles(options.file), parse_bar(options.bar))
-    CONSOLE.print(candles.source)
+    given = dict(_pair(text, "--extra funding_rate=sum") for text in options.extra)
+    candles = resample(_read(options), parse_bar(options.bar), given)
+    CONSOLE.print(escape(candles.source))
     return _write(candles, options.out)
+
+
+def _split(options: argparse.Namespace) -> int:
+    coins = coins_of(read_table(options.file))
+    if not coins:
+        raise CandleError(f"{options.file} holds one coin; there is nothing to split")
+    for coin in coins:
+        options.symbol = coin
+        _write(_read(options), options.folder / f"{file_name(coin)}.parquet")
+    return 0
+
+
+def _read(options: argparse.Namespace) -> Candles:
+    told = _read_options(options)
+    return read_candles(
+        options.file, symbol=told.symbol, volume=told.volume, timezone=told.timezone, times=told.times, dates=told.dates
+    )
+
+
+def _pair(text: str, example: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise InputError(f"it is given as name=value, such as {example}, but got {text!r}")
+    return name, value
 
 
 def _simulate(options: argparse.Namespace) -> int:
@@ -119,7 +191,9 @@ def _parser() -> argparse.ArgumentParser:
     def command(name: str, run: object, text: str, *arguments: str) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=text, description=text)
         for argument in arguments:
-            added.add_argument(argument, type=Path if argument in ("file", "out") else str)
+            added.add_argument(argument, type=Path if argument in ("file", "out", "folder") else str)
+        if "file" in arguments:
+            _add_read_options(added)
         added.set_defaults(run=run)
         return added
 
@@ -128,7 +202,9 @@ def _parser() -> argparse.ArgumentParser:
     added = command("repair", _repair, "mend a candle file by rule and write it anew", "file", "out")
     added.add_argument("--max-fill", type=int, default=MAX_FILLED_BARS, help="longest gap to fill, in bars (%(default)s)")
     added.add_argument("--verbose", action="store_true", help="name every bar that was changed")
-    command("resample", _resample, "make longer bars", "file", "bar", "out")
+    added = command("resample", _resample, "make longer bars", "file", "bar", "out")
+    added.add_argument("--extra", action="append", default=[], metavar="NAME=RULE", help="last, sum or mean of an extra column")
+    command("split", _split, "write one Parquet file for each coin of a file of several", "file", "folder")
     added = command("simulate", _simulate, "write a simulated market", "name", "out")
     added.add_argument("--bars", type=int, default=20_000, help="number of bars (%(default)s)")
     added.add_argument("--seed", type=int, default=0, help="seed (%(default)s)")
@@ -137,6 +213,14 @@ def _parser() -> argparse.ArgumentParser:
     added = command("download", _download, text, "exchange", "symbol", "bar", "out")
     added.add_argument("--since", required=True, help="first day, UTC")
     return parser
+
+
+def _add_read_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--symbol", help="which coin of several, or the name of the one in a file that names none")
+    parser.add_argument("--volume", choices=get_args(VolumeUnit), help="whether the volume is in coin or in money")
+    parser.add_argument("--timezone", metavar="ZONE", help="of times without a zone, such as America/New_York")
+    parser.add_argument("--times", choices=get_args(TimeMeaning), help="whether times are those at which bars open or close")
+    parser.add_argument("--dates", choices=get_args(DateOrder), help="what 03/04/2019 is")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,16 @@ def load_candles(settings: MarketSettings) -> Candles:
         InputError: a file that cannot be read, or a parameter that the simulated market does not have.
     """
     if settings.file is not None:
-        return read_candles(settings.file, settings.repair)
+        return read_candles(
+            settings.file,
+            settings.repair,
+            symbol=settings.symbol,
+            volume=settings.volume,
+            timezone=settings.timezone,
+            times=settings.times,
+            dates=settings.dates,
+            max_fill=settings.max_fill,
+        )
     if "edge" in settings.params:
         raise InputError(
             f"the edge of a simulated market is `market.edge`, but `market.params` has it too: {settings.params}; drop it"

@@ -1,38 +1,40 @@
-"""A candle file as it is: the columns of a table named, and turned into numbers and times. Nothing is judged or mended here."""
+"""A candle file as it is: what each column holds, as numbers and times. Nothing is judged or mended here."""
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from pyarrow import compute as pc
 
+from common import one_line
+from market.bar_grid import usual_bar
 from market.candles import COLUMNS, CandleError
-from market.times import parse_times
+from market.column_names import (
+    BASE,
+    CLOSE_TIME,
+    FILLED,
+    PRICES,
+    QUOTE,
+    SYMBOL,
+    TICKS,
+    TIME,
+    VOLUME,
+    WITHIN,
+    is_bare,
+    roles_of,
+    words_of,
+)
+from market.file_table import FileTable
+from market.layouts import known_layouts, read_table
+from market.number_cells import has_decimal_comma, number_cells
+from market.read_options import NOTHING_SAID, ReadOptions
+from market.symbols import UNNAMED, money_of, one_coin
+from market.time_columns import open_times
+from market.volumes import Volumes, find_volumes
 
-ALIASES = {
-    "time": ("time", "timestamp", "date", "datetime", "open time", "date time", "candle time"),
-    "unix": ("unix", "unix timestamp", "unix time", "epoch"),
-    "symbol": ("symbol", "pair", "ticker"),
-    "open": ("open", "o", "open price"),
-    "high": ("high", "h", "high price"),
-    "low": ("low", "l", "low price"),
-    "close": ("close", "c", "close price"),
-    "volume": ("volume", "vol", "v", "volumefrom", "volume from", "base volume", "volume base"),
-    "quote_volume": ("volumeto", "volume to", "quote volume", "quotevolume", "quote asset volume", "volume currency", "turnover"),
-    "filled": ("filled",),
-}
-NAMES = {alias: name for name, aliases in ALIASES.items() for alias in aliases}
-QUOTES = (
-    "usd", "usdt", "usdc", "busd", "tusd", "fdusd", "dai", "eur", "gbp", "jpy", "krw", "aud", "cad", "chf", "try", "brl", "inr",
-    "rub", "uah", "zar", "mxn", "sgd", "hkd", "nzd", "pln", "sek",
-)  # fmt: skip
-COINS = (
-    "btc", "xbt", "eth", "ltc", "xrp", "bch", "sol", "ada", "doge", "dot", "link", "xlm", "xmr", "etc", "dash", "zec", "eos",
-    "trx", "bnb", "avax",
-)  # fmt: skip
-NO_NUMBER = ("", "nan", "na", "null", "none", "n/a")
+NO_VOLUME = "none: the file has no volumes, so columns made of them are left out"
 
 
 @dataclass
@@ -40,14 +42,19 @@ class Raw:
     """A candle file as it is.
 
     Args:
-        frame: float64 `COLUMNS`, NaN where a cell is empty or unreadable; `quote_volume` is NaN throughout if there is none.
-        time: datetime64[ns], UTC, NaT where unreadable; the order is the file's.
-        place: what a row is called: `line` (CSV), `row` (Parquet) or `element` (JSON), counted from 1.
+        frame: float64 `COLUMNS`, NaN where a cell is empty or unreadable; `quote_volume` is NaN throughout if there is none, and
+            both volumes are 0 if the file has none at all.
+        time: datetime64[ns], UTC, at which a bar opens, NaT where unreadable; the order is the file's.
+        place: what a row is called: `line` (CSV), `row` (Parquet, Feather) or `element` (JSON), counted from 1.
         numbers: int64 (T,) the line, row or element of each bar.
-        unreadable: cells that are no time or no number: row of the frame -> (column, text).
         filled: bool (T,), bars that an earlier repair filled in.
         source: what the file says of its origin (our own Parquet does).
-        notes: what the reader derived, in words.
+        extra: float64 columns of the file beside those of a candle, NaN where empty.
+        unreadable: cells that are no time or no number: row of the frame -> (column, text).
+        read_as: by the file's column, what it was read as, or why it was not, in words.
+        volume_unit: of the column `volume`, in words.
+        naive: whether times name no zone, and were taken for UTC.
+        notes: what was found out or turned into something else, in words.
     """
 
     path: Path
@@ -59,90 +66,154 @@ class Raw:
     symbol: str
     filled: np.ndarray
     source: str = ""
+    extra: pd.DataFrame = field(default_factory=pd.DataFrame)
     unreadable: dict[int, tuple[str, str]] = field(default_factory=dict)
+    read_as: dict[str, str] = field(default_factory=dict)
+    volume_unit: str = "coin"
+    naive: bool = False
     notes: list[str] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.time)
 
+    @property
+    def has_volumes(self) -> bool:
+        return self.volume_unit != NO_VOLUME
 
-def from_table(path: Path, layout: str, table: pa.Table, place: str, known: str, numbers: np.ndarray | None = None) -> Raw:
-    """Name the columns, then turn each into numbers or times.
 
-    Args:
-        path: of the file, for messages.
-        layout: its name, for people.
-        place: what a row is called, see `Raw`.
-        known: the layouts that are known, in words, for a refusal.
-        numbers: int64 (T,) the line, row or element of each bar; None counts from 1.
+def read_raw(path: Path, options: ReadOptions = NOTHING_SAID) -> Raw:
+    """Read a candle file of any known layout.
 
     Raises:
-        CandleError: columns that are no candles', fewer than 2 bars, or several symbols.
+        FileNotFoundError: there is no such file.
+        CandleError: what holds candles cannot be found in it, or can be read in two ways.
     """
-    names = _named(path, table.column_names)
-    numbers = np.arange(1, len(table) + 1) if numbers is None else numbers
-    lacking = {"open", "high", "low", "close", "volume"} - names.keys()
-    if lacking or not {"time", "unix"} & names.keys():
-        raise CandleError(f"{path} has the columns {table.column_names}; {known}")
-    if len(table) < 2:
-        raise CandleError(f"candles need at least 2 bars, but {path} has {len(table)}; give a longer file")
-    raw = Raw(
-        path, layout, pd.DataFrame(), np.empty(0), place,
-        numbers, _symbol(path, table, names, place, numbers), np.zeros(len(table), bool),
-    )  # fmt: skip
-    raw.source = (table.schema.metadata or {}).get(b"source", b"").decode(errors="replace")
-    values = np.full((len(table), len(COLUMNS)), np.nan, order="F")  # pandas takes such an array as it is
-    for k, name in enumerate(COLUMNS):
-        if name in names:
-            values[:, k], odd = _numbers(table.column(names[name]))
-            raw.unreadable |= {row: (name, text) for row, text in odd.items()}
-    raw.frame = pd.DataFrame(values, columns=list(COLUMNS), copy=False)
-    if "filled" in names:
-        raw.filled = _flags(path, table.column(names["filled"]))
-    raw.time, odd = _times(table, names)
-    raw.unreadable |= {row: ("time", text) for row, text in odd.items()}
+    try:
+        return raw_of(path, read_table(path), options)
+    except (CandleError, OSError):
+        raise
+    except Exception as error:  # a foreign file can be wrong in ways that no list holds; its name and one line serve the user
+        raise CandleError(f"{path} cannot be read ({one_line(error)}); {known_layouts()}") from error
+
+
+def raw_of(path: Path, table: FileTable, options: ReadOptions) -> Raw:
+    """Find out what each column holds, then turn it into numbers and times.
+
+    Raises:
+        CandleError: columns that are no candles', fewer than 2 bars, several coins, times that do not agree, or two volumes.
+    """
+    table = one_coin(path, table, options.symbol)
+    roles = roles_of(table.columns)
+    _require_candles(path, table, roles)
+    times = open_times(path, table.cells, roles, options)
+    comma = has_decimal_comma([table.cells.column(roles[name][0]) for name in PRICES])
+    raw = Raw(path, table.layout, pd.DataFrame(), times.times, table.place, table.numbers, table.symbol,
+              np.zeros(len(table.cells), bool), table.source)  # fmt: skip
+    raw.naive = times.naive
+    raw.read_as, raw.notes = dict(times.read_as), [*table.notes, *times.notes]
+    values = {name: _column(raw, table.cells.column(roles[name][0]), name, comma) for name in PRICES}
+    raw.read_as |= {roles[name][0]: name for name in PRICES}
+    frame = pd.DataFrame(values, copy=False)
+    volumes = _volumes(raw, table, roles, frame, comma, options)
+    raw.frame = frame.assign(**_amounts(raw, table, volumes, frame, comma))[list(COLUMNS)]
+    _keep_extra(raw, table, roles, volumes, comma)
+    if FILLED in roles:
+        raw.filled = _flags(path, table.cells.column(roles[FILLED][0]))
+    raw.unreadable |= {row: ("time", text) for row, text in times.odd.items()}
+    if table.symbol == UNNAMED:
+        raw.notes.append("the file names no coin")
     return raw
 
 
-def _times(table: pa.Table, names: dict[str, str]) -> tuple[np.ndarray, dict[int, str]]:
-    """Times of the date column, or of the Unix column where there is no date; where both are, they must agree."""
-    chosen = names.get("time", names.get("unix", ""))
-    times, odd = parse_times(table.column(chosen))
-    if "time" in names and "unix" in names:
-        other, _ = parse_times(table.column(names["unix"]))
-        differ = np.flatnonzero((times != other) & ~np.isnat(times) & ~np.isnat(other))
-        for row in differ:
-            odd[int(row)] = f"{pd.Timestamp(times[row])}, but its Unix time says {pd.Timestamp(other[row])}"
-        times[differ] = np.datetime64("NaT")
-    return times, odd
+def _require_candles(path: Path, table: FileTable, roles: dict[str, list[str]]) -> None:
+    lacking = [name for name in PRICES if name not in roles]
+    if not {TIME, CLOSE_TIME} & roles.keys():
+        nameless = [name for name in table.columns if is_bare(name) or name.startswith("column ")]
+        roles |= {TIME: nameless[:1]} if nameless else {}
+        lacking = lacking if nameless else ["time", *lacking]
+    if lacking:
+        raise CandleError(
+            f"candles need a time, open, high, low and close, but {path} has the columns {table.columns}, and none of them is "
+            f"the {lacking[0]}; give that column this name"
+        )
+    if len(table.cells) < 2:
+        raise CandleError(f"candles need at least 2 bars, but {path} has {len(table.cells)}; give a longer file")
 
 
-def _numbers(column: pa.ChunkedArray) -> tuple[np.ndarray, dict[int, str]]:
-    """float64 values, NaN for empty cells; and the text of the cells that are neither empty nor a number."""
-    if pa.types.is_floating(column.type) or pa.types.is_integer(column.type) or pa.types.is_null(column.type):
-        return column.cast(pa.float64()).to_numpy(), {}
-    text = column.cast(pa.string()).to_pandas().astype(object).where(lambda cells: cells.notna(), "")
-    values = pd.to_numeric(text, errors="coerce").to_numpy(np.float64)
-    missing = np.flatnonzero(np.isnan(values))
-    odd = {int(row): str(text.iloc[row]) for row in missing if str(text.iloc[row]).strip().lower() not in NO_NUMBER}
-    return values, odd
+def _column(raw: Raw, column: pa.ChunkedArray, name: str, comma: bool | None) -> np.ndarray:
+    """float64 (T,); what cannot be read is written down."""
+    values, odd = number_cells(column, comma)
+    raw.unreadable |= {row: (name, text) for row, text in odd.items()}
+    return values
 
 
-def _named(path: Path, columns: list[str]) -> dict[str, str]:
-    """Our name -> the file's name. `Volume BTC` is a base volume and `Volume USD` a quote volume, by the currency's name; a
-    `Volume MA` is neither."""
-    found: dict[str, list[str]] = {}
-    for column in columns:
-        key = " ".join("".join(c if c.isalnum() else " " for c in column.lower()).split())
-        name, currency = NAMES.get(key), key.removeprefix("volume ")
-        if name is None and currency != key and currency in (*QUOTES, *COINS):
-            name = "quote_volume" if currency in QUOTES else "volume"
-        if name:
-            found.setdefault(name, []).append(column)
-    for name in COLUMNS:
-        if len(found.get(name, [])) > 1:
-            raise CandleError(f"one column must be the {name}, but {path} has {found[name]}; rename or drop all but one")
-    return {name: claims[0] for name, claims in found.items()}
+def _volumes(
+    raw: Raw, table: FileTable, roles: dict[str, list[str]], frame: pd.DataFrame, comma: bool | None, options: ReadOptions
+) -> Volumes:  # fmt: skip
+    named = [name for role in (BASE, VOLUME, QUOTE, TICKS) for name in roles.get(role, [])]
+    numbers = {name: number_cells(table.cells.column(name), comma)[0] for name in named}
+    known = np.sort(raw.time[~np.isnat(raw.time)])
+    bar = usual_bar(known)
+    per_day = pd.Timedelta("1D") / bar if bar else 1.0
+    found = find_volumes(raw.path, roles, numbers, frame, per_day, money_of(raw.symbol), options)
+    raw.read_as |= found.read_as
+    raw.volume_unit = found.unit or ("coin" if found.base else NO_VOLUME)
+    raw.notes += found.notes
+    return found
+
+
+def _amounts(raw: Raw, table: FileTable, found: Volumes, frame: pd.DataFrame, comma: bool | None) -> dict[str, np.ndarray]:
+    """`volume` and `quote_volume`, float64 (T,)."""
+    base, quote = (
+        None if name is None else _column(raw, table.cells.column(name), role, comma)
+        for name, role in ((found.base, "volume"), (found.quote, "quote_volume"))
+    )
+    if base is None and quote is None:
+        return {"volume": np.zeros(len(frame)), "quote_volume": np.zeros(len(frame))}
+    if base is None:
+        base = quote / frame[list(PRICES)].mean(axis=1).to_numpy()
+    return {"volume": base, "quote_volume": np.full(len(frame), np.nan) if quote is None else quote}
+
+
+def _keep_extra(raw: Raw, table: FileTable, roles: dict[str, list[str]], volumes: Volumes, comma: bool | None) -> None:
+    """Every further column of numbers is kept; what is no number is named."""
+    used = {name for role in (TIME, CLOSE_TIME, WITHIN, FILLED) for name in roles.get(role, [])} | {volumes.base, volumes.quote}
+    used |= {roles[name][0] for name in PRICES} | raw.read_as.keys()
+    kept = {}
+    for name in table.columns:
+        if name in used:
+            continue
+        if name in roles.get(SYMBOL, []) and str(table.cells.column(name)[0].as_py()) == raw.symbol:
+            raw.read_as[name] = "symbol"
+            continue
+        values, odd = number_cells(table.cells.column(name), comma)
+        if why := _useless(name, values, odd, raw.frame["close"].to_numpy()):
+            raw.read_as[name] = f"not used: {why}"
+            continue
+        if odd:
+            raw.notes.append(f"cells of `{name}` that are no number, left empty: {len(odd):,}")
+        kept[extra_name(name)] = values
+        raw.read_as[name] = f"extra column `{extra_name(name)}`"
+    raw.extra = pd.DataFrame(kept, index=pd.RangeIndex(len(raw)))
+
+
+def extra_name(column: str) -> str:
+    """`Funding Rate` -> `funding_rate`."""
+    return re.sub(r"\W+", "_", words_of(column)).strip("_") or "extra"
+
+
+def _useless(name: str, values: np.ndarray, odd: dict[int, str], close: np.ndarray) -> str:
+    """Why a column is not kept, empty if it is."""
+    finite = values[np.isfinite(values)]
+    if not len(finite) or len(odd) * 2 > len(values):
+        return "no numbers"
+    if (finite == finite[0]).all():
+        return f"{finite[0]:g} throughout"
+    if np.array_equal(values, close):
+        return "the same as the close"
+    if is_bare(name) and (np.diff(values) == 1).all():
+        return "numbers of rows"
+    return ""
 
 
 def _flags(path: Path, column: pa.ChunkedArray) -> np.ndarray:
@@ -152,19 +223,3 @@ def _flags(path: Path, column: pa.ChunkedArray) -> np.ndarray:
     if len(wrong):
         raise CandleError(f"`filled` must be true or false, but {path} has {wrong.iloc[0]!r}; drop the column")
     return (words == "true").to_numpy(bool)
-
-
-def _symbol(path: Path, table: pa.Table, names: dict[str, str], place: str, numbers: np.ndarray) -> str:
-    """The one symbol of the file; what its Parquet metadata says, or BTC/USD, where no column does."""
-    if "symbol" in names:
-        cells = table.column(names["symbol"]).cast(pa.string()).fill_null("")
-        first = cells[0].as_py()
-        others = np.flatnonzero(pc.not_equal(cells, first).to_numpy())
-        if len(others):
-            row = int(others[0])
-            raise CandleError(
-                f"a file must hold one symbol, but {place} {numbers[row]} of {path} has {cells[row].as_py()!r} after {first!r}; "
-                "keep the rows of one"
-            )
-        return first or "BTC/USD"
-    return (table.schema.metadata or {}).get(b"symbol", b"BTC/USD").decode(errors="replace")

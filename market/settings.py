@@ -5,6 +5,7 @@ from pathlib import Path
 from pydantic import Field, field_validator, model_validator
 
 from common import Settings, unknown
+from market.read_options import MAX_FILLED_BARS, DateOrder, TimeMeaning, VolumeUnit
 from market.simulation.markets import MARKETS
 
 
@@ -15,6 +16,18 @@ class MarketSettings(Settings):
     """candle file to read; null simulates a market instead"""
     repair: bool = False
     """drop a file's duplicate rows and fill its short gaps with flat bars, instead of refusing it"""
+    max_fill: int = Field(MAX_FILLED_BARS, ge=0)
+    """longest gap that `repair` fills, in bars"""
+    symbol: str | None = None
+    """which coin of a file of several, or the name of the one in a file that names none"""
+    volume: VolumeUnit | None = None
+    """whether the file's volume is in coin (`base`) or in money (`quote`); null finds out"""
+    timezone: str | None = None
+    """of times without a zone, such as America/New_York; null takes them for UTC"""
+    times: TimeMeaning | None = None
+    """whether the file's times are those at which bars `open` or `close`; null finds out"""
+    dates: DateOrder | None = None
+    """`day_first` or `month_first`, where dates such as 03/04/2019 can be both; null finds out"""
     simulate: str = "bitcoin"
     """name of the simulated market: ou, regimes, hidden_regimes, sine, martingale or bitcoin"""
     bars: int = Field(20_000, ge=500)

@@ -5,11 +5,13 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Protocol
 
-from common import InputError
-from market.candles import Candles, bar_name
+from common import InputError, option
+from market.bar_grid import bar_name
+from market.candles import Candles
 from market.ledger_range import LedgerRange
 from market.settings import SplitSettings
 from market.simulation.simulated_candles import SimulatedCandles
+from market.symbols import UNNAMED, plain
 
 MIN_PART_BARS = 50
 
@@ -127,7 +129,8 @@ def split(candles: Candles, settings: SplitSettings | None = None) -> Split:
         if ends[name] - start < MIN_PART_BARS:
             raise InputError(
                 f"each range needs at least {MIN_PART_BARS} bars, but {name} would have {max(ends[name] - start, 0)} of {total} "
-                f"({settings.train=}, {settings.validation=}, {purge=}); give more candles or other shares"
+                f"({option('split.train', settings.train)}, {option('split.validation', settings.validation)}, "
+                f"{option('split.purge_bars', purge)}); give more candles or other shares"
             )
     return Split(
         train=Part("train", candles[:train_end], 0),
@@ -144,8 +147,8 @@ def _known_as(candles: Candles, start: int, stop: int) -> LedgerRange:
 
 
 def _market_of(candles: Candles) -> str:
-    """`BTC/USD`, `btcusd` and `XBT-USD` are one market; every simulated market is one of its own."""
-    symbol = re.sub("[^A-Z0-9]", "", candles.symbol.upper()).replace("XBT", "BTC")
+    """`BTC/USD`, `btcusd` and `XBT-USD` are one market; each simulated market is one of its own; empty where nothing names it."""
+    symbol = "" if candles.symbol == UNNAMED else plain(candles.symbol)
     made = re.match(r"simulated \w+, seed \d+", candles.source)
     if not made and not isinstance(candles, SimulatedCandles):
         return symbol

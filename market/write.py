@@ -8,12 +8,15 @@ from market.parquet import write_parquet
 
 
 def write_candles(candles: Candles, path: Path) -> None:
-    """Write candles so that `read_candles` reads the same ones; a column `filled` flags bars that a repair filled in.
+    """Write candles so that `read_candles` reads the same ones; extra columns stand behind the candle's, and a
+    column `filled` flags bars that a repair filled in.
 
     Raises:
         CandleError: the ending is neither `.parquet` nor `.csv`.
     """
-    frame = candles.frame if candles.filled is None else candles.frame.assign(filled=candles.filled)
+    frame = candles.frame if candles.extra is None else candles.frame.join(candles.extra)
+    if candles.filled is not None:
+        frame = frame.assign(filled=candles.filled)
     if path.suffix == ".parquet":
         write_parquet(frame, path, candles.symbol, candles.source, candles.bar)
     elif path.suffix == ".csv":

@@ -34,7 +34,8 @@ BASE = {
 OTHER = {
     "name": "other",
     "market.file": "candles.csv", "market.repair": True, "market.simulate": "ou", "market.bars": 700, "market.seed": 1,
-    "market.edge": 0.3, "market.params": {"reversion": 0.2},
+    "market.edge": 0.3, "market.params": {"reversion": 0.2}, "market.max_fill": 5, "market.symbol": "ETH/EUR",
+    "market.volume": "quote", "market.timezone": "America/New_York", "market.times": "close", "market.dates": "day_first",
     "split.train": 0.5, "split.validation": 0.25, "split.purge_bars": 5,
     "features.indicators": "rsi", "features.keep_indicators": 2, "features.scaler": "standard", "features.clip": 1.0,
     "features.differencing": "both", "features.fractional_order": 0.7, "features.fractional_threshold": 1e-2,
@@ -71,7 +72,9 @@ OTHER = {
 }  # fmt: skip
 # What a setting needs beside it to have a meaning.
 BESIDE: dict[str, dict[str, Any]] = {
-    "market.repair": {"market.file": "candles.csv"}, "market.params": {"market.simulate": "ou"},
+    "market.repair": {"market.file": "candles.csv"}, "market.max_fill": {"market.file": "candles.csv", "market.repair": True},
+    **{f"market.{name}": {"market.file": "bare.csv"} for name in ("symbol", "volume", "timezone", "times")},
+    "market.dates": {"market.file": "doubtful.csv"}, "market.params": {"market.simulate": "ou"},
     "env.targets": {"env.action_scheme": "targets"},
     "env.borrow_bps_per_day": {"env.shorts": True}, "env.funding_bps_per_day": {"env.shorts": True},
     "agent.replay_steps": {"agent.algorithm": "qr_dqn", "train.steps": 1_024},
@@ -113,7 +116,7 @@ def of_market(experiment: Experiment):
         candles = load_candles(experiment.market)
     except CandleError:
         return "refused"
-    return candles.sha256
+    return candles.sha256, candles.symbol
 
 
 def of_split(experiment: Experiment):
@@ -196,6 +199,9 @@ def workplace(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     rows = [f"2020-01-0{day} {hour:02d}:00,BTCUSD,1,1,1,1,1,1" for day in (1, 2, 4) for hour in range(24)]
     Path("candles.csv").write_text("\n".join(["Date,Symbol,Open,High,Low,Close,VolumeFrom,VolumeTo", *rows]))
+    for name, day in (("bare.csv", "2020-01-01"), ("doubtful.csv", "01/02/2020")):
+        rows = [f"{day} {hour:02d}:00,2,2,2,2,1" for hour in range(24)]
+        Path(name).write_text("\n".join(["Date,Open,High,Low,Close,Volume", *rows]))
 
 
 def test_the_table_holds_every_setting():
@@ -214,7 +220,8 @@ def test_each_setting_changes_something(name, tmp_path, monkeypatch):
     def come_to(overrides):
         place = tmp_path / str(len(list(tmp_path.iterdir())))
         place.mkdir()
-        (place / "candles.csv").write_bytes((tmp_path / "candles.csv").read_bytes())
+        for file in tmp_path.glob("*.csv"):
+            (place / file.name).write_bytes(file.read_bytes())
         monkeypatch.chdir(place)
         return outcome(load_experiment(None, overrides))
 

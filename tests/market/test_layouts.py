@@ -97,7 +97,11 @@ def expected(tmp_path_factory):
 def test_every_layout_reads_to_the_same_candles_whatever_its_name(layout, packed, expected, tmp_path):
     path = tmp_path / "some.file"
     path.write_bytes(gzip.compress(LAYOUTS[layout]) if packed else LAYOUTS[layout])
-    assert read_candles(path).sha256 == expected.sha256
+    candles = read_candles(path)
+    pd.testing.assert_frame_equal(candles.frame, expected.frame)
+    if layout.startswith("Poloniex"):
+        assert candles.extra is not None
+        assert list(candles.extra.columns) == ["weighted_average"]
 
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
@@ -150,14 +154,16 @@ EMPTY = [{"date": 0, "high": 0, "low": 0, "open": 0, "close": 0, "volume": 0, "q
     [
         (json.dumps(EMPTY).encode(), "Poloniex's empty answer"),
         (b'{"error": "Invalid currency pair."}', "Invalid currency pair"),
-        (b"[1, 2, 3]", "JSON list of candles"),
+        (b"[1, 2, 3]", "holds no candles but the answer"),
         (b"[{", "damaged JSON"),
         (b"\x1f\x8b\x08 no gzip", "damaged gzip"),
         (json.dumps([{k: v for k, v in bar.items() if k != "quoteVolume"} for bar in POLONIEX]).encode(), "no quoteVolume"),
         (json.dumps([bar | {"open": [1]} for bar in POLONIEX]).encode(), "some.file"),
         (b"[" * 100_000, "cannot be read|damaged JSON"),
-        (table("time,open,high,low,close,Volume,Volume BTC", BARS), r"one column must be the volume.*'Volume', 'Volume BTC'"),
-        (table("time,open,high,low,close,Volume MA", [bar[:6] for bar in BARS]), r"columns \['time', .*'Volume MA'\]"),
+        (
+            table("time,open,high,low,close,Volume,Volume BTC", [(*bar[:6], 9.0) for bar in BARS]),
+            r"one column must be the volume.*'Volume BTC', 'Volume'",
+        ),
         (
             table("time,open,high,low,close,volume,filled", [(*bar[:6], "maybe") for bar in BARS]),
             "`filled` must be true or false",
@@ -167,18 +173,22 @@ EMPTY = [{"date": 0, "high": 0, "low": 0, "open": 0, "close": 0, "volume": 0, "q
                 "time,symbol,open,high,low,close,volume",
                 [(b[0], "ETH" if k == 2 else "BTC", *b[1:6]) for k, b in enumerate(BARS)],
             ),
-            "one symbol, but line 4 .*'ETH' after 'BTC'",
+            "of one coin, but .* holds 2: BTC, ETH",
         ),
         (table("time,open,high,low,close,volume", [b[:6] for b in BARS]).replace(b"103.5", b"10\xff.5"), "some.file"),
         (b"PAR1 no parquet", "damaged Parquet"),
         (b"", "has the columns"),
-        (b"\x00\x01\x02" * 99, "no text and no Parquet"),
+        (b"\x00\x01\x02" * 99, "no text, no Parquet and no Feather"),
         (b"name,age,height,weight,shoe\nAnn,3,1,1,1\nBob,4,1,1,1\n", r"columns \['name', 'age', 'height', 'weight', 'shoe'\]"),
         (table("time,open,high,low,close,volume", [BARS[0][:6], (*BARS[1][:6], 9)]), "6 cells like the header, but line 3"),
         (table("time,open,high,low,close,volume", [BARS[0][:6], BARS[1][:4]]), "6 cells like the header, but line 3"),
         (table("date,open,high,low,close,volume", [("03/04/2019", *b[1:6]) for b in BARS]), "time must be readable.*03/04/2019"),
-        (table("unix,date,open,high,low,close,volume", [(t, iso(t + 3600), *r[:5]) for t, *r in BARS]), "its Unix time says"),
-        (table("time,open,high,low,close,volume", [(20190704, *b[1:6]) for b in BARS]), "'20190704' as time"),
+        (
+            table("unix,date,open,high,low,close,volume", [(t, iso(t + 3600), *r[:5]) for t, *r in BARS]),
+            "two columns of times must agree.*1 h apart in 4 of 4 rows",
+        ),
+        (table("time,open,high,low,close,volume", [(20190704, *b[1:6]) for b in BARS]), "fewer than two"),
+        (table("time,open,high,low,close,volume", [(2019070, *b[1:6]) for b in BARS]), "'2019070' as time"),
     ],
 )
 def test_what_is_no_candle_file_gets_one_line(content, message, tmp_path):

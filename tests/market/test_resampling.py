@@ -3,8 +3,8 @@ import pandas as pd
 import pytest
 from helpers import make_candles
 
-from market import CandleError, resample
-from market.resampling import parse_bar
+from common import InputError
+from market import CandleError, parse_bar, resample
 
 HOURS = make_candles([float(100 + k % 7) for k in range(60)])  # from 2020-01-01 00:00
 
@@ -51,5 +51,5 @@ def test_bars_are_written_as_exchanges_write_them(text, minutes):
 
 @pytest.mark.parametrize("text", ["soon", "-1h", "0h", ""])
 def test_a_bar_that_is_no_length_is_refused(text):
-    with pytest.raises(CandleError, match="length of time"):
+    with pytest.raises(InputError, match="length of time"):
         parse_bar(text)

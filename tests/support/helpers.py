@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ from envs import BitcoinTradingEnv, BitcoinTradingVecEnv, EnvSettings
 from evaluation import Episode
 from market import Candles
 
+SHARED = Path(__file__).parents[3] / "shared"
 FREE = {"fee_bps": 0.0, "half_spread_bps": 0.0, "slippage_bps": 0.0, "min_trade": 0.0}
 
 
@@ -31,6 +33,11 @@ def make_candles(
     frame["volume"], frame["quote_volume"] = volume, volume * frame["close"]
     columns = ["open", "high", "low", "close", "volume", "quote_volume"]
     return Candles(frame[columns], pd.Timedelta("1h"), "BTC/USD", "by hand")
+
+
+def shared_cases(name: str) -> Path:
+    """The folder of small inputs that once failed; it may not be there."""
+    return SHARED / "cases" / name
 
 
 def no_features(candles: Candles) -> np.ndarray:
