@@ -21,12 +21,12 @@ from evaluation.statistics.timing_tests import edge_statistics, harm_statistics
 EDGE, NO_EDGE, HARM = "evidence of an edge", "no evidence of an edge", "evidence of harm"
 FALSE_EDGE = 0.05
 """chance of a false edge that is allowed over all openings of the test range together"""
-ONE_LOOK = 0.04
-"""... and for a single opening: of all traders in `benchmarks.verdict` those who sell into a rise need the fifth that is left"""
+ONE_LOOK = 0.045
+"""... and for a single opening: of all traders in `benchmarks.verdict` those who sell into a rise need what is left to 5 %"""
 FALSE_HARM = 0.01
 """no openings are counted against harm: of many agents nobody shows the worst"""
 MIN_FILLS = 12
-"""six round trips: to win all of five, chance needs 32 tries, and a single opening allows it 25"""
+"""six round trips: to win all of five, chance needs 32 tries, and a single opening allows it 22"""
 CONFIDENCE = 0.90
 """of the interval: its lower end leaves out the 5 % that a false edge is allowed"""
 MAX_OVERFITTING = 0.5
@@ -178,7 +178,7 @@ def judge(
 def level_of(openings: int) -> float:
     """How small the p-value of each opening must be, so that one of them is a false edge at most 5 % of the time (Sidak 1967).
 
-    1 - 0.95^(1/n), and 4 % for a single one. It holds whatever the openings have to do with each other: alike agents, or a file
+    1 - 0.95^(1/n), and 4.5 % for a single one. It holds whatever the openings have to do with each other: alike agents, or a file
     that grew by a week, leave it on the safe side.
     """
     return min(ONE_LOOK, 1 - (1 - FALSE_EDGE) ** (1 / openings))
