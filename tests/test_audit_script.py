@@ -1,5 +1,6 @@
 """`python audit.py`, as a user runs it."""
 
+import functools
 import json
 import os
 import shutil
@@ -21,6 +22,10 @@ features: {indicators: [rsi, ema_8, ema_24, obv_diff], keep_indicators: 3, sarim
 agent: {n_envs: 4, n_steps: 16, n_epochs: 1, lstm_size: 8}
 train: {steps: 256, validations: 1}
 """
+
+
+FEW_CHECKS = ("fitted on train", "causal features", "start dates", "causal env", "frozen agent")
+"""those that would show what the candles are, without those that take longest"""
 
 
 @pytest.fixture
@@ -46,6 +51,17 @@ def audit(*arguments: str, config: bool = True) -> Ran:
     return run_script(Path(), "audit", *(["--config", "small.yaml"] if config else []), "--cuts", "1", *arguments)
 
 
+@pytest.fixture
+def make_only(monkeypatch):
+    """Leaves out the other checks, which take longer than what a test is about."""
+    leak_audit = evaluation.audit.leak_audit
+
+    def limit(*names: str) -> None:
+        monkeypatch.setattr(evaluation.audit, "leak_audit", functools.partial(leak_audit, only=names))
+
+    return limit
+
+
 @pytest.mark.slow
 def test_the_default_experiment_has_no_leak(place):
     everything = ["--features.indicators", ",".join(INDICATORS), "--features.keep_indicators", "40"]
@@ -65,7 +81,8 @@ def test_the_default_experiment_has_no_leak(place):
     assert sorted(path.name for path in place.iterdir()) == ["runs", "small.yaml"]  # no cache, no opening of the test range
 
 
-def test_a_leak_is_printed_with_its_column_and_bar_and_ends_with_1(place):
+def test_a_leak_is_printed_with_its_column_and_bar_and_ends_with_1(place, make_only):
+    make_only("next-bar fills")
     run = audit("--env.fill", "same_close", "--train-steps", "0", "--out", "audit.json")
     told = run.stdout
     assert run.returncode == 1
@@ -91,7 +108,7 @@ def test_the_test_range_stays_locked(place, monkeypatch):
 
     def noted(candles, *arguments, **options):
         audited.append(candles)
-        return leak_audit(candles, *arguments, **options)
+        return leak_audit(candles, *arguments, **options, only=FEW_CHECKS)
 
     monkeypatch.setattr(evaluation.audit, "leak_audit", noted)
     for name, series in (("one", candles), ("two", another_future(candles, last, "a thousandfold", seed=5))):
@@ -118,7 +135,8 @@ def test_a_run_is_audited_as_it_was_trained(trained, place):
     assert "no leak found: 12 checks" in run.stdout
 
 
-def test_a_run_whose_features_were_fitted_on_more_than_train_is_caught(trained, place):
+def test_a_run_whose_features_were_fitted_on_more_than_train_is_caught(trained, place, make_only):
+    make_only("fitted on train")
     leaky = place / "runs" / "leaky"
     shutil.copytree(trained, leaky)
     settings = FittedFeatures.load(leaky / "agent").settings

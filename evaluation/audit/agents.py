@@ -1,11 +1,13 @@
 """The leak audit of an agent and of a training."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from evaluation.audit.compare import estimated, other_estimates, unequal
+from evaluation.audit.environments import parts_of
 from evaluation.audit.foreign import on_true_candles, part
 from evaluation.audit.futures import LEVELS, Cut, another_future, whole_cuts
 from evaluation.audit.report import Tally
@@ -17,10 +19,20 @@ from market import Candles
 
 Training = Callable[[Candles, int], Any]
 
+LISTED = 3
+"""changes of the action within an episode, from which on it can't be the habit of buying once and holding"""
+LISTED_WORDS = "the agent acts the same, step by step, on a wholly other market, so where its actions come from can't be told"
+
 
 def causal_agent(stage: Stage, tally: Tally) -> None:
-    """The agent plays by itself, its memory carried: its actions and its memory up to the cut are the same."""
+    """The agent plays by itself, its memory carried: its actions and its memory up to the cut are the same.
+
+    An agent that plays a list of actions passes, wherever that list comes from. So what acts the same on a wholly other market is
+    not judged.
+    """
     scene = stage.scene
+    if _plays_a_list(stage):
+        tally.unjudged = LISTED_WORDS
     for cut in whole_cuts(scene.candles, stage.first + 1, scene.train_bars, scene.cuts, scene.seed):
         begin = stage.begin(cut.bar, PLAYED_BARS)
         true, other = _episode(stage, cut, begin, False), _episode(stage, cut, begin, True)
@@ -96,6 +108,32 @@ def _episode(stage: Stage, cut: Cut, begin: int, replaced: bool) -> Trace | None
         )
     agent = stage.make_agent(candles, rows)
     return play(stage.player(candles, rows, agent), agent, None, cut.bar - begin + BARS_AFTER)
+
+
+def _plays_a_list(stage: Stage) -> bool:
+    """Whether an agent whose actions change repeats them where not one candle is the same; holding on to a coin is no list."""
+    begin = stage.begin(stage.total - 1, PLAYED_BARS)
+    stretch = stage.whole(begin)
+    if stretch is None:
+        return False
+    true, _ = _alone(stage, begin)
+    actions = [parts_of(action) for action in true.actions]
+    changes = sum(_apart(one, two) for one, two in pairwise(actions))
+    if changes < LISTED:
+        return False
+    market = another_future(stretch.candles, 0, "another market", stage.scene.seed)
+    rows = stage.matrix.since(begin)
+    drawn = np.random.default_rng(stage.scene.seed).permutation(rows.values)
+    rows = FeatureMatrix(drawn, rows.names, rows.index, rows.warmup, rows.bound)
+    agent = stage.make_agent(market, rows)
+    other = play(stage.player(market, rows, agent), agent, None, PLAYED_BARS)
+    both = list(zip(actions, map(parts_of, other.actions), strict=False))
+    changes = sum(_apart(one, two) for one, two in pairwise(one for one, _ in both))
+    return changes >= LISTED and not any(_apart(one, two) for one, two in both)
+
+
+def _apart(one: dict[str, np.ndarray], two: dict[str, np.ndarray]) -> bool:
+    return one.keys() != two.keys() or any(bool(unequal(one[name], two[name]).any()) for name in one)
 
 
 def _alone(stage: Stage, begin: int) -> tuple[Trace, dict[str, np.ndarray]]:

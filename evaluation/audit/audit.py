@@ -12,15 +12,17 @@ import pandas as pd
 from common import InputError
 from envs import EnvSettings
 from evaluation.audit.agents import Training, causal_agent, frozen_agent, trained_on_train_alone
+from evaluation.audit.alone import candles_alone
 from evaluation.audit.environments import computes_its_own_rows, kept_global_state
 from evaluation.audit.external import External, checked_external, known_in_time
 from evaluation.audit.fills import next_bar_fills
+from evaluation.audit.first_row import require_first_row
 from evaluation.audit.folds import has_folds, out_of_fold
-from evaluation.audit.foreign import UnplayableError, in_one_line, on_true_candles
+from evaluation.audit.foreign import PartError, UnplayableError, in_one_line, on_true_candles
 from evaluation.audit.futures import plain, require_room
 from evaluation.audit.pipelines import as_pipeline
 from evaluation.audit.report import AuditReport, Check, Tally
-from evaluation.audit.rows import Scene, aligned_rows, candles_alone, causal_features, fitted_on_train_alone, pure_transform
+from evaluation.audit.rows import Scene, aligned_rows, causal_features, fitted_on_train_alone, pure_transform
 from evaluation.audit.stage import AgentFactory, EnvFactory, Stage
 from evaluation.audit.starts import drift_of_starts, lookback_enough
 from evaluation.audit.subjects import Fitted
@@ -118,7 +120,7 @@ def leak_audit(
     if series is not None:
         audit.run("known in time", known_in_time, series, scene.candles)
     with kept_global_state():
-        stage = Stage(scene, env, agent) if env is not None and audit.clean("aligned rows") else None
+        stage = _staged(scene, env, agent) if env is not None and audit.clean("aligned rows") else None
         playing = stage if agent is not None else None
         audit.run("causal env", causal_env, stage)
         audit.run("next-bar fills", next_bar_fills, stage if audit.located() else None)
@@ -132,6 +134,16 @@ def leak_audit(
     return AuditReport(subject, tuple(audit.checks), drift, time.monotonic() - began, untold)
 
 
+def _staged(scene: Scene, env: EnvSettings | EnvFactory, agent: Any) -> Stage | PartError:
+    """What is played, or what a part of it raised on other candles alone."""
+    try:
+        stage = Stage(scene, env, agent)
+        require_first_row(stage)
+        return stage
+    except PartError as error:
+        return error
+
+
 class _Audit:
     """Runs checks one after the other, and keeps what they found."""
 
@@ -139,15 +151,20 @@ class _Audit:
         self.checks: list[Check] = []
         self._only = only
         self._on_check = on_check
+        self._unplayable = False
 
     def run(self, name: str, examine: Callable[..., Any], subject: object, *more: object) -> Any:
         """What `examine(subject, *more, tally)` returns; a check without a subject is listed as not made.
 
-        What worked on the true candles and fails on others can't be judged any further, and that is a finding.
+        What worked on the true candles and fails on others can't be judged any further, and that is a finding. So a subject may
+        be the error that was raised while it was made.
         """
         tally, began, outcome = Tally(name), time.monotonic(), None
         subject = None if self._only and name not in self._only else subject
-        if subject is not None:
+        if isinstance(subject, PartError):
+            tally.found("error", f"on other candles: {in_one_line(subject)}")
+            self._unplayable = True
+        elif subject is not None:
             self._on_check(name)
             try:
                 outcome = examine(subject, *more, tally)
@@ -172,7 +189,9 @@ class _Audit:
 
     def located(self) -> bool:
         """Whether it is known what an environment shows when; where it sees far ahead, nothing else can be judged."""
-        return not any(finding.column == "observation" for check in self.checks for finding in check.findings)
+        return not self._unplayable and not any(
+            finding.column == "observation" for check in self.checks for finding in check.findings
+        )
 
     def clean(self, name: str) -> bool:
         return not any(check.findings for check in self.checks if check.name == name)

@@ -5,6 +5,7 @@ import inspect
 import random
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -47,12 +48,13 @@ class Player:
 
     Args:
         env: a Gymnasium environment, or a vectorised one of Stable-Baselines3.
+        seed: of every episode.
 
     Raises:
         UnplayableError: it is no environment, or one of the old gym API.
     """
 
-    def __init__(self, env: Any) -> None:
+    def __init__(self, env: Any, seed: int = 0) -> None:
         if not all(hasattr(env, name) for name in ("reset", "step", "action_space")):
             raise UnplayableError(
                 f"an environment has `reset`, `step` and `action_space`, but {_kind(env)} has not; see docs/leak-audit.md"
@@ -60,16 +62,17 @@ class Player:
         self.env = env
         self.count = int(getattr(env, "num_envs", 0) or 0)
         self.action_space: spaces.Space[Any] = env.action_space
-        self._seeds = {"seed": 0}
+        self.seed = seed
+        self._seeds = {"seed": seed}
         if not self.count:
             _require_seed(env)
 
     def reset(self) -> Step:
         """Begin an episode."""
         if self.count:
-            seed_globally()
+            seed_globally(self.seed)
             with part("the environment's `reset`"):
-                self.env.seed(0)
+                self.env.seed(self.seed)
                 observation: Any = self.env.reset()
             info: Mapping[str, Any] = {}
         else:
@@ -96,7 +99,7 @@ class Player:
 
     def _reset_alone(self) -> tuple[Any, Mapping[str, Any]]:
         if self._seeds:
-            seed_globally()
+            seed_globally(self.seed)
         with part("the environment's `reset`"):
             given = self.env.reset(**self._seeds)
         if isinstance(self.env, BitcoinTradingEnv):
@@ -260,11 +263,14 @@ def kept_global_state() -> Iterator[None]:
         random.setstate(before_python)
 
 
-def seed_globally() -> None:
+def seed_globally(seed: int = 0) -> None:
     """Some environments draw from the global generators: the same numbers in each episode."""
-    np.random.set_state(_SEEDED)  # noqa: NPY002
-    random.setstate(_SEEDED_PYTHON)
+    numbers, python_numbers = _seeded(seed)
+    np.random.set_state(numbers)  # noqa: NPY002
+    random.setstate(python_numbers)
 
 
-_SEEDED = np.random.RandomState(0).get_state()
-_SEEDED_PYTHON = random.Random(0).getstate()
+@cache
+def _seeded(seed: int) -> tuple[Any, Any]:
+    """States of both global generators; to set one is faster than to seed it."""
+    return np.random.RandomState(seed).get_state(), random.Random(seed).getstate()

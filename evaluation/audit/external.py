@@ -13,8 +13,17 @@ from market import Candles
 External = Mapping[str, pd.Series | pd.DataFrame]
 FEWEST = 10
 """values of a series, and bars between them, that a correlation is judged on"""
-PLAIN, SIGMAS = 0.3, 4.0
-"""a correlation with what the market does next that no honest series has, and that chance does not give"""
+FAINT = 0.15
+"""a correlation with what the market does next that no honest series has"""
+SIGMAS = {"its changes": 4.0, "its values": 6.0}
+"""what chance does not give; a level that moves slowly correlates by chance with what follows, and more so in short series"""
+SILENT, SILENT_SIGMAS = 1 / 3, 2.5
+"""of that: less than this a series knows of what the market did before, if it is stamped early; or no more than by chance"""
+PLAIN, WHITE = 0.5, 3.0
+"""a correlation that a few wild bars do not make; of a smaller one, standard errors that allow for such bars"""
+BUSY, BUSIER = 0.6, 0.2
+"""the same of a series' changes with those of volume or volatility, and how much more that must be than with those before; both
+come in waves, so an honest series knows half of the next one"""
 
 
 def checked_external(external: External | None) -> dict[str, pd.Series | pd.DataFrame] | None:
@@ -61,28 +70,66 @@ def another_external(external: External, time: pd.Timestamp, kind: str, seed: in
 
 def known_in_time(external: External, candles: Candles, tally: Tally) -> None:
     """No series moves with what the market does between its time and the next one: that would be stamped too early."""
-    closes = pd.Series(np.log(candles.column("close")), index=candles.index + candles.bar)
     for name, series in external.items():
         for column, values in series.items() if isinstance(series, pd.DataFrame) else [("", series)]:
             tally.cases += 1
-            _judge(f"{name}.{column}".rstrip("."), values.astype(float), closes, tally)
+            stamped_early(f"{name}.{column}".rstrip("."), values.astype(float), candles, tally)
 
 
-def _judge(name: str, values: pd.Series, closes: pd.Series, tally: Tally) -> None:
-    values = values[(values.index >= closes.index[0]) & (values.index <= closes.index[-1])].dropna()
+def stamped_early(name: str, values: pd.Series, candles: Candles, tally: Tally) -> bool:
+    """A finding if the series knows what price, volume or volatility do after its times; whether it is one."""
+    closing = candles.index + candles.bar
+    values = values[(values.index >= closing[0]) & (values.index <= closing[-1])].dropna()
     if len(values) < FEWEST:
         tally.notes.append(f"{name} has {len(values)} values beside these candles, too few to judge when they were known")
-        return
-    price = closes.reindex(values.index, method="ffill").to_numpy()
-    ahead = np.diff(price)  # between the time of each value and that of the next one
-    for form, moves in (("its changes", np.diff(values.to_numpy())), ("its values", values.to_numpy()[1:])):
+        return False
+    changes = np.diff(values.to_numpy())
+    ahead = _between(np.log(candles.column("close")), closing, values.index)
+    root = float(np.sqrt(len(ahead)))
+    for form, moves in (("its changes", changes), ("its values", values.to_numpy()[1:])):
         after, before = _correlation(moves[:-1], ahead[1:]), _correlation(moves, ahead)
-        if abs(after) > max(PLAIN, SIGMAS / np.sqrt(len(ahead))) and abs(after) > abs(before):
-            detail = (
-                f"{form} have a correlation of {after:.2f} with what the market does from their time to the next one "
-                f"({before:.2f} with what it did before): they are stamped before they are known"
-            )
-            tally.found(name, detail)
+        knows = abs(after) > max(FAINT, SIGMAS[form] / root)
+        silent = abs(before) < max(SILENT * abs(after), SILENT_SIGMAS / root)
+        if knows and silent and not _by_chance(moves[:-1], ahead[1:]):
+            tally.found(name, _in_words(form, after, "what the market does", before))
+            return True
+    for what, activity in _activities(candles).items():
+        busy = np.diff(_between(np.cumsum(activity), closing, values.index))
+        after, before = _correlation(_ranks(changes[1:-1]), _ranks(busy[1:])), _correlation(_ranks(changes[1:]), _ranks(busy))
+        if abs(after) > max(BUSY, SIGMAS["its changes"] / root) and abs(after) > abs(before) + BUSIER:
+            tally.found(name, _in_words("its changes", after, f"those of the {what}", before))
+            return True
+    return False
+
+
+def _by_chance(one: np.ndarray, two: np.ndarray) -> bool:
+    """Whether a small correlation may come from a few bars at which both are wild (White's standard error)."""
+    if abs(_correlation(one, two)) > PLAIN:
+        return False
+    products = (one - one.mean()) * (two - two.mean())
+    return abs(products.sum()) < WHITE * np.sqrt((products**2).sum())
+
+
+def _activities(candles: Candles) -> dict[str, np.ndarray]:
+    """float64 (T,) each: what a bar adds."""
+    moved = np.abs(np.log(candles.column("close") / candles.column("open")))
+    return {"volume": candles.column("volume"), "volatility": moved}
+
+
+def _between(path: np.ndarray, times: pd.DatetimeIndex, stamps: pd.Index) -> np.ndarray:
+    """float64 (K - 1,): how far the path goes between neighbouring stamps."""
+    return np.diff(pd.Series(path, index=times).reindex(stamps, method="ffill").to_numpy())
+
+
+def _in_words(form: str, after: float, what: str, before: float) -> str:
+    return (
+        f"{form} have a correlation of {after:.2f} with {what} from their time to the next one ({before:.2f} before): "
+        "they are stamped before they are known"
+    )
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    return pd.Series(values).rank().to_numpy()
 
 
 def _correlation(one: np.ndarray, two: np.ndarray) -> float:

@@ -10,9 +10,9 @@ from evaluation.audit.environments import Step, worth_name
 from evaluation.audit.next_bars import NextBar, with_next_bar
 from evaluation.audit.stage import Stage
 
-BARS_AFTER = 4
+BARS_AFTER = 2
 SETTLED = 2
-"""further steps of one action, after which a trade has ended and its reward is paid"""
+"""further steps of one action, after which most rewards of a trade are paid"""
 
 
 class Decision(NamedTuple):
@@ -68,14 +68,16 @@ class Outcomes:
         return bool(np.ptp(self.paid, axis=1).max() > self.noise)
 
 
-def play(stage: Stage, decision: Decision, shapes: tuple[NextBar, ...], then: Any = None) -> Outcomes | None:
+def play(
+    stage: Stage, decision: Decision, shapes: tuple[NextBar, ...], then: Any = None, steps: int = SETTLED
+) -> Outcomes | None:
     """Play every action for every shape; None where the episode ends before, or the candles do.
 
     Args:
-        then: an action that is repeated afterwards, until `SETTLED`; the rewards since the decision are summed.
+        then: an action that is repeated for `steps` afterwards; the rewards since the decision are summed.
     """
     begin = decision.bar - len(decision.before)
-    stretch = stage.stretch(begin, decision.bar + BARS_AFTER)
+    stretch = stage.stretch(begin, decision.bar + BARS_AFTER + steps)
     if begin < stage.first or stretch is None or decision.bar + 1 >= stretch.start + len(stretch.candles):
         return None
     rows, worth = [], "reward"
@@ -94,7 +96,7 @@ def play(stage: Stage, decision: Decision, shapes: tuple[NextBar, ...], then: An
             step = player.step(action)
             worth = worth_name(step.info)
             paid = step.worth if step.worth is not None else step.reward
-            for _ in range(SETTLED if then is not None else 0):
+            for _ in range(steps if then is not None else 0):
                 if step.terminated or step.truncated:
                     break
                 step = player.step(then)

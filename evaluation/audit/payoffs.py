@@ -19,9 +19,18 @@ SAME = 0.005
 """of the largest exposure: what less differs by is costs, as after orders that fill at the close of the bar"""
 BENT = 0.15
 """of the steeper side: how much more an account may gain on one side of the open than it loses on the other, beside its costs"""
+BENT_IN_MONEY = 0.007
+"""the same in a narrow bar, of the steepest action too, where the worth is known to be in money: 0.0096 for dollars turned into
+coin at the close of the bar that the order fills in; 0.0048 at the mean of its open and close, which is honest"""
+BENT_OF_ALL = 0.4
+"""of the steepest action in a wide bar: from long to short at a price that the bar makes, which is honest, comes to 0.3"""
+IN_MONEY = 0.03
+"""relative: by how much less two opposite gaps may differ; a worth in coins differs by 0.1"""
 FLAT = 0.1
 WICK = 0.25
 """of what the wick that moves the account more does to it: how much both together may add"""
+WICK_OF_ALL = 0.15
+"""of what it does after the action that it moves most: dollars that are held at the price that the bar makes come to 0.1"""
 ZERO = 1e-3
 """relative to what the other shapes of the bar pay: nothing was earned"""
 EXACTLY = 1e-12
@@ -88,7 +97,8 @@ def paid_for_gaps(outcomes: Outcomes) -> str | None:
 
 def one_sided(outcomes: Outcomes) -> str | None:
     """The body is earned up and down alike: who gains on one side and is spared on the other has seen the close."""
-    for half_range, least in ((NARROW, BENT), (WIDE, 1 - FLAT)):
+    narrow = BENT_IN_MONEY if _in_money(outcomes) else BENT
+    for half_range, least, of_all in ((NARROW, narrow, BENT_IN_MONEY), (WIDE, 1 - FLAT, BENT_OF_ALL)):
         shapes = bodies(half_range)
         if shapes[0] not in outcomes.shapes:
             continue
@@ -96,7 +106,8 @@ def one_sided(outcomes: Outcomes) -> str | None:
         lost = np.array([outcomes.lost(shape) for shape in shapes]).any(axis=0)
         slopes = np.diff(paid, axis=0) / (np.diff(BODY)[:, None] * half_range)  # (B - 1, A)
         bent, steep = slopes[-1] - slopes[0], np.abs(slopes[[0, -1]]).max(axis=0)
-        odd = (bent > least * steep + 2 * _costs(outcomes)) & (steep * half_range > 10 * outcomes.noise)
+        odd = bent > np.maximum(least * steep, of_all * steep.max()) + 2 * _costs(outcomes)
+        odd &= steep * half_range > 10 * outcomes.noise
         if outcomes.worth == "reward":  # a reward may be bent as its author likes, but not be 0 on the one side alone
             odd &= _one_side_is_flat(outcomes, paid)
         odd &= ~lost & ~_wiped_out(outcomes, paid)
@@ -119,7 +130,8 @@ def paid_for_wicks(outcomes: Outcomes) -> str | None:
     low, high = (outcomes.of(long) - outcomes.of(short) for short, long in (LOW, HIGH))
     most = np.maximum(np.abs(low), np.abs(high))
     costs = 2 * _costs(outcomes) * (HIGH[1].high - HIGH[0].high)  # of an order at the end of the wick
-    for k in np.flatnonzero((low + high > WICK * most + costs + outcomes.noise) & (most > 10 * outcomes.noise)):
+    least = np.maximum(WICK * most, WICK_OF_ALL * most.max())
+    for k in np.flatnonzero((low + high > least + costs + outcomes.noise) & (most > 10 * outcomes.noise)):
         return (
             f"after {_action(outcomes, k)} a longer lower wick of the bar that it fills in adds {low[k]:.6g}, and a longer "
             f"upper one {high[k]:.6g}: the {'low' if low[k] > high[k] else 'high'} of that bar was known"
@@ -175,6 +187,17 @@ def _one_side_is_flat(outcomes: Outcomes, paid: np.ndarray) -> np.ndarray:
     apart = np.abs(paid - outcomes.of(STILL))  # (B, A)
     lower, higher = apart[:2].max(axis=0), apart[2:].max(axis=0)
     return np.minimum(lower, higher) <= EXACTLY * (1 + np.maximum(lower, higher))
+
+
+def _in_money(outcomes: Outcomes) -> bool:
+    """Whether what is held earns a gap up as steeply as a gap down: then a bent worth comes from the order, not from its unit.
+
+    The worth of an inverse contract in coins is bent by itself, and so is that of dollars.
+    """
+    if outcomes.worth == "reward":
+        return False
+    up, down = ((outcomes.of(shape) - outcomes.of(STILL)) / (gap - 1) for gap, shape in GAPS.items())
+    return bool((np.abs(up - down) <= IN_MONEY * np.abs(up)).all() and (np.abs(up) * SMALL > 100 * outcomes.noise).all())
 
 
 def _costs(outcomes: Outcomes) -> np.ndarray:

@@ -1,6 +1,6 @@
 """The leak audit of a feature pipeline: what was fitted, each row against other futures, purity, alignment, origin."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -9,9 +9,10 @@ import pandas as pd
 from evaluation.audit.compare import Rows, as_rows, differences, estimated, other_estimates, unequal
 from evaluation.audit.external import External, another_external
 from evaluation.audit.foreign import in_one_line
-from evaluation.audit.futures import KINDS, LEVELS, REMOVED, Cut, another_future, dense_cuts, whole_cuts, years_later
-from evaluation.audit.pipelines import Table, called, fit
+from evaluation.audit.futures import KINDS, REMOVED, Cut, another_future, dense_cuts, whole_cuts
+from evaluation.audit.pipelines import called, fit
 from evaluation.audit.rare import extreme_values, random_market, rare_bars, unusual_values
+from evaluation.audit.refits import SHAKEN, next_refit, shaken
 from evaluation.audit.report import Tally
 from market import Candles
 
@@ -21,7 +22,8 @@ BARS_AROUND = 12
 """bars of a stretch around such a cut, beside the warm-up"""
 RANDOM_BARS = 800
 """of the random market, beside the warm-up"""
-NO_CANDLE = "they come from elsewhere, or from the clock alone"
+MOST_REFITS = 3
+"""bars of them that are cuts: the first model may be another one than those that follow"""
 MOST_REFUSED = 40
 """bars beyond the warm-up from which on a transform must not refuse a shorter series"""
 
@@ -141,11 +143,13 @@ def pure_transform(scene: Scene, tally: Tally) -> None:
 def causal_features(scene: Scene, tally: Tally) -> None:
     """Replace or remove the future of a cut: no row up to it changes.
 
-    The cuts are of the whole series, of all bars of short stretches, and of bars where something rare happens, to the candles or
-    to a column: the latter again on random candles, which visit what these candles may never have seen.
+    The cuts are of the whole series, also where a column of it is fitted anew, of all bars of short stretches, and of bars where
+    something rare happens, to the candles or to a column: the latter again on random candles, which visit what these candles may
+    never have seen.
     """
     first = max(scene.rows.first, 0)
-    for cut in whole_cuts(scene.candles, first, scene.train_bars, scene.cuts, scene.seed):
+    refits = [Cut(0, len(scene.candles), bar, "another market") for bar in _refit_bars(scene)]
+    for cut in (*whole_cuts(scene.candles, first, scene.train_bars, scene.cuts, scene.seed), *refits):
         _compare(scene, tally, cut, scene.rows, scene.candles)
     _cut_densely(scene, tally, dense_cuts(scene.candles, first, scene.cuts), scene.candles)
     _cut_densely(scene, tally, _rare_cuts(scene, scene.candles, scene.rows), scene.candles)
@@ -158,53 +162,21 @@ def causal_features(scene: Scene, tally: Tally) -> None:
     _cut_densely(scene, tally, _rare_cuts(scene, strange, rows), strange)
 
 
-def candles_alone(scene: Scene, tally: Tally) -> None:
-    """A column that no candle moves may know the clock, so it is the same 28 years later; one that looks its values up is not.
-
-    28 years have the same weekdays, dates and leap years (between 1901 and 2099). Nor may it count the rows. Of a frame that no
-    candle moves at all nothing can be said.
-    """
-    moved: set[str] = set()
-    for cut in scene.after_train[: len(LEVELS)]:
-        other = scene.transform(scene.fitted, scene.future(cut), scene.external_after(scene.index[cut.bar], cut.kind))
-        moved |= {odd.column for odd in differences(scene.rows, other, scene.rows.last)}
-    tally.cases += len(LEVELS) + 1
-    still = [name for name in scene.rows.names if name not in moved]
-    if not moved:
-        what = (
-            "the frame was made elsewhere; hand over the function that makes it" if isinstance(scene.fitted, Table) else NO_CANDLE
-        )
-        tally.found("all columns", f"no candle moves any of them, so what they knew can't be judged: {what}")
-        return
-    if still:
-        tally.notes.append(f"no candle moves {', '.join(still)}")
-        _require_no_counting(scene, tally, still)
-    try:
-        later = scene.transform(scene.fitted, years_later(scene.candles))
-    except (ValueError, LookupError) as error:
-        tally.found("transform", f"{in_one_line(error)}, on the same candles 28 years later")
-        return
-    for odd in differences(scene.rows, later, scene.rows.last):
-        if odd.column in still:
-            detail = f"no candle moves it, yet {odd} on the same candles 28 years later: it comes from elsewhere"
-            tally.found(odd.column, detail, scene.index, odd.bar)
-        elif scene.external is None:
-            tally.notes.append(f"{odd.column} knows the year: {odd} on the same candles 28 years later")
-
-
-def _require_no_counting(scene: Scene, tally: Tally, still: list[str]) -> None:
-    """The clock is the same if the candles begin later; a value that was looked up by the number of its row is not."""
-    skip = scene.train_bars // 3 + 5
-    later = scene.transform(scene.fitted, scene.candles[skip:]).moved(skip)
-    if later.names != scene.rows.names or later.last != scene.rows.last or later.first < scene.rows.first:
-        return
-    true = replace(scene.rows, values=scene.rows.values[later.first - scene.rows.first :], first=later.first)
-    for odd in differences(true, later, true.last):
-        if odd.column in still:
-            detail = (
-                f"no candle moves it, yet {odd} if the candles begin {skip} bars later: it is looked up by the number of the row"
-            )
-            tally.found(odd.column, detail, scene.index, odd.bar)
+def _refit_bars(scene: Scene) -> list[int]:
+    """The first bars at which a column of the true candles is fitted anew: the labels of such a fit may reach beyond its bar."""
+    bars: list[int] = []
+    bar = scene.rows.first + 1
+    while len(bars) < MOST_REFITS and bar + SHAKEN < scene.rows.last:
+        try:
+            other = scene.transform(scene.fitted, shaken(scene.candles, bar, scene.seed))
+        except (ValueError, LookupError):
+            break
+        refit = next_refit(scene.rows, other, bar)
+        if refit is None:
+            break
+        bars.append(refit)
+        bar = refit + 1
+    return bars
 
 
 def _rare_cuts(scene: Scene, candles: Candles, rows: Rows) -> list[Cut]:

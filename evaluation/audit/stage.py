@@ -64,6 +64,11 @@ class Stage:
                 predicted(agent, player.reset().observation, None, np.ones(1, bool))
 
     @property
+    def is_own(self) -> bool:
+        """Whether the environment is this project's."""
+        return isinstance(self.env, EnvSettings)
+
+    @property
     def first(self) -> int:
         """The first bar that an episode can begin at."""
         return self.matrix.warmup if self.place is None else self.place.first
@@ -74,7 +79,7 @@ class Stage:
 
     def make_env(self, candles: Candles, matrix: FeatureMatrix, agent: Any = None) -> Any:
         """Without ruin, as every evaluation plays; a strategy with `spot = True` gets a spot account."""
-        if not isinstance(self.env, EnvSettings):
+        if not self.is_own:
             with part("the function that makes the environment"):
                 return self.env(candles.frame.copy()) if self.place is not None else self.env(candles, matrix)
         settings = self.env.spot() if getattr(agent, "spot", False) else self.env
@@ -125,7 +130,7 @@ class Stage:
         """Whether the same actions give other observations or rewards in a second episode of the same environment."""
         begin = self.begin(self.total // 2, 0)
         stretch = self.stretch(begin, begin + LEAD)
-        if stretch is None or isinstance(self.env, EnvSettings):
+        if stretch is None or self.is_own:
             return False
         player = stretch.player(stretch.candles)
         once, again = (list(_shown(player)) for _ in range(2))

@@ -57,14 +57,17 @@ def causal_env(stage: Stage, tally: Tally) -> None:
     if stage.place is not None and _sees_ahead(stage, tally):
         return
     ignored = _not_repeated(stage, tally)
-    reacted = False  # what may change has changed: so the comparisons could have failed
+    reacted = paid = False  # what may change has changed: so the comparisons could have failed
     for case in _cases(stage):
         known = case.cut.bar - case.begin
         for true, other in _both_or_none(stage, case):
             tally.cases += 1
             _compare(stage, tally, case, true, other, ignored)
             reacted = reacted or (case.cut.kind != REMOVED and true.rewards[known:] != other.rewards[known:])
-    if not reacted and not tally.findings:
+            paid = paid or any(true.rewards[known:])
+    if not reacted and not paid:
+        tally.notes.append(f"no reward was paid in the {BARS_AFTER} bars after a cut, so it is not known whether candles move it")
+    elif not reacted and not tally.findings:
         tally.found("reward", "none changed, not even after the cut: from whatever they come, it is not these candles")
 
 

@@ -4,8 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 import brokers
+import early_leaks
 import numpy as np
 import pandas as pd
+import patient_brokers
 from leaks import CANDLES, Columns, Leak, basic, pair, returns
 
 from market import Candles
@@ -227,6 +229,11 @@ def _outside(name: str, leaky: Any, honest: Any) -> Leak:
     return Leak(name, "causal features", "outside", one, two)
 
 
+def _early(name: str, column: str, early: Any, late: Any) -> Leak:
+    one, two = ({"pipeline": joined, "external": external} for external in (early, late))
+    return Leak(name, "known in time", column, one, two)
+
+
 RARE_LEAKS = [
     _fills("paid for the shown bar", brokers.PaidForTheShownBar, brokers.PaidForTheNextBar, "reward"),
     _fills("order filled only if the bar rises", brokers.OnlyIfItRises, brokers.OnlyIfItRose),
@@ -245,6 +252,12 @@ RARE_LEAKS = [
     _fills("known close after a long hold", brokers.AfterAWhile, brokers.TellsTheEntry),
     _fills("known close after a rise", brokers.AfterRises, brokers.SeesWhatIsHeld),
     _fills("trade paid at its end, at a known price", brokers.PaidWhenItEndsAtAKnownPrice, brokers.PaidWhenItEnds, "reward"),
+    _fills("known price, held for six bars, paid at the end",
+           patient_brokers.HeldForSixBarsAtAKnownPrice, patient_brokers.HeldForSixBars, "reward"),
+    _fills("known price, held for twelve bars, paid at the end",
+           patient_brokers.TwelveBarsAtAKnownPrice, patient_brokers.TwelveBars, "reward"),
+    _fills("known close once a week", patient_brokers.OnFridaysAtAKnownPrice, brokers.OnFridays),
+    _fills("dollars turned into coin at the next close", patient_brokers.SizedByTheNextClose, patient_brokers.Shorts),
     _fills("paid one bar too far", brokers.PaidOneBarTooFar, brokers.PaidForTheNextBar, "reward", "causal env"),
     _fills("next open in a dictionary", brokers.NextGainSeen, brokers.PartsSeen, "observation.account[2]", "causal env"),
     _fills("end before the crash", brokers.EndsBeforeTheCrash, brokers.EndsAfterTheCrash, "end of the episode", "causal env"),
@@ -262,8 +275,13 @@ RARE_LEAKS = [
     _rows("low-pass of the whole spectrum", "slow", Columns(low_passed), Columns(averaged)),
     _rows("looked up by the number of the row", "trend", Columns(by_number), Columns(by_hour), "candles alone"),
     _rows("a frame made elsewhere", "all columns", FRAME, basic, "candles alone"),
-    Leak("the day's close in the morning", "known in time", "daily",
-         {"pipeline": joined, "external": EARLY}, {"pipeline": joined, "external": LATE}),
+    _early("the day's close in the morning", "daily", EARLY, LATE),
+    _early("another coin's close at the open of its bar", "other", early_leaks.EARLY_COIN, early_leaks.LATE_COIN),
+    _early("the day's volume in the morning", "volume", early_leaks.EARLY_VOLUME, early_leaks.LATE_VOLUME),
+    _early("volatility of the next hours", "volatility", early_leaks.EARLY_VOLATILITY, early_leaks.LATE_VOLATILITY),
+    _rows("labels of later refits", "expected", early_leaks.WalkForward(False), early_leaks.WalkForward(True)),
+    _rows("later models that see their own bars", "expected", early_leaks.LateFolds(True), early_leaks.LateFolds(False),
+          "out of fold"),
     _outside("external series joined backwards", joined_backwards, joined),
     _outside("external series interpolated", interpolated, joined),
     _outside("external series standardised as a whole", standardised, standardised_so_far),
@@ -279,6 +297,9 @@ QUICK = {
     "paid for the shown bar", "order filled only if the bar rises", "better of open and close", "sold at the high",
     "stop forgotten if the bar recovers", "known close on Sundays", "known close late in the episode",
     "known close after a long hold",
+    "known price, held for twelve bars, paid at the end", "dollars turned into coin at the next close",
+    "another coin's close at the open of its bar", "the day's volume in the morning", "volatility of the next hours",
+    "labels of later refits", "later models that see their own bars",
     "paid one bar too far", "next open in a dictionary", "prices over the highest of the file", "next return at silent bars",
     "next return after crashes", "looked up by the number of the row", "a frame made elsewhere", "the day's close in the morning",
     "external series joined backwards", "memory that outlives the episode", "seed chosen on the test range",

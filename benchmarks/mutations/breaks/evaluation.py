@@ -56,8 +56,8 @@ BREAKS = (
         "an account may gain twice as much on one side of the open as it loses on the other",
         "evaluation/audit/payoffs.py",
         "one_sided",
-        "(bent > least * steep +",
-        "(bent > 2 * steep +",
+        "np.maximum(least * steep,",
+        "np.maximum(2 * steep,",
         only="[better of open and close]",
     ),
     Break(
