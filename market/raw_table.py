@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from common import one_line
+from common import one_line, option
 from market.bar_grid import usual_bar
 from market.candles import COLUMNS, CandleError
 from market.column_names import (
@@ -121,7 +121,7 @@ def raw_of(path: Path, table: FileTable, options: ReadOptions) -> Raw:
         raw.filled = _flags(path, table.cells.column(roles[FILLED][0]))
     raw.unreadable |= {row: ("time", text) for row, text in times.odd.items()}
     if table.symbol == UNNAMED:
-        raw.notes.append("the file names no coin")
+        raw.notes.append(f"the file names no coin; {option('market.symbol', 'BTC/USD')} would")
     return raw
 
 
@@ -206,7 +206,7 @@ def _useless(name: str, values: np.ndarray, odd: dict[int, str], close: np.ndarr
     """Why a column is not kept, empty if it is."""
     finite = values[np.isfinite(values)]
     if not len(finite) or len(odd) * 2 > len(values):
-        return "no numbers"
+        return f"no numbers but text such as {next(iter(odd.values()))[:20]!r}" if odd else "empty"
     if (finite == finite[0]).all():
         return f"{finite[0]:g} throughout"
     if np.array_equal(values, close):

@@ -93,7 +93,7 @@ def test_advice_on_spoiled_files_ends(tmp_path_factory, data):
     lines = list(LINES)
     for _ in range(data.draw(st.integers(1, 3))):
         k = data.draw(st.integers(0, len(lines) - 1))
-        kind = data.draw(st.sampled_from(["again", "gone", "cell", "swap", "no volume", "moved"]))
+        kind = data.draw(st.sampled_from(["again", "gone", "cell", "swap", "no volume", "running", "moved"]))
         cells = lines[k].split(",")
         if kind == "again":
             lines.insert(k, lines[k])
@@ -105,6 +105,8 @@ def test_advice_on_spoiled_files_ends(tmp_path_factory, data):
             cells[6], cells[7] = cells[7], cells[6]
         elif kind == "no volume":
             cells[6] = cells[7] = "0"
+        elif kind == "running":  # the last bars were written down before they had a volume
+            lines[-3:] = [",".join([*line.split(",")[:6], "0", "0"]) for line in lines[-3:]]
         elif kind == "moved":
             cells[0] = cells[0][:-2] + "30"
         if kind in ("cell", "swap", "no volume", "moved"):

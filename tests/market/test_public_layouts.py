@@ -74,6 +74,7 @@ LAYOUTS = {
     "Kraken answer": json.dumps({"error": [], "result": {"XXBTZUSD": [
         [t, str(o), str(h), str(lo), str(c), str((o + c) / 2 + 0.1), str(v), 10 + k]
         for k, (t, o, h, lo, c, v, _) in enumerate(BARS)], "last": 1562209200}}).encode(),
+    "closes first, no names": lines(*[(t, c, h, lo, o, v) for t, o, h, lo, c, v, _ in BARS]),
     "Bitfinex answer": json.dumps([[t * 1000, o, c, h, lo, v] for t, o, h, lo, c, v, _ in reversed(BARS)]).encode(),
     "Coinbase answer": json.dumps([[t, lo, h, o, c, v] for t, o, h, lo, c, v, _ in reversed(BARS)]).encode(),
     "KuCoin answer": json.dumps({"code": "200000", "data": [[t, o, c, h, lo, v, q] for t, o, h, lo, c, v, q in WORDS]}).encode(),
@@ -158,7 +159,7 @@ def test_the_name_comes_from_the_file_or_from_nowhere(layout, tmp_path):
     assert read_candles(path).symbol == expected
     if expected == "unnamed coin":
         assert read_candles(path, symbol="BTC/EUR").symbol == "BTC/EUR"
-        assert "names no coin" in read_candles(path).source
+        assert "names no coin; `symbol=" in read_candles(path).source
 
 
 TWO_COINS = {
