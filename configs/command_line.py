@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 
 from common import exit_code
 from configs.experiment import Experiment, Overrides, nearest, setting_fields
+from features import progress_shown
 
 SHORTCUTS = {
     "activation": "features.forecasts.activation",
@@ -91,8 +92,9 @@ def positive(text: str) -> int:
 
 
 def run(main: Callable[[], int]) -> NoReturn:
-    """Run a script's main function: an input error becomes its one line, Ctrl-C a clean end."""
-    sys.exit(exit_code(main))
+    """Run a script's main function: an input error becomes its one line, Ctrl-C a clean end. Long work on features is shown."""
+    with progress_shown():
+        sys.exit(exit_code(main))
 
 
 def _help_text(field: FieldInfo) -> str:
