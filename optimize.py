@@ -9,8 +9,7 @@
     optuna-dashboard sqlite:///studies/coindojo.db
 
 Each trial trains on the train range and is judged by the log growth of its net worth on the validation range, after costs.
-The test range stays locked. Ctrl-C ends cleanly, a killed worker's trial is tried again by the others, and the same command
-goes on where the study stands.
+The test range stays locked. Ctrl-C ends cleanly, a killed worker's trial is tried again, and the same command goes on.
 """
 
 import argparse
@@ -118,7 +117,8 @@ def make_trials(study: "Study", objective: "search.Objective") -> None:
             search.write_down_trial(trial, study, ledger)
             CONSOLE.print(search.describe_trial(trial, study))
 
-        search.run_study(study, objective, tell, lambda step: progress.update(task, completed=step))
+        with features.progress_to(lambda stage, done, total: progress.update(task, description=f"trial: {stage}")):
+            search.run_study(study, objective, tell, lambda step: progress.update(task, completed=step, description="trial"))
 
 
 def be_worker(experiment: configs.Experiment, worker: int, workers: int) -> int:

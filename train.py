@@ -57,8 +57,7 @@ def main() -> int:
         if origin["trials"] is None:
             console.print(f"how many trials were searched on these bars is unknown: {ledger.why_unknown()}")
         experiment.env.require_affordable_lot(parts.train.candles)  # refused before a folder is made, as bad features are
-        with console.status("fitting the features"):
-            features.FeaturePipeline(experiment.features, features.CACHE).fit(parts.train.candles)
+        features.FeaturePipeline(experiment.features, features.CACHE).fit(parts.train.candles)
         folder = begin(experiment, parts, origin, options.seeds or (3 if options.study else 1))
     elif overrides:
         raise RunError(f"a run goes on with its own settings, so `{min(overrides)}` cannot be given with --resume; leave it out")

@@ -2,6 +2,7 @@
 
     python -m benchmarks.features [FILE]
     python -m benchmarks.features --keep
+    python -m benchmarks.features --only large --keep    # five million bars alone: see `benchmarks.large_features`
 
 17,583 simulated hourly bars (as many as the Coinbase file has), or the candles of FILE, on one core. All is warm, compiled
 and imported, but for the rows that say otherwise. `ta` runs on a RangeIndex, where it is right and fastest, once with all its
@@ -10,7 +11,6 @@ and its filtered states give all horizons, as ours do. Those that are compared t
 so that other work on the machine does not count.
 """
 
-import argparse
 import os
 import subprocess
 import sys
@@ -30,8 +30,10 @@ from scipy.special import ndtri
 from statsmodels.tsa.statespace.sarimax import SARIMAX
 from statsmodels.tsa.stattools import adfuller
 
+from benchmarks import parts
 from benchmarks.env import one_core
-from benchmarks.figures import keep, option
+from benchmarks.figures import keep
+from benchmarks.large_features import large
 from features import INDICATORS, FeaturePipeline, FeatureSettings, sarimax
 from features.column_families import Family, families_of
 from features.indicators import compute_indicators
@@ -273,21 +275,29 @@ def one_live_bar(candles: Candles, figures: Figures) -> str:
     return f"the newest row from the last {fitted.lookback:,} bars (the look-back) alone: {figures['newest_ms']:.0f} ms"
 
 
-def main() -> None:
-    parser = option(argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter))
-    parser.add_argument("file", nargs="?", default="", help="candles; simulated ones by default")
-    options = parser.parse_args()
-    if options.file and options.keep:
-        parser.error("the figures that are kept are those of the simulated candles; leave out FILE or --keep")
-    one_core()
-    console, candles, figures = Console(width=110), load(options.file), Figures()
+def usual(console: Console, name: str, figures: Figures) -> None:
+    """All but the millions of bars."""
+    candles = load(name)
     for part in (
-        partial(whole_runs, options.file, len(candles)), partial(by_family, candles), partial(against_ta, candles),
+        partial(whole_runs, name, len(candles)), partial(by_family, candles), partial(against_ta, candles),
         partial(sarimax_forecasts, candles), growth, partial(one_live_bar, candles), partial(lag_search, candles),
     ):  # fmt: skip
         console.print(part(figures))
+
+
+def main() -> None:
+    parser = parts.parser_of(__doc__, ("usual", "large"))
+    parser.add_argument("file", nargs="?", default="", help="candles; simulated ones by default")
+    options, console, figures = parser.parse_args(), Console(width=110), Figures()
+    if options.file and options.keep:
+        parser.error("the figures that are kept are those of the simulated candles; leave out FILE or --keep")
+    one_core()
+    if options.only != "large":
+        usual(console, options.file, figures)
+    if options.only != "usual" and not options.file:
+        console.print(large(figures))
     if options.keep:
-        keep("features", figures)
+        keep("features", parts.of("features") | figures)
 
 
 if __name__ == "__main__":

@@ -29,6 +29,10 @@ def run(benchmark: str, parts: dict[str, Callable[[], dict[str, float]]], option
 
 def others(benchmark: str, part: str) -> dict[str, float]:
     """The kept figures of a benchmark that are not of this part."""
+    return {name: value for name, value in of(benchmark).items() if not name.startswith(f"{part}_")}
+
+
+def of(benchmark: str) -> dict[str, float]:
+    """The kept figures of a benchmark, by their names alone."""
     start = f"{benchmark}."
-    kept = {name.removeprefix(start): value for name, value in figures.kept().items() if name.startswith(start)}
-    return {name: value for name, value in kept.items() if not name.startswith(f"{part}_")}
+    return {name.removeprefix(start): value for name, value in figures.kept().items() if name.startswith(start)}

@@ -1,4 +1,4 @@
-from .atomic_files import write_atomically as write_atomically, write_json as write_json
+from .atomic_files import atomic_file as atomic_file, write_atomically as write_atomically, write_json as write_json
 from .command_line import CommandParser as CommandParser, exit_code as exit_code
 from .errors import InputError as InputError, RunError as RunError, one_line as one_line, unknown as unknown
 from .option_names import (

@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 
 from common import Spelling, exit_code, in_a_script, spelled
 from configs.experiment import Experiment, Overrides, nearest, setting_fields
+from features import progress_shown
 
 SHORTCUTS = {
     "activation": "features.forecasts.activation",
@@ -91,13 +92,13 @@ def positive(text: str) -> int:
 
 
 def run(main: Callable[[], int], spelling: Spelling = in_a_script) -> NoReturn:
-    """Run a script's main function: an input error becomes its one line, Ctrl-C a clean end.
+    """Run a script's main function: an input error becomes its one line, Ctrl-C a clean end. Long work on features is shown.
 
     Args:
         main: returns the exit code.
         spelling: how messages name a setting; `in_training` for a script that takes those of a run.
     """
-    with spelled(spelling):
+    with spelled(spelling), progress_shown():
         sys.exit(exit_code(main))
 
 

@@ -4,4 +4,5 @@ from .fitted import FittedFeatures as FittedFeatures
 from .indicators import INDICATORS as INDICATORS, Indicator as Indicator
 from .matrix import FeatureMatrix as FeatureMatrix
 from .pipeline import FeaturePipeline as FeaturePipeline
+from .progress import progress_shown as progress_shown, progress_to as progress_to
 from .settings import FeatureSettings as FeatureSettings

@@ -23,6 +23,7 @@ from features.fractional import fractional_differences, warmup
 from features.indicators import INDICATORS
 from features.log_differences import log_differences
 from features.pipeline import FeaturePipeline, choose_indicators
+from features.progress import progress_shown
 from features.settings import FeatureSettings
 from features.stationarity_tests import (
     KPSS_RANGE,
@@ -48,7 +49,8 @@ The tests disagree where both reject (long memory, breaks, changing levels) or n
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; 0 if all is well, 2 for wrong input."""
     options = _parser().parse_args(arguments)
-    return exit_code(lambda: int(options.run(options)))
+    with progress_shown():
+        return exit_code(lambda: int(options.run(options)))
 
 
 def _stationarity(options: argparse.Namespace) -> int:

@@ -11,12 +11,20 @@ from features.indicators import INDICATORS, compute_indicators
 from features.settings import FeatureSettings
 from market import Candles
 
+AT_A_TIME = 8
+"""indicators that are computed at a time: of five million bars, 320 MB"""
 Estimates = dict[str, np.ndarray]
 """what a family estimated on train, as arrays of numbers: nothing else can be saved"""
 
 
 def _estimates_nothing(train: Candles, settings: FeatureSettings) -> Estimates:
     return {}
+
+
+def _few_indicators(settings: FeatureSettings) -> list[FeatureSettings]:
+    names = settings.indicators
+    parts = (names[first : first + AT_A_TIME] for first in range(0, len(names), AT_A_TIME))
+    return [settings.model_copy(update={"indicators": part}) for part in parts]
 
 
 def _nothing_to_say(estimates: Estimates, settings: FeatureSettings) -> list[str]:
@@ -34,6 +42,8 @@ class Family(NamedTuple):
         fit: what must be estimated, from train alone.
         memory: bars, the newest one included, that a column may depend on by definition, even if train never showed it.
         notes: what a person should know about the estimates, such as a fit that did not converge.
+        pieces: settings that each ask for some of its columns, one after the other: of a large family a few columns are computed
+            at a time, so that a long series fits into memory.
         measured: whether more bars than that may show, which is measured on train; not where `memory` is all there is.
     """
 
@@ -43,6 +53,7 @@ class Family(NamedTuple):
     fit: Callable[[Candles, FeatureSettings], Estimates] = _estimates_nothing
     notes: Callable[[Estimates, FeatureSettings], list[str]] = _nothing_to_say
     memory: Callable[[FeatureSettings], int] = lambda settings: 1
+    pieces: Callable[[FeatureSettings], list[FeatureSettings]] = lambda settings: [settings]
     measured: bool = True
 
 
@@ -63,6 +74,7 @@ FAMILIES: dict[str, Family] = {
         chosen=lambda s: bool(s.indicators),
         warmup=lambda s: max(INDICATORS[name].warmup for name in s.indicators),
         compute=lambda candles, s, _: compute_indicators(candles.frame, s.indicators),
+        pieces=_few_indicators,
     ),
     "sarimax": Family(
         chosen=lambda s: s.sarimax.forecast_len > 0,
@@ -113,17 +125,25 @@ def columns_warmup(settings: FeatureSettings) -> int:
     return max(family.warmup(settings) for family in families_of(settings).values())
 
 
-def compute_tables(candles: Candles, settings: FeatureSettings, estimates: dict[str, Estimates]) -> Iterator[pd.DataFrame]:
-    """The unscaled columns, one chosen family after the other."""
+def compute_tables(
+    candles: Candles, settings: FeatureSettings, estimates: dict[str, Estimates], measured: bool = False
+) -> Iterator[pd.DataFrame]:
+    """The unscaled columns in the order of the feature row, a few at a time.
+
+    Args:
+        candles: T bars.
+        settings: which columns; all families that they ask for.
+        estimates: what each family estimated on train, by its name.
+        measured: leave out the families whose memory is told by their definition.
+    """
     for name, family in families_of(settings).items():
-        yield family.compute(candles, settings, estimates.get(name, {}))
+        if family.measured or not measured:
+            for piece in family.pieces(settings):
+                yield family.compute(candles, piece, estimates.get(name, {}))
 
 
 def compute_columns(
     candles: Candles, settings: FeatureSettings, estimates: dict[str, Estimates], measured: bool = False
 ) -> pd.DataFrame:
-    """The unscaled columns of all chosen families, float64 (T, F); or of those alone whose memory is measured."""
-    if not measured:
-        return pd.concat(list(compute_tables(candles, settings, estimates)), axis=1)
-    families = families_of(settings).items()
-    return pd.concat([f.compute(candles, settings, estimates.get(name, {})) for name, f in families if f.measured], axis=1)
+    """All of `compute_tables` side by side, float64 (T, F)."""
+    return pd.concat(list(compute_tables(candles, settings, estimates, measured)), axis=1)

@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 from safetensors.numpy import load as load_tensors, save as dump_tensors
 
-from common import InputError, one_line, write_atomically
+from common import InputError, atomic_file, one_line, write_atomically
 from features import cache as feature_cache, forecasters
 from features.column_families import Estimates, columns_warmup, compute_tables, families_of, warmup_bars
 from features.matrix import FeatureMatrix, stack_rows
+from features.progress import OnProgress, begun
 from features.scaler import apply_scaler
 from features.settings import FeatureSettings
 from market import Candles, as_candles, bar_name
@@ -86,11 +87,15 @@ class FittedFeatures:
         own = {"names": np.array(self.names), "center": self.center, "scale": self.scale, "memory": self.memory}
         return own | dict(sorted(families.items()))
 
-    def transform(self, candles: Candles | pd.DataFrame) -> FeatureMatrix:
+    def transform(self, candles: Candles | pd.DataFrame, since: int = 0) -> FeatureMatrix:
         """Features of the candles. Causal: `transform(candles[:n])` equals the first rows of `transform(candles)` to the bit.
 
+        Args:
+            candles: bars of the length that was fitted on.
+            since: the first bar that needs a row; those before it are computed, but no memory is spent on their rows.
+
         Raises:
-            InputError: bars of another length, no more candles than the warm-up, or a column that is not finite.
+            InputError: bars of another length, no more candles than the warm-up or `since`, or a column that is not finite.
         """
         candles = as_candles(candles)
         if candles.bar != self.bar:
@@ -102,11 +107,19 @@ class FittedFeatures:
             raise InputError(
                 f"features need more than {self.warmup} bars to warm up, but got {len(candles)}; put more candles in front"
             )
-        key = feature_cache.key_of("transform", self.settings, candles, self.estimated) if self.cache else None
-        values = feature_cache.remembered(self.cache, key, lambda: self._values(candles), _save_values, _load_values)
+        if since >= len(candles):
+            raise InputError(f"`since` must be one of the {len(candles)} bars, but got {since}; give an earlier one")
+        skipped = max(since - self.warmup, 0)
+        kind = f"transform without {skipped} rows"
+        key = feature_cache.key_of(kind, self.settings, candles, self.estimated) if self.cache else None
+        with begun("computing the features") as on_progress:
+            values = feature_cache.remembered(
+                self.cache, key, lambda: self._values(candles, skipped, on_progress), _save_values, _load_values
+            )
         values, names = stack_rows(values, self.names, self.settings.window)
         values.flags.writeable = False
-        return FeatureMatrix(values, names, candles.index[self.warmup :], self.warmup, self.settings.clip)
+        first = self.warmup + skipped
+        return FeatureMatrix(values, names, candles.index[first:], first, self.settings.clip)
 
     def save(self, folder: Path) -> None:
         """Write `features.json` and `features.safetensors`."""
@@ -141,17 +154,24 @@ class FittedFeatures:
         """The settings that compute the columns that remain, and no others."""
         return self.settings.model_copy(update={"indicators": self.kept})
 
-    def _values(self, candles: Candles) -> np.ndarray:
-        """Family by family, so that a long series is never held twice in full."""
+    def _values(self, candles: Candles, skipped: int, on_progress: OnProgress) -> np.ndarray:
+        """A few columns at a time, so that of a long series no more than that is held as float64.
+
+        Args:
+            candles: T bars.
+            skipped: rows after the warm-up that are left out.
+            on_progress: is told how many columns are done.
+        """
         first = columns_warmup(self._kept_settings)
-        values = np.empty((len(candles) - first, len(self.names)), np.float32)
+        values = np.empty((len(candles) - first - skipped, len(self.names)), np.float32)
         done = 0
         for table in compute_tables(candles, self._kept_settings, self.estimates):
             part = slice(done, done + table.shape[1])
             self._require_names(table, part)
-            rows = finite_rows(table, first)
+            rows = finite_rows(table, first)[skipped:]
             apply_scaler(rows, self.center[part], self.scale[part], self.settings.clip, values[:, part])
             done = part.stop
+            on_progress("columns", done, len(self.names))
         if done != len(self.names):
             raise InputError(_other_columns(self.names[done], len(self.names)))
         return values
@@ -225,18 +245,22 @@ def _load_fitted(folder: Path) -> dict[str, Any]:
 
 
 def _save_values(values: np.ndarray, folder: Path) -> None:
-    """Write the float32 (R, F) values."""
-    write_atomically(folder / "values.safetensors", dump_tensors({"values": values}))
+    """Write the float32 (R, F) values, straight from where they are."""
+    with atomic_file(folder / "values.npy") as file:
+        np.save(file, values, allow_pickle=False)
 
 
 def _load_values(folder: Path) -> np.ndarray:
-    """Read what `_save_values` wrote.
+    """What `_save_values` wrote, read as it is needed; processes that use the same values share the memory.
 
     Raises:
         InputError: a missing or damaged file.
     """
     try:
-        return load_tensors((folder / "values.safetensors").read_bytes())["values"]
+        values = np.load(folder / "values.npy", mmap_mode="r", allow_pickle=False)
+        if values.ndim != 2 or values.dtype != np.float32:
+            raise InputError(f"they must be float32 (R, F), but are {values.dtype} of shape {values.shape}")
+        return values.view(np.ndarray)
     except Exception as error:
         raise InputError(f"cannot read the values in {folder}: {error}; delete the folder") from error
 

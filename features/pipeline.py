@@ -8,11 +8,20 @@ import pandas as pd
 
 from common import InputError
 from features import cache
-from features.column_families import Estimates, columns_warmup, compute_columns, families_of, warmup_bars
-from features.correlation import Choice, keep_least_correlated
+from features.column_families import (
+    FAMILIES,
+    Estimates,
+    columns_warmup,
+    compute_columns,
+    compute_tables,
+    families_of,
+    warmup_bars,
+)
+from features.correlation import Choice, centred_ranks, choose_by_ranks
 from features.fitted import FittedFeatures, finite_rows
-from features.indicators import INDICATORS, compute_indicators
+from features.indicators import INDICATORS
 from features.lookback import measure_memory
+from features.progress import OnProgress, begun, quiet
 from features.scaler import estimate_scaler
 from features.settings import FeatureSettings
 from market import Candles, as_candles
@@ -35,6 +44,8 @@ class FeaturePipeline:
     def fit(self, train: Candles | pd.DataFrame) -> FittedFeatures:
         """Estimate on the training candles alone: SARIMAX parameters, which indicators remain, the scaler, the look-back.
 
+        A few columns are at hand at a time, and of all indicators their ranks.
+
         Raises:
             InputError: fewer than 100 bars are left after the warm-up.
         """
@@ -46,53 +57,91 @@ class FeaturePipeline:
                 "give more candles or choose columns with shorter windows"
             )
         key = cache.key_of("fit", self.settings, train) if self.cache else None
-        return cache.remembered(
-            self.cache, key, lambda: _fit(self.settings, train, self.cache), FittedFeatures.save,
-            lambda folder: FittedFeatures.load(folder, self.cache),
-        )  # fmt: skip
+        with begun("fitting the features") as on_progress:
+            return cache.remembered(
+                self.cache, key, lambda: _fit(self.settings, train, self.cache, on_progress), FittedFeatures.save,
+                lambda folder: FittedFeatures.load(folder, self.cache),
+            )  # fmt: skip
 
 
-def _fit(settings: FeatureSettings, train: Candles, folder: Path | None) -> FittedFeatures:
-    families = families_of(settings)
-    estimates = {name: estimated for name, family in families.items() if (estimated := family.fit(train, settings))}
-    notes = [note for name, family in families.items() for note in family.notes(estimates.get(name, {}), settings)]
-    table = compute_columns(train, settings, estimates)
-    first = columns_warmup(settings)
-    kept = _choose(table.iloc[first:], settings).kept if settings.indicators else ()
-    table = table.drop(columns=[name for name in settings.indicators if name not in kept])
-    center, scale = estimate_scaler(finite_rows(table, first), settings.scaler)
+def _fit(settings: FeatureSettings, train: Candles, folder: Path | None, on_progress: OnProgress) -> FittedFeatures:
+    estimates = _estimate(settings, train, on_progress)
+    families = families_of(settings).items()
+    notes = [note for name, family in families for note in family.notes(estimates.get(name, {}), settings)]
+    kept = choose_indicators(train, settings, on_progress).kept if settings.indicators else ()
     remaining = settings.model_copy(update={"indicators": tuple(kept)})
+    names, center, scale = _scaler(train, settings, remaining, estimates, on_progress)
+    memory = _memory(train, remaining, estimates, dict(zip(names, scale.tolist(), strict=True)), on_progress)
+    notes += _long_memories(names, memory, len(train))
+    return FittedFeatures(settings, names, center, scale, estimates, memory, train.bar, train.sha256, tuple(notes), folder)
 
-    memory = _memory(train, remaining, estimates, table, scale)
-    notes += _long_memories(tuple(table.columns), memory, len(train))
-    return FittedFeatures(
-        settings, tuple(table.columns), center, scale, estimates, memory, train.bar, train.sha256, tuple(notes), folder
-    )
+
+def _estimate(settings: FeatureSettings, train: Candles, on_progress: OnProgress) -> dict[str, Estimates]:
+    """What each family estimates, by its name."""
+    estimates = {}
+    for name, family in families_of(settings).items():
+        on_progress("estimating " + name.replace("_", " "), 0, 0)
+        if estimated := family.fit(train, settings):
+            estimates[name] = estimated
+    return estimates
+
+
+def choose_indicators(train: Candles, settings: FeatureSettings, on_progress: OnProgress = quiet) -> Choice:
+    """The indicators that remain and those that are dropped, as `fit` chooses them on the training candles.
+
+    Args:
+        train: the training candles.
+        settings: which indicators to choose from, and how many remain.
+        on_progress: is told how many have been computed and ranked.
+    """
+    names, first = settings.indicators, columns_warmup(settings)
+    ranks = np.empty((len(names), max(len(train) - first, 0)), np.int32)
+    done = 0
+    for piece in FAMILIES["indicators"].pieces(settings):
+        on_progress("indicators", done, len(names))
+        for column in FAMILIES["indicators"].compute(train, piece, {}).iloc[first:].to_numpy().T:
+            ranks[done] = centred_ranks(column)
+            done += 1
+    on_progress("correlations", 0, 0)
+    return choose_by_ranks(list(names), ranks, {name: INDICATORS[name].group for name in names}, settings.keep_indicators)
+
+
+def _scaler(
+    train: Candles,
+    settings: FeatureSettings,
+    remaining: FeatureSettings,
+    estimates: dict[str, Estimates],
+    on_progress: OnProgress,
+) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
+    """Names, centers and scales of the columns that remain, from the rows after the warm-up of all that were asked for."""
+    first = columns_warmup(settings)
+    names: list[str] = []
+    scalers = []
+    on_progress("scales of columns", 0, 0)
+    for table in compute_tables(train, remaining, estimates):
+        scalers.append(estimate_scaler(finite_rows(table, first), settings.scaler))
+        names.extend(table.columns)
+    center, scale = (np.concatenate(parts) for parts in zip(*scalers, strict=True))
+    return tuple(names), center, scale
 
 
 def _memory(
-    train: Candles, settings: FeatureSettings, estimates: dict[str, Estimates], table: pd.DataFrame, scale: np.ndarray
+    train: Candles,
+    settings: FeatureSettings,
+    estimates: dict[str, Estimates],
+    scales: dict[str, float],
+    on_progress: OnProgress,
 ) -> np.ndarray:
     """int64 (F,): measured, but for the families whose definition tells it."""
 
-    def rows_from(first: int, last: int) -> np.ndarray:
-        return compute_columns(train[first:last], settings, estimates, measured=True).to_numpy()
+    def columns(first: int, last: int) -> pd.DataFrame:
+        return compute_columns(train[first:last], settings, estimates, measured=True)
 
-    measured = table.columns.isin(compute_columns(train[:MIN_FIT_ROWS], settings, estimates, measured=True).columns)
     told = [family.memory(settings) for family in families_of(settings).values() if not family.measured]
-    memory = np.full(table.shape[1], max(told, default=1))
-    memory[measured] = measure_memory(table.to_numpy()[:, measured], rows_from, scale[measured])
-    return memory
-
-
-def choose_indicators(train: Candles, settings: FeatureSettings) -> Choice:
-    """The indicators that remain and those that are dropped, as `fit` chooses them on the training candles."""
-    return _choose(compute_indicators(train.frame, settings.indicators).iloc[columns_warmup(settings) :], settings)
-
-
-def _choose(rows: pd.DataFrame, settings: FeatureSettings) -> Choice:
-    groups = {name: INDICATORS[name].group for name in settings.indicators}
-    return keep_least_correlated(rows[list(settings.indicators)], groups, settings.keep_indicators)
+    names = columns(0, MIN_FIT_ROWS).columns
+    scale = np.array([scales[name] for name in names])
+    measured = dict(zip(names, measure_memory(columns, len(train), scale, on_progress).tolist(), strict=True))
+    return np.array([measured.get(name, max(told, default=1)) for name in scales], np.int64)
 
 
 def _long_memories(names: tuple[str, ...], memory: np.ndarray, bars: int) -> list[str]:

@@ -18,6 +18,9 @@ from market import Candles
 PERCENT = 100.0  # returns are modelled in per cent: numbers near 1 suit an optimiser
 
 FLAT = 1e-5  # slope of the mean log likelihood that counts as its top, as for statsmodels' own search
+LONG = 250_000
+"""returns; of a longer series the first ones give the innovations algorithm its start. statsmodels' own start, a regression on
+log(n)^2 lags, would hold a table of 9 GB twice for five million returns"""
 INNOVATIONS, STATE_SPACE, WHITE_NOISE = 0, 1, 2
 """how the parameters were found"""
 
@@ -43,6 +46,9 @@ def memory(settings: SarimaxSettings) -> int:
 
 def fit_sarimax(train: Candles, settings: SarimaxSettings) -> Estimates:
     """Estimate on the log returns of the training candles; nothing if the settings estimate as they go.
+
+    The innovations algorithm starts, on more than `LONG` returns, from its own estimate on the first `LONG`; if there is none, it
+    counts as not converged.
 
     The rule: maximum likelihood by the innovations algorithm (Brockwell & Davis, 2016, section 5.2); if that does not converge,
     by the state-space likelihood; if that does not either, or the returns never move, white noise with their mean and variance,
@@ -126,9 +132,14 @@ def _estimate(content: bytes, order: tuple[int, int, int], seasonal_order: tuple
 def _by_innovations(returns: np.ndarray, order: tuple, seasonal_order: tuple) -> np.ndarray | None:
     from statsmodels.tsa.arima.estimators.innovations import innovations_mle
 
+    start = None
+    if len(returns) > LONG and (start := _by_innovations(returns[:LONG], order, seasonal_order)) is None:
+        return None
     with warnings.catch_warnings(action="ignore"):  # start values that it replaces by itself
         try:
-            found, details = innovations_mle(returns, order=order, seasonal_order=seasonal_order, demean=False)
+            found, details = innovations_mle(
+                returns, order=order, seasonal_order=seasonal_order, demean=False, start_params=start
+            )
         except (ValueError, np.linalg.LinAlgError):
             return None
     search = details.minimize_results
@@ -141,7 +152,8 @@ def _by_state_space(returns: np.ndarray, order: tuple, seasonal_order: tuple) ->
 
     with warnings.catch_warnings(action="ignore"):  # what it would warn of is what is asked below
         try:
-            result = SARIMAX(returns, order=order, seasonal_order=seasonal_order).fit(disp=0, cov_type="none")
+            model = SARIMAX(returns, order=order, seasonal_order=seasonal_order)
+            result = model.fit(disp=0, cov_type="none", low_memory=True)  # of what it would keep of every return, nothing is read
         except (ValueError, np.linalg.LinAlgError):
             return None
     return np.asarray(result.params) if result.mle_retvals["converged"] and np.isfinite(result.params).all() else None

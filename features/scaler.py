@@ -18,18 +18,25 @@ def estimate_scaler(rows: np.ndarray, kind: str) -> tuple[np.ndarray, np.ndarray
     Returns:
         float64 (F,) and (F,); a column that never moves gets scale 1, so that it becomes 0.
     """
-    spread = rows.std(axis=0)
+    pairs = [_of_column(np.ascontiguousarray(column), kind) for column in rows.T]
+    center, scale = np.array(pairs, np.float64).reshape(-1, 2).T
+    return center, scale
+
+
+def _of_column(values: np.ndarray, kind: str) -> tuple[float, float]:
+    """Center and scale of one column (R,); several at a time would hold copies of all."""
+    lowest, highest = values.min(), values.max()
+    if not highest > lowest:  # the deviation of equal numbers may be a rounding error above 0
+        return values[0], 1.0
     if kind == "standard":
-        center, scale = rows.mean(axis=0), spread
+        center, scale = values.mean(), values.std()
     elif kind == "minmax":
-        low, high = rows.min(axis=0), rows.max(axis=0)
-        center, scale = (low + high) / 2, (high - low) / 2
+        center, scale = (lowest + highest) / 2, (highest - lowest) / 2
     else:
-        low, center, high = np.quantile(rows, [0.25, 0.5, 0.75], axis=0)
+        low, center, high = np.quantile(values, [0.25, 0.5, 0.75])
         scale = (high - low) / NORMAL_INTERQUARTILE_RANGE
-        scale = np.where(scale > 0, scale, spread)
-    moves = rows.max(axis=0) > rows.min(axis=0)  # the deviation of equal numbers may be a rounding error above 0
-    return np.where(moves, center, rows[0]), np.where(moves & (scale > 0), scale, 1.0)
+        scale = scale if scale > 0 else values.std()
+    return center, scale if scale > 0 else 1.0
 
 
 def apply_scaler(rows: np.ndarray, center: np.ndarray, scale: np.ndarray, clip: float, out: np.ndarray) -> np.ndarray:

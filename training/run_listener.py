@@ -37,13 +37,13 @@ class RunListener(TrainingListener):
         self._task = self._progress.add_task("training", total=steps, rate=0.0, last="")
 
     def __enter__(self) -> "RunListener":
-        self._progress.__enter__()
         return self
 
     def __exit__(self, *error: object) -> None:
         self._progress.stop()
 
     def on_start(self, step: int, history: tuple[Validation, ...], checkpoint: Checkpoint | None) -> None:
+        self._progress.start()  # not before: until now the features may have shown a bar of their own
         self._first, self._start = step, time.monotonic()
         self._log.restore(history)
         for line in checkpoint.skipped if checkpoint else ():

@@ -108,7 +108,7 @@ def train_agent(
     )
     model = build_learner(trial_settings.agent, train_env, seed)
     learner = LearnedAgent(model.policy, trial_settings.agent)
-    unseen = fitted.transform(parts.validation.candles).since(parts.validation.start)
+    unseen = fitted.transform(parts.validation.candles, since=parts.validation.start)
 
     def validate() -> Episode:
         learner.reward_scaling = reward_scaling(model.get_vec_normalize_env())

@@ -84,7 +84,7 @@ class Contest:
         forecasters: Mapping[str, FittedForecaster] | None = None,
     ) -> "Contest":
         """Everyone is made ready for that range; the forecasters must know nothing of it."""
-        candles, matrix = part.candles, features.transform(part.candles).since(part.start)
+        candles, matrix = part.candles, features.transform(part.candles, since=part.start)
         start = len(candles) - len(matrix)
         rules = {name: make(candles, start, benchmarks) for name, make in STRATEGIES.items()}
         columns = features.out_of_fold(candles).reindex(candles.index).filter(like=PATH_END)

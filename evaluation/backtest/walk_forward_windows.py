@@ -73,7 +73,7 @@ def walk_forward(
     for window, split in enumerate(splits):
         on_window(window, split)
         agent, features = training(split)
-        members.append((agent, features.transform(test.candles).since(test.start).values))
+        members.append((agent, features.transform(test.candles, since=test.start).values))
     relay = Relay(first_bars, members)
     return WalkForward(play(test.candles, np.zeros((len(test), 0), np.float32), env, relay), first_bars, splits)
 

@@ -151,3 +151,13 @@ def test_what_comes_from_the_cache_cannot_be_changed(tmp_path):
         matrix = FeaturePipeline(FeatureSettings(), tmp_path).fit(CANDLES).transform(CANDLES)
         with pytest.raises(ValueError, match="read-only"):
             matrix.values[0, 0] = np.float32(1)
+
+
+def test_what_comes_from_the_cache_is_read_as_it_is_needed(tmp_path):
+    """Not copied into memory: processes that use the same values share it."""
+    settings = FeatureSettings(indicators=())
+    for kind in (np.ndarray, np.memmap):
+        values = FeaturePipeline(settings, tmp_path).fit(CANDLES).transform(CANDLES).values
+        base = values if values.base is None else values.base
+        assert type(values) is np.ndarray
+        assert type(base) is kind

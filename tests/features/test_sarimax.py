@@ -242,3 +242,24 @@ def test_no_columns_without_a_forecast_length():
     fitted = FeaturePipeline(FeatureSettings.model_validate({"sarimax": {"forecast_len": 0}})).fit(TRAIN)
     assert not [name for name in fitted.names if name.startswith("sarimax")]
     assert "sarimax" not in fitted.estimates
+
+
+@pytest.mark.parametrize(("order", "seasonal_order"), [MODELS[0], MODELS[4], MODELS[5]])
+def test_a_long_series_starts_from_its_first_returns_and_ends_at_the_same_estimate(order, seasonal_order, monkeypatch):
+    """statsmodels' own start would need many times the series' memory."""
+    settings, lengths = settings_of(order, seasonal_order), []
+    whole = fit_sarimax(TRAIN, settings)
+    original = innovations.hannan_rissanen
+
+    def counting(endog, **options):
+        lengths.append(len(endog))
+        return original(endog, **options)
+
+    monkeypatch.setattr(innovations, "hannan_rissanen", counting)
+    monkeypatch.setattr(sarimax, "LONG", 500)
+    sarimax._estimate.cache_clear()
+    long = fit_sarimax(TRAIN, settings)
+    assert max(lengths) <= 500
+    assert long["method"].tolist() == whole["method"].tolist() == [sarimax.INNOVATIONS]
+    np.testing.assert_allclose(long["params"], whole["params"], rtol=0, atol=2e-3)
+    sarimax._estimate.cache_clear()
