@@ -6,7 +6,16 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from features import calendar_columns, forecasters, fractional, log_differences, sarimax, simulated_state, volatility
+from features import (
+    calendar_columns,
+    extra_columns,
+    forecasters,
+    fractional,
+    log_differences,
+    sarimax,
+    simulated_state,
+    volatility,
+)
 from features.indicators import INDICATORS, compute_indicators
 from features.settings import FeatureSettings
 from market import Candles
@@ -61,13 +70,15 @@ FAMILIES: dict[str, Family] = {
     "log_differences": Family(
         chosen=lambda s: s.differencing in ("log", "both"),
         warmup=lambda s: log_differences.WARMUP,
-        compute=lambda candles, s, _: log_differences.log_differences(candles),
+        compute=lambda candles, s, _: log_differences.log_differences(candles, s.volumes),
         memory=lambda s: log_differences.HELD_BARS + 1,
     ),
     "fractional": Family(
         chosen=lambda s: s.differencing in ("fractional", "both"),
         warmup=lambda s: fractional.warmup(s.fractional_order, s.fractional_threshold),
-        compute=lambda candles, s, _: fractional.fractional_differences(candles, s.fractional_order, s.fractional_threshold),
+        compute=lambda candles, s, _: fractional.fractional_differences(
+            candles, s.fractional_order, s.fractional_threshold, s.volumes
+        ),
         memory=lambda s: fractional.lookback(s.fractional_order, s.fractional_threshold) + 1,
     ),
     "indicators": Family(
@@ -91,6 +102,13 @@ FAMILIES: dict[str, Family] = {
         fit=lambda train, s: forecasters.fit_walk_forward(train, s.forecasts),
         memory=lambda s: s.forecasts.past_bars,
         measured=False,
+    ),
+    "extra": Family(
+        chosen=lambda s: bool(s.extra),
+        warmup=lambda s: s.extra_delay_bars + 1,
+        compute=lambda candles, s, estimates: extra_columns.extra_columns(candles, s.extra, s.extra_delay_bars, estimates),
+        fit=lambda train, s: extra_columns.fit_extra(train, s.extra),
+        memory=lambda s: s.extra_delay_bars + 2,
     ),
     "calendar": Family(
         chosen=lambda s: s.calendar,

@@ -15,7 +15,7 @@ SMALLEST_THRESHOLD = 1e-6
 """a window of at most 36,000 bars"""
 
 
-def fractional_differences(candles: Candles, order: float, threshold: float = 1e-4) -> pd.DataFrame:
+def fractional_differences(candles: Candles, order: float, threshold: float = 1e-4, volumes: bool = True) -> pd.DataFrame:
     """`(1 - L)^order` of the logs of the six columns, over a window of `warmup(order, threshold) + 1` bars.
 
     The sum of `weights(order, threshold)` times the logs, computed as a weighted sum of `log_differences`, whose rule for bars
@@ -25,6 +25,7 @@ def fractional_differences(candles: Candles, order: float, threshold: float = 1e
         candles: T bars.
         order: above 0 (the log itself) and at most 1 (exactly the log difference).
         threshold: weights smaller than this are cut off, which ends the window.
+        volumes: also of the two volumes, not of the four prices alone.
 
     Returns:
         float64 (T, 6), columns `frac_log_open` and so on; the first `warmup(order, threshold)` rows are NaN, no other value is.
@@ -32,7 +33,7 @@ def fractional_differences(candles: Candles, order: float, threshold: float = 1e
     Raises:
         InputError: an order or a threshold out of its range.
     """
-    table = log_differences(candles)
+    table = log_differences(candles, volumes)
     values = filter_differences(table.to_numpy(), order, threshold)
     names = [name.replace("d_log_", "frac_log_") for name in table.columns]
     return pd.DataFrame(values, index=table.index, columns=names, copy=False)

@@ -1,6 +1,6 @@
 """`FeaturePipeline.fit(train)`: estimates what the columns need, from the train candles alone."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +50,8 @@ class FeaturePipeline:
             InputError: fewer than 100 bars are left after the warm-up.
         """
         train = as_candles(train)
+        if not (self.settings.volumes and train.has_volumes) and self.settings != self.settings.without_volumes():
+            return replace(self, settings=self.settings.without_volumes()).fit(train)
         warmup = warmup_bars(self.settings)
         if len(train) - warmup < MIN_FIT_ROWS:
             raise InputError(
@@ -68,6 +70,8 @@ def _fit(settings: FeatureSettings, train: Candles, folder: Path | None, on_prog
     estimates = _estimate(settings, train, on_progress)
     families = families_of(settings).items()
     notes = [note for name, family in families for note in family.notes(estimates.get(name, {}), settings)]
+    if not train.has_volumes:
+        notes.append(f"{train.source} has no volumes: columns made of them are left out")
     kept = choose_indicators(train, settings, on_progress).kept if settings.indicators else ()
     remaining = settings.model_copy(update={"indicators": tuple(kept)})
     names, center, scale = _scaler(train, settings, remaining, estimates, on_progress)

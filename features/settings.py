@@ -5,8 +5,9 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from common import Settings, unknown
+from features.extra_columns import form_of
 from features.forecasters import ForecastSettings
-from features.indicators import INDICATORS
+from features.indicators import INDICATORS, MADE_OF_VOLUMES
 
 
 class SarimaxSettings(Settings):
@@ -60,6 +61,13 @@ class FeatureSettings(Settings):
     """indicators that remain: in each group those that correlate most with the rest are dropped, judged on train alone"""
     sarimax: SarimaxSettings = SarimaxSettings()
     forecasts: ForecastSettings = ForecastSettings()
+    extra: tuple[str, ...] = ()
+    """columns beside the candles, by name, such as funding_rate or open_interest:log; `level` as they are, `diff` their change,
+    `log` the change of their logarithm"""
+    extra_delay_bars: int = Field(0, ge=0)
+    """bars after which their values are known, beyond the close of their own bar"""
+    volumes: bool = True
+    """columns made of volumes; candles without volumes leave them out by themselves"""
     calendar: bool = True
     """hour of the day and day of the week, as sine and cosine"""
     volatility_bars: tuple[int, ...] = (6, 24, 168)
@@ -74,7 +82,7 @@ class FeatureSettings(Settings):
     window: int = Field(1, ge=1)
     """rows that each observation stacks, for agents without memory; 1 is the bar's own row alone"""
 
-    @field_validator("indicators", "volatility_bars", mode="before")
+    @field_validator("indicators", "volatility_bars", "extra", mode="before")
     @classmethod
     def _by_commas(cls, names: object) -> object:
         """On a command line `rsi,adx` is easier to write than a list."""
@@ -89,6 +97,21 @@ class FeatureSettings(Settings):
         if len(set(names)) < len(names):
             raise ValueError(f"each indicator may be named once, but got {', '.join(names)}; drop the repeated one")
         return names
+
+    @field_validator("extra")
+    @classmethod
+    def _have_forms(cls, items: tuple[str, ...]) -> tuple[str, ...]:
+        forms = [form_of(item) for item in items]
+        if len(set(forms)) < len(forms):
+            raise ValueError(
+                f"each extra column may be named once in each form, but got {', '.join(items)}; drop the repeated one"
+            )
+        return items
+
+    def without_volumes(self) -> "FeatureSettings":
+        """The same without columns that are made of volumes."""
+        indicators = tuple(name for name in self.indicators if name not in MADE_OF_VOLUMES)
+        return self.model_copy(update={"volumes": False, "indicators": indicators})
 
     @field_validator("volatility_bars")
     @classmethod

@@ -1,5 +1,6 @@
 from .bar_grid import MONTH as MONTH, bar_name as bar_name, parse_bar as parse_bar
 from .candles import CandleError as CandleError, Candles as Candles, as_candles as as_candles
+from .external import with_external as with_external
 from .ledger_looks import Looks as Looks, looks_at as looks_at
 from .ledger_range import LedgerRange as LedgerRange
 from .load import load_candles as load_candles
@@ -7,7 +8,7 @@ from .opening_ledger import OpeningLedger as OpeningLedger
 from .parquet import write_parquet as write_parquet
 from .read import read_all_candles as read_all_candles, read_candles as read_candles
 from .resampling import resample as resample
-from .settings import MarketSettings as MarketSettings, SplitSettings as SplitSettings
+from .settings import ExternalFile as ExternalFile, MarketSettings as MarketSettings, SplitSettings as SplitSettings
 from .simulation.markets import MARKETS as MARKETS, simulate as simulate
 from .simulation.simulated_candles import SimulatedCandles as SimulatedCandles
 from .splitting import LockedTestRange as LockedTestRange, Part as Part, Split as Split, split as split

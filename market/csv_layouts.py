@@ -37,14 +37,19 @@ class Head(NamedTuple):
     names: list[list[str]]
 
 
-def read_csv(path: Path, content: bytes) -> FileTable:
+def read_csv(path: Path, content: bytes, least: int = LEAST_CELLS) -> FileTable:
     """A table of text.
+
+    Args:
+        path: for messages.
+        content: UTF-8.
+        least: cells that a line must have; a bar has a time and four prices, another series a time and a value.
 
     Raises:
         CandleError: it is no text, no line has cells, a line has more or fewer of them than others, or nothing tells what its
             columns are.
     """
-    head = _head_of(path, content)
+    head = _head_of(path, content, least)
     if not head.names:
         return _without_names(path, content, head)
     names, symbol, notes = _joined_names(head.names)
@@ -64,16 +69,16 @@ def _without_names(path: Path, content: bytes, head: Head) -> FileTable:
     return FileTable("CSV without names", table.rename_columns(unique_names(names)), "line", numbers, notes=(note,))
 
 
-def _head_of(path: Path, content: bytes) -> Head:
+def _head_of(path: Path, content: bytes, least: int) -> Head:
     text = content[:65536].decode("utf-8", errors="replace")
     if "\0" in text or text[:-1].count("\ufffd") > len(text) // 20:
         raise CandleError(f"{path} is no text, no Parquet and no Feather file; save it as one of them")
     lines = text.splitlines()
     for skipped, line in enumerate(lines[:BANNER_LINES]):
         for delimiter in DELIMITERS:
-            if line.count(delimiter) >= LEAST_CELLS - 1:
+            if line.count(delimiter) >= least - 1:
                 rows = [_split(row, delimiter) for row in lines[skipped : skipped + NAME_LINES + 1] if row.strip()]
-                count = next((k for k, row in enumerate(rows) if _is_bar(row)), 1)
+                count = next((k for k, row in enumerate(rows) if _is_bar(row, least - 1)), 1)
                 return Head(skipped, delimiter, rows[: max(count, 0)])
     seen = [cell[:30] for cell in _split((lines or [""])[0], ",")][:20]
     raise CandleError(
@@ -85,9 +90,9 @@ def _split(line: str, delimiter: str) -> list[str]:
     return [cell.strip().strip('"').strip() for cell in line.split(delimiter)]
 
 
-def _is_bar(cells: list[str]) -> bool:
-    """Whether a line holds numbers: four prices at least."""
-    return sum(_is_number(cell) for cell in cells) >= 4
+def _is_bar(cells: list[str], least: int) -> bool:
+    """Whether a line holds that many numbers."""
+    return sum(_is_number(cell) for cell in cells) >= least
 
 
 def _is_number(cell: str) -> bool:

@@ -46,6 +46,17 @@ def read_table(path: Path) -> FileTable:
     return next(layout for layout in LAYOUTS if layout.recognise(content)).read(path, content)
 
 
+def read_series_table(path: Path) -> FileTable:
+    """Read a file of any known layout that need not hold candles, but times and values.
+
+    Raises:
+        FileNotFoundError, CandleError: as `read_table`.
+    """
+    content = unpacked(path, path.read_bytes()) if path.is_file() else b""
+    csv = content and not any(layout.recognise(content) for layout in LAYOUTS[:-1])
+    return read_csv(path, content, least=2) if csv else read_table(path)
+
+
 def known_layouts() -> str:
     """The end of a message that lists them."""
     return f"the known layouts are {'; '.join(layout.name for layout in LAYOUTS)}; each also packed (gzip, zip, bzip2, xz)"

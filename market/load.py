@@ -2,6 +2,7 @@
 
 from common import InputError
 from market.candles import Candles
+from market.external import with_external
 from market.read import read_candles
 from market.settings import MarketSettings
 from market.simulation.markets import simulate
@@ -14,7 +15,7 @@ def load_candles(settings: MarketSettings) -> Candles:
         InputError: a file that cannot be read, or a parameter that the simulated market does not have.
     """
     if settings.file is not None:
-        return read_candles(
+        candles = read_candles(
             settings.file,
             settings.repair,
             symbol=settings.symbol,
@@ -24,9 +25,11 @@ def load_candles(settings: MarketSettings) -> Candles:
             dates=settings.dates,
             max_fill=settings.max_fill,
         )
+        return with_external(candles, settings.external)
     if "edge" in settings.params:
         raise InputError(
             f"the edge of a simulated market is `market.edge`, but `market.params` has it too: {settings.params}; drop it"
         )
     edge = {"edge": settings.edge} if settings.simulate == "bitcoin" else {}
-    return simulate(settings.simulate, settings.bars, settings.seed, **edge, **settings.params)
+    simulated = simulate(settings.simulate, settings.bars, settings.seed, **edge, **settings.params)
+    return with_external(simulated, settings.external)

@@ -1,12 +1,22 @@
 """The settings of the candles: where they come from, and how they are split."""
 
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
 from common import Settings, unknown
 from market.read_options import MAX_FILLED_BARS, DateOrder, TimeMeaning, VolumeUnit
 from market.simulation.markets import MARKETS
+
+
+class ExternalFile(Settings):
+    """A file of values by time, such as a sentiment index, or of another exchange's candles."""
+
+    file: Path
+    """CSV, Parquet, Feather or JSON with a column of times"""
+    delay: str = ""
+    """how long after its time a value is published, such as 1h or 1d; empty for at once. A candle is known when it closes"""
 
 
 class MarketSettings(Settings):
@@ -28,6 +38,8 @@ class MarketSettings(Settings):
     """whether the file's times are those at which bars `open` or `close`; null finds out"""
     dates: DateOrder | None = None
     """`day_first` or `month_first`, where dates such as 03/04/2019 can be both; null finds out"""
+    external: dict[str, ExternalFile] = Field(default_factory=dict)
+    """series of other files, by the name of their extra column: {fear: fear.csv}, or {fear: {file: fear.csv, delay: 1d}}"""
     simulate: str = "bitcoin"
     """name of the simulated market: ou, regimes, hidden_regimes, sine, martingale or bitcoin"""
     bars: int = Field(20_000, ge=500)
@@ -38,6 +50,14 @@ class MarketSettings(Settings):
     """of the `bitcoin` market: share of its variance that is mean-reverting, so that it can be traded; 0 is no edge at all"""
     params: dict[str, float] = Field(default_factory=dict)
     """further parameters of the simulated market, by name, such as {reversion: 0.1} for ou; those left out keep their defaults"""
+
+    @field_validator("external", mode="before")
+    @classmethod
+    def _files(cls, files: Any) -> Any:
+        """A file alone stands for one without a delay."""
+        if not isinstance(files, dict):
+            return files
+        return {name: {"file": given} if isinstance(given, str | Path) else given for name, given in files.items()}
 
     @field_validator("simulate")
     @classmethod

@@ -14,7 +14,7 @@ from envs import EnvSettings
 from evaluation.audit.agents import Training, causal_agent, frozen_agent, trained_on_train_alone
 from evaluation.audit.alone import candles_alone
 from evaluation.audit.environments import computes_its_own_rows, kept_global_state
-from evaluation.audit.external import External, checked_external, known_in_time
+from evaluation.audit.external import External, checked_external, extra_series, known_in_time
 from evaluation.audit.fills import next_bar_fills
 from evaluation.audit.first_row import require_first_row
 from evaluation.audit.folds import has_folds, out_of_fold
@@ -103,6 +103,7 @@ def leak_audit(
     if unknown := [name for name in only if name not in PROMISES]:
         raise InputError(f"there is no check {unknown[0]!r}; there are {', '.join(PROMISES)}")
     began, audit, series = time.monotonic(), _Audit(on_check, only), checked_external(external)
+    beside = (series or {}) | extra_series(candles, pipeline)
     if pipeline is not None:
         pipeline, made = as_pipeline(pipeline, candles)
         fitted = made if fitted is None else fitted
@@ -117,8 +118,8 @@ def leak_audit(
     drift = audit.run("start dates", drift_of_starts, rows, start_tolerance)
     audit.run("look-back", lookback_enough, scene if hasattr(scene.fitted, "lookback") else None)
     audit.run("candles alone", candles_alone, rows)
-    if series is not None:
-        audit.run("known in time", known_in_time, series, scene.candles)
+    if series is not None or beside:
+        audit.run("known in time", known_in_time, beside, scene.candles)
     with kept_global_state():
         stage = _staged(scene, env, agent) if env is not None and audit.clean("aligned rows") else None
         playing = stage if agent is not None else None

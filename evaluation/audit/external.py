@@ -1,6 +1,7 @@
 """External series beside the candles: what of them is known when a bar closes, and whether they knew the market too early."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -48,6 +49,17 @@ def checked_external(external: External | None) -> dict[str, pd.Series | pd.Data
         series = series.tz_localize("UTC") if index.tz is None else series.tz_convert("UTC")
         checked[name] = series.sort_index()
     return checked
+
+
+def extra_series(candles: Candles, pipeline: Any) -> dict[str, pd.Series]:
+    """The extra columns of the candles that the pipeline may use, by the time at which their bars close."""
+    if candles.extra is None:
+        return {}
+    settings = getattr(pipeline, "settings", None)
+    used = getattr(settings, "extra", candles.extra.columns) if settings is not None else candles.extra.columns
+    names = {str(item).partition(":")[0] for item in used}
+    closing = candles.index + candles.bar
+    return {str(name): values.set_axis(closing).dropna() for name, values in candles.extra.items() if str(name) in names}
 
 
 def known_until(external: External, time: pd.Timestamp) -> dict[str, pd.Series | pd.DataFrame]:

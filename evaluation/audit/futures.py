@@ -44,7 +44,7 @@ def another_future(candles: Candles, bar: int, kind: str, seed: int) -> Candles:
     rng = np.random.default_rng([seed, bar, KINDS.index(kind)])
     drawn = _random_bars(known, len(candles) - bar - 1, LEVELS[kind], rng)
     whole = pd.concat([known, drawn.set_index(candles.index[bar + 1 :])]).rename_axis("time")
-    return like(candles, whole, bar + 1)
+    return like(candles, whole, bar + 1, rng)
 
 
 def plain(candles: Candles) -> Candles:
@@ -137,9 +137,19 @@ def _volatility(close: pd.Series) -> float:
     return spread or 0.01
 
 
-def like(candles: Candles, frame: pd.DataFrame, known: int) -> Candles:
-    """Candles of the frame, whose first `known` bars are still those of the source."""
+def like(candles: Candles, frame: pd.DataFrame, known: int, rng: np.random.Generator | None = None) -> Candles:
+    """Candles of the frame, whose first `known` bars are still those of the source; extra columns after them are drawn."""
     filled = candles.filled
     if filled is not None:
         filled = (filled & (np.arange(len(candles)) < known))[: len(frame)]
-    return Candles(frame, candles.bar, candles.symbol, candles.source, filled)
+    extra = candles.extra if candles.extra is None else _extra(candles.extra.iloc[: len(frame)].set_axis(frame.index), known, rng)
+    return Candles(frame, candles.bar, candles.symbol, candles.source, filled, extra)
+
+
+def _extra(extra: pd.DataFrame, known: int, rng: np.random.Generator | None) -> pd.DataFrame:
+    """The known rows, then rows of other bars, each value larger or smaller: nothing that follows is what it was."""
+    if rng is None or known >= len(extra):
+        return extra
+    late = extra.iloc[rng.integers(0, len(extra), len(extra) - known)].to_numpy()
+    drawn = late * rng.lognormal(0, 0.5, late.shape) + rng.normal(0, 1e-6, late.shape) * (late == 0)
+    return pd.concat([extra.iloc[:known], pd.DataFrame(drawn, extra.index[known:], extra.columns)])

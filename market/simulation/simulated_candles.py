@@ -27,7 +27,8 @@ class SimulatedCandles(Candles):
     params: dict[str, float] = field(kw_only=True)
 
     def __getitem__(self, rows: slice) -> "SimulatedCandles":
-        return replace(self, frame=super().__getitem__(rows).frame, state=self.state[rows])
+        bars = super().__getitem__(rows)
+        return replace(self, frame=bars.frame, filled=bars.filled, extra=bars.extra, state=self.state[rows])
 
 
 def hourly_candles(

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from helpers import make_candles, no_features
@@ -15,7 +16,7 @@ from configs import Experiment, load_experiment, setting_fields
 from envs import BitcoinTradingEnv
 from features import FeaturePipeline
 from features.forecasters import ForecastSettings
-from market import CandleError, load_candles, simulate, split
+from market import CandleError, load_candles, simulate, split, with_external
 from search import Objective, open_study, run_study
 from training import train_agent
 
@@ -36,9 +37,11 @@ OTHER = {
     "market.file": "candles.csv", "market.repair": True, "market.simulate": "ou", "market.bars": 700, "market.seed": 1,
     "market.edge": 0.3, "market.params": {"reversion": 0.2}, "market.max_fill": 5, "market.symbol": "ETH/EUR",
     "market.volume": "quote", "market.timezone": "America/New_York", "market.times": "close", "market.dates": "day_first",
+    "market.external": {"mood": "mood.csv"},
     "split.train": 0.5, "split.validation": 0.25, "split.purge_bars": 5,
     "features.indicators": "rsi", "features.keep_indicators": 2, "features.scaler": "standard", "features.clip": 1.0,
     "features.differencing": "both", "features.fractional_order": 0.7, "features.fractional_threshold": 1e-2,
+    "features.extra": "mood", "features.extra_delay_bars": 2, "features.volumes": False,
     "features.calendar": False, "features.state": True, "features.volatility_bars": "5", "features.window": 2,
     "features.sarimax.forecast_len": 2, "features.sarimax.confidence_interval": 0.5, "features.sarimax.order": "2,0,0",
     "features.sarimax.seasonal_order": "1,0,0,24", "features.sarimax.refit_bars": 100, "features.sarimax.fit_bars": 200,
@@ -84,6 +87,8 @@ BESIDE: dict[str, dict[str, Any]] = {
     "env.maintenance_margin": {"env.max_leverage": 1.5},
     "features.fractional_order": {"features.differencing": "fractional", "features.fractional_threshold": 1e-2},
     "features.fractional_threshold": {"features.differencing": "fractional", "features.fractional_order": 0.7},
+    "features.extra": {"market.external": {"mood": "mood.csv"}},
+    "features.extra_delay_bars": {"market.external": {"mood": "mood.csv"}, "features.extra": "mood"},
     "features.keep_indicators": {"features.indicators": "rsi,ema_8,ema_12"},
     **{f"features.sarimax.{name}": {"features.sarimax.forecast_len": 1}
        for name in ("confidence_interval", "order", "seasonal_order")},
@@ -133,7 +138,8 @@ def of_features(experiment: Experiment):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(torch, "set_num_threads", noted)
-        values = FeaturePipeline(experiment.features).fit(CANDLES).transform(CANDLES).values
+        candles = with_external(CANDLES, experiment.market.external)
+        values = FeaturePipeline(experiment.features).fit(candles).transform(candles).values
     return values.tobytes(), threads
 
 
@@ -199,6 +205,8 @@ def workplace(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     rows = [f"2020-01-0{day} {hour:02d}:00,BTCUSD,1,1,1,1,1,1" for day in (1, 2, 4) for hour in range(24)]
     Path("candles.csv").write_text("\n".join(["Date,Symbol,Open,High,Low,Close,VolumeFrom,VolumeTo", *rows]))
+    moods = pd.DataFrame({"time": CANDLES.index.tz_localize(None), "mood": np.sin(np.arange(len(CANDLES)))})
+    moods.to_csv("mood.csv", index=False)
     for name, day in (("bare.csv", "2020-01-01"), ("doubtful.csv", "01/02/2020")):
         rows = [f"{day} {hour:02d}:00,2,2,2,2,1" for hour in range(24)]
         Path(name).write_text("\n".join(["Date,Open,High,Low,Close,Volume", *rows]))
