@@ -4,7 +4,7 @@
     python -m benchmarks.verdict FILE --only false --markets 10
     python -m benchmarks.verdict FILE --keep        the figures that the pages quote; about an hour
 
-`false`: traders without skill on markets that nobody can time (benchmarks.untimed), 100 of a kind on each market. A look is one
+`false`: traders without skill (benchmarks.untimed) on markets that nobody can time, 100 of a kind on each market. A look is one
 of them; of several looks the one that seems best is kept, and all are counted. In percent of all groups of so many looks.
 `blocks`: the same on blocks of real returns, where what an hour says about the next stays, so that a reaction to it is an edge.
 `power`: traders with a skill of known size, against what a careful quant would use: a one-sided t-test of the active return with
@@ -21,7 +21,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import parts, untimed
+from benchmarks import parts, untimed, untimed_markets
 from evaluation.statistics import ActiveReturn, edge_statistics, harm_statistics, level_of, split_return
 from evaluation.statistics.sharpe_tests import NORMAL
 from evaluation.statistics.verdict import FALSE_EDGE, FALSE_HARM, MIN_FILLS
@@ -34,7 +34,7 @@ SKILLS = (2.0, 2.7, 4.0)
 """t-values that the skill has over the range in the mean: a yearly Sharpe ratio of 4 over 4,000 hours is 2.7"""
 SKILLED_BARS, SKILLED_TO_A_MARKET = 4_000, 25
 SPA_MARKETS, SPA_LOOKS = ("Gaussian", "GARCH-t", "real, random signs", "rising"), 10
-UNPREDICTABLE = [name for name in untimed.MARKETS if name != untimed.REACTIONS_PAY]
+UNPREDICTABLE = [name for name in untimed_markets.MARKETS if name != untimed_markets.REACTIONS_PAY]
 
 
 def main() -> None:
@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--markets", type=int, default=40, help="of each kind (default: %(default)s)")
     parser.set_defaults(given="FILE ")
     options = parser.parse_args()
-    untimed.use_real(options.file)
+    untimed_markets.use_real(options.file)
     todo = {"false": false_verdicts, "blocks": on_blocks, "power": power, "spa": superior_ability}
     parts.run("verdict", {name: partial(part, options.markets) for name, part in todo.items()}, options)
 
@@ -76,7 +76,7 @@ def on_blocks(markets: int) -> dict[str, float]:
         table.add_column(heading, justify="right" if heading != "trader" else "left")
     figures: dict[str, float] = {}
     for trader in untimed.TRADERS:
-        found = np.array([p_values(trader, untimed.REACTIONS_PAY, number) for number in range(markets)])
+        found = np.array([p_values(trader, untimed_markets.REACTIONS_PAY, number) for number in range(markets)])
         row = {
             "1": false_edges(found[:, :, 0], 1),
             "100": false_edges(found[:, :, 0], 100),
@@ -96,7 +96,7 @@ def false_edges(found: np.ndarray, looks: int) -> float:
 
 def p_values(trader: str, market: str, number: int) -> np.ndarray:
     """float64 (KIND, 3): of an edge, of harm, and of an edge with costs, for as many traders of a kind on one market."""
-    returns = untimed.MARKETS[market](BARS, np.random.default_rng([0, number]))
+    returns = untimed_markets.MARKETS[market](BARS, np.random.default_rng([0, number]))
     out = np.ones((KIND, 3))
     for look in range(KIND):
         target = untimed.TRADERS[trader](returns, np.random.default_rng([1, number, look]))
@@ -144,10 +144,10 @@ def power(markets: int) -> dict[str, float]:
 def skilled(fills: int, skill: float, number: int) -> tuple[float, float]:
     """p-values, ours and the t-test's, of a trader whose position tells something of the next return."""
     rng = np.random.default_rng([2, number])
-    returns = untimed.garch(SKILLED_BARS, rng)
+    returns = untimed_markets.garch(SKILLED_BARS, rng)
     target = untimed.telegraph(SKILLED_BARS, fills, rng)
     stake = target - target.mean()
-    returns = returns + skill * untimed.SIZE / math.sqrt(SKILLED_BARS) * stake / stake.std()
+    returns = returns + skill * untimed_markets.SIZE / math.sqrt(SKILLED_BARS) * stake / stake.std()
     split = played(target, returns, 0.0)
     assert split is not None
     return edge_statistics(split).edge_p_value, t_test(split)
@@ -193,7 +193,7 @@ def edges_found(trader: str, market: str, number: int) -> tuple[bool, bool, bool
     """Whether ours, the t-test and SPA call the best of ten an edge."""
     from arch.bootstrap import SPA  # an extra
 
-    returns = untimed.MARKETS[market](BARS, np.random.default_rng([0, number]))
+    returns = untimed_markets.MARKETS[market](BARS, np.random.default_rng([0, number]))
     targets = [untimed.TRADERS[trader](returns, np.random.default_rng([1, number, look])) for look in range(SPA_LOOKS)]
     splits = [split for target in targets if (split := played(target, returns, 0.0)) is not None]
     if not splits:

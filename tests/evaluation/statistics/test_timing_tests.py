@@ -7,7 +7,7 @@ import pytest
 from helpers import FREE, make_candles, no_features
 
 from agents import SignalStrategy
-from benchmarks import untimed
+from benchmarks import untimed, untimed_markets
 from benchmarks.verdict import newey_west_t
 from envs import BUY, HOLD, SELL, EnvSettings
 from evaluation import play
@@ -29,7 +29,7 @@ MOST = 17
 
 
 def p_values(trader, market, number, look=0, cost=0.0):
-    returns = untimed.MARKETS[market](BARS, np.random.default_rng([10, number]))
+    returns = untimed_markets.MARKETS[market](BARS, np.random.default_rng([10, number]))
     target = untimed.TRADERS[trader](returns, np.random.default_rng([11, number, look]))
     net, share, _ = untimed.held(target, returns, cost)
     split = split_return(net, returns, share, share * returns, 1 - cost)
@@ -55,7 +55,7 @@ def test_the_plain_t_test_is_wrong_about_those_who_sell_into_a_rise_or_stop_whil
     for trader, of in (("grid", "whole_mean"), ("stops while ahead", "mean_so_far")):
         wrong = 0
         for number in range(120):
-            returns = untimed.gaussian(BARS, np.random.default_rng([10, number]))
+            returns = untimed_markets.gaussian(BARS, np.random.default_rng([10, number]))
             net, share, _ = untimed.held(untimed.TRADERS[trader](returns, np.random.default_rng([11, number, 0])), returns, 0.0)
             found = edge_statistics(split_return(net, returns, share, share * returns))
             wrong += getattr(found, of) > 1.645
@@ -68,7 +68,7 @@ def test_skill_is_seen_as_often_as_by_a_t_test_that_counts_as_many_looks():
         rng = np.random.default_rng([12, number])
         target = (np.cumsum(rng.random(BARS) < 0.1) % 2).astype(float)
         stake = target - target.mean()
-        returns = untimed.garch(BARS, rng) + 3 * untimed.SIZE / math.sqrt(BARS) * stake / stake.std()
+        returns = untimed_markets.garch(BARS, rng) + 3 * untimed_markets.SIZE / math.sqrt(BARS) * stake / stake.std()
         net, share, _ = untimed.held(target, returns, 0.0)
         split = split_return(net, returns, share, share * returns)
         p, t = edge_statistics(split).edge_p_value, newey_west_t(split.active[:, 0])
@@ -114,7 +114,7 @@ def test_no_bet_is_no_evidence_and_rounding_is_none():
 
 def test_the_traders_of_the_benchmark_play_as_the_kernel_does():
     rng = np.random.default_rng(0)
-    returns = untimed.gaussian(BARS, rng)
+    returns = untimed_markets.gaussian(BARS, rng)
     target = untimed.random_trades(returns, rng)
     candles = make_candles(list(100 * np.cumprod(np.append(1, 1 + returns))))
     change = np.diff(target, prepend=0)
