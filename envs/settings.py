@@ -29,7 +29,7 @@ class EnvSettings(Settings):
     initial_cash: float = Field(10_000.0, gt=0)
     """net worth at the start of an episode, in USD"""
     fee_bps: float = Field(10.0, ge=0, lt=10_000)
-    """fee of a trade, in basis points of its value"""
+    """taker fee of a trade, in basis points of its value: every order takes the price that the next bar opens at"""
     half_spread_bps: float = Field(1.0, ge=0, lt=2_500)
     """half of the bid-ask spread, in basis points of the price, paid on every fill"""
     slippage_bps: float = Field(2.0, ge=0, lt=2_500)
