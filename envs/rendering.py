@@ -22,7 +22,7 @@ from envs.accounts import DAY, Trading
 from envs.kernel import BUY, HOLD, N_ORDERS
 from envs.market_arrays import Dataset, Rows, Series
 from envs.settings import EnvSettings
-from market import Candles
+from market import Candles, money_of
 
 AGENT = "agent"
 BUY_AND_HOLD = "buy and hold"
@@ -125,6 +125,7 @@ class Scene(NamedTuple):
     fills: dict[str, list[tuple[float, float]]]  # time and price of each, by the names of MARKS
     net_worth: dict[str, np.ndarray]  # float64 (k,) by name, the agent's first
     end: float  # of the time axis
+    money: str  # of the prices, such as USD
 
 
 class Film:
@@ -185,6 +186,7 @@ class Film:
             self._fills,
             {AGENT: np.array(self._net_worth), **dict(others)},
             max(times[-1], times[0] + FEWEST_BARS * (candles.bar / DAY)),
+            money_of(candles.symbol) or "money",
         )
 
     def close(self) -> None:
@@ -250,7 +252,7 @@ class Chart:
         self.warning = figure.text(
             0.012, 0.932, KNOWN_PRICE if optimistic else "", fontsize=12, va="center", color="#d62728", weight="bold"
         )
-        for axes, label in ((self.price, "price, USD"), (self.worth, "net worth, USD")):
+        for axes, label in ((self.price, f"price, {scene.money}"), (self.worth, f"net worth, {scene.money}")):
             _furnish(axes, label)
         self.close = self.price.plot([], [], ".-", markevery=[-1], color="#444444", linewidth=1.0, zorder=1)[0]
         self.fills = {name: _marks(self.price, name) for name in scene.fills}

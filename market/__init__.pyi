@@ -12,5 +12,6 @@ from .settings import ExternalFile as ExternalFile, MarketSettings as MarketSett
 from .simulation.markets import MARKETS as MARKETS, simulate as simulate
 from .simulation.simulated_candles import SimulatedCandles as SimulatedCandles
 from .splitting import LockedTestRange as LockedTestRange, Part as Part, Split as Split, split as split
+from .symbols import money_of as money_of
 from .trial_ledger import FinishedTrial as FinishedTrial, TrialLedger as TrialLedger
 from .write import write_candles as write_candles

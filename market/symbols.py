@@ -77,7 +77,7 @@ def plain(symbol: str) -> str:
 
 
 def money_of(symbol: str) -> str:
-    """`USDT` of `BTC/USDT` or `BTCUSDT`; empty if nothing says so."""
+    """`USDT` of `BTC/USDT` or `BTCUSDT`: what the coin is priced in; empty if nothing says so."""
     text = plain(symbol)
     fitting = [
         money.upper() for money in (*QUOTES, "btc", "eth", "bnb") if text.endswith(money.upper()) and text != money.upper()

@@ -19,6 +19,7 @@ from evaluation.statistics.bootstrap import iqm
 from evaluation.statistics.bootstrap_intervals import intervals
 from evaluation.statistics.figures_of_merit import FIGURES, Metrics, log_growth, metrics
 from evaluation.statistics.verdict import judge
+from market import money_of
 
 CANDLE_COLUMNS = ["open", "high", "low", "close", "volume"]
 
@@ -67,6 +68,7 @@ def conclude(
         notes=tuple(line for line in told if line),
         optimistic=agent.optimistic,
         unable=played.unable,
+        money=money_of(contest.bars.symbol) or "money",
     )  # fmt: skip
 
 

@@ -33,6 +33,7 @@ class Outcome:
         notes: lines below the table, such as the costs, the source of the data, the run.
         optimistic: orders filled at a price known when they were decided; nobody can trade so.
         unable: by strategy that could not trade, why every order of it was refused.
+        money: what the prices are in, such as `USD`.
     """
 
     title: str
@@ -50,6 +51,7 @@ class Outcome:
     notes: tuple[str, ...]
     optimistic: bool
     unable: Mapping[str, str] = field(default_factory=dict)
+    money: str = "USD"
 
     def shown(self, name: str) -> str:
         """The name of a strategy, with a word beside it if it could not trade."""

@@ -29,7 +29,7 @@ function themed(part) {
 }
 
 const inWords = (value, digits) => value.toLocaleString("en", { maximumFractionDigits: digits });
-const price = value => inWords(value, value < 10 ? 4 : value < 1000 ? 2 : 0);
+const price = value => value > 0 && value < 0.1 ? `${+value.toPrecision(4)}` : inWords(value, value < 10 ? 4 : value < 1000 ? 2 : 0);
 const short = value => value >= 1e15 ? value.toExponential(0)
   : value >= (narrow.matches ? 1e6 : 1e7) ? value.toLocaleString("en", { notation: "compact" })
   : inWords(value, value < 0.1 ? 4 : value < 10 ? 2 : value < 100 ? 1 : 0);
@@ -88,7 +88,7 @@ function drawPrice() {
     xaxis: { anchor: "y2", rangeslider: { visible: false },
       showspikes: true, spikemode: "across", spikethickness: 1, spikedash: "dot", spikecolor: "var(--muted)" },
     yaxis: { domain: [0.12, 1], type: "log", range,
-      tickvals: logTicks(lowest, highest, 7), tickformat: highest < 10 ? ".2f" : ",.0f" },
+      tickvals: logTicks(lowest, highest, 7), tickformat: highest < 1 ? ".3~g" : highest < 10 ? ".2f" : ",.0f" },
     yaxis2: { domain: [0, 0.11], range: [0, Math.max(...candles.volume)], showgrid: false, showticklabels: false } }));
   element("candle").textContent = lasting(seconds);
   element("triangle").textContent = lasting(marks.seconds);

@@ -17,12 +17,12 @@ from evaluation.report.return_histogram import histogram
 from evaluation.report.tables import figures_rows, monthly_rows, windows_rows
 from evaluation.statistics.verdict import EDGE, HARM, Verdict
 
-ANNUALISED = "CAGR, volatility, the ratios and the turnover are of a year; the longest drawdown is in bars, fees are in USD."
+ANNUALISED = "CAGR, volatility, the ratios and the turnover are of a year; the longest drawdown is in bars, fees are in {money}."
 PRICE = (
     'A candle is <span id="candle"></span>, a triangle all buys or sells of the agent within <span id="triangle"></span>. '
     '<span class="mouse">Drag to move; zoom by the buttons, Ctrl and the wheel, or by drawing a stretch in a chart below.</span>'
 )
-WORTH = "USD, on a log scale: equal distances are equal gains. A click on a name shows or hides it in all charts."
+WORTH = "{money}, on a log scale: equal distances are equal gains. A click on a name shows or hides it in all charts."
 LEARNING = "Log growth on validation by training steps, within one standard error; the dot is the agent that was kept."
 DISCLAIMER = "Research software. This is not investment advice."
 
@@ -120,11 +120,15 @@ def _sections(outcome: Outcome) -> str:
     bounds = "Below each figure the bounds of its 95 % interval, by the stationary bootstrap. " if outcome.intervals else ""
     days = histogram(outcome.episodes)
     return (
-        _section("Figures", f"{bounds}{ANNUALISED}", _table("figures", figures_rows(outcome)) + notes)
+        _section(
+            "Figures",
+            f"{bounds}{ANNUALISED.format(money=escape(outcome.money))}",
+            _table("figures", figures_rows(outcome)) + notes,
+        )
         + _section(
             "Price and trades", PRICE, f'<div class="bar"><div id="told"></div><div id="ranges"></div></div>{_chart("price")}'
         )
-        + _section("Net worth", WORTH, f'<div class="legend"></div>{_chart("worth")}')
+        + _section("Net worth", WORTH.format(money=escape(outcome.money)), f'<div class="legend"></div>{_chart("worth")}')
         + _section("Drawdown", "How far each stands below its highest net worth so far.", _chart("drawdown"))
         + _section("Exposure", "Value of the coin as a share of the agent's net worth.", _chart("exposure"))
         + _section("Months", "Return of each calendar month, UTC.", _table("heat", monthly_rows(outcome)))

@@ -57,7 +57,7 @@ def net_worth(outcome: Outcome) -> Figure:
         drawn = _thinned(worths[name].where(worths[name] > 0))
         axes.plot(drawn.index, drawn, **_line(style), label=f"{name}  {times:,.3g}x")
     log_axis(axes, pd.concat([worth[worth > 0] for name, worth in worths.items() if name != FORESIGHT]))
-    axes.set_ylabel("USD, log scale")
+    axes.set_ylabel(f"{outcome.money}, log scale")
     return _with_legend(figure, axes)
 
 
@@ -73,7 +73,7 @@ def trades(outcome: Outcome) -> Figure:
         axes.vlines(some.index, some["open"], some["close"], color=color, linewidth=width)
     log_axis(axes, pd.concat([candles["low"], candles["high"]]), pad=0.1)
     _triangles(axes, outcome, per_candle * -(-len(candles) // MARKS))
-    axes.set_ylabel("price, USD, log scale")
+    axes.set_ylabel(f"price, {outcome.money}, log scale")
     return _with_legend(figure, axes)
 
 
