@@ -13,6 +13,8 @@ from market import Candles, as_candles
 
 IMPACT_BARS = 24
 """bars of the trailing volatility and volume that square-root impact is measured against"""
+BLOCK = 65_536
+"""rows that are checked at a time"""
 
 Series = Candles | pd.DataFrame | Sequence[Candles] | Sequence[pd.DataFrame]
 Rows = FeatureMatrix | np.ndarray | Sequence[FeatureMatrix] | Sequence[np.ndarray]
@@ -55,12 +57,11 @@ def lay_out(candles: Series, features: Rows, with_impact: bool) -> Ground:
         datasets.append(Dataset(whole[len(whole) - len(rows) :] if len(rows) < len(whole) else whole, first))
         first += len(rows)
     matrices = [_values(rows) for _, rows in pairs]
+    bars = [_bars(pair[0], data.candles, with_impact) for pair, data in zip(pairs, datasets, strict=True)]
     return Ground(
         datasets,
-        _read_only(
-            np.concatenate([_bars(pair[0], data.candles, with_impact) for pair, data in zip(pairs, datasets, strict=True)])
-        ),
-        _read_only(matrices[0] if len(matrices) == 1 else np.concatenate(matrices)),
+        _frozen(bars[0] if len(bars) == 1 else np.concatenate(bars)),
+        _read_only(matrices[0]) if len(matrices) == 1 else _frozen(np.concatenate(matrices)),
         max(rows.bound if isinstance(rows, FeatureMatrix) else np.inf for _, rows in pairs),
     )
 
@@ -89,9 +90,12 @@ def _impact(candles: Candles) -> np.ndarray:
 
 def _read_only(array: np.ndarray) -> np.ndarray:
     """The array itself if nobody can write to it; else a copy, or the env would see what the caller does to his own."""
-    if array.flags.writeable or not array.flags.c_contiguous:
-        array = np.array(array, order="C")
-        array.flags.writeable = False
+    return _frozen(np.array(array, order="C")) if array.flags.writeable or not array.flags.c_contiguous else array
+
+
+def _frozen(array: np.ndarray) -> np.ndarray:
+    """An array of our own, that nobody shall write to any more."""
+    array.flags.writeable = False
     return array
 
 
@@ -128,7 +132,7 @@ def _check_features(candles: Candles, features: FeatureMatrix | np.ndarray) -> N
         raise InputError(f"features must be float32 of shape (T, F), but got {values.dtype} of shape {values.shape}")
     if not 2 <= len(values) <= len(candles):
         raise InputError(f"features need 2 to {len(candles)} rows, one for each of the last candles, but got {len(values)}")
-    if not np.isfinite(values).all():
+    if not all(np.isfinite(values[row : row + BLOCK]).all() for row in range(0, len(values), BLOCK)):
         row, column = np.argwhere(~np.isfinite(values))[0]
         raise InputError(
             f"features must be finite, but row {row}, column {column} is {values[row, column]}; drop the warm-up rows"

@@ -85,8 +85,8 @@ BREAKS = (
         "the observation space is wider than the values can be",
         "features/fitted.py",
         "FittedFeatures.transform",
-        "self.warmup, self.settings.clip)",
-        "self.warmup, np.inf)",
+        "first, self.settings.clip)",
+        "first, np.inf)",
         only="[True-standard]",
     ),
     Break(
