@@ -1,6 +1,7 @@
 """The settings of the candles: where they come from, and how they are split."""
 
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
@@ -9,10 +10,12 @@ from market.simulation.markets import MARKETS
 
 
 class MarketSettings(Settings):
-    """Where the candles come from: a file, or a simulated market when there is none."""
+    """Where the candles come from: a file, several of them, or a simulated market when there is none."""
 
     file: Path | None = None
     """candle file to read; null simulates a market instead"""
+    files: tuple[Path, ...] = ()
+    """candle files of several coins, which one agent trades one by one; a validation is worth the mean over them"""
     repair: bool = False
     """drop a file's duplicate rows and fill its short gaps with flat bars, instead of refusing it"""
     simulate: str = "bitcoin"
@@ -25,6 +28,19 @@ class MarketSettings(Settings):
     """of the `bitcoin` market: share of its variance that is mean-reverting, so that it can be traded; 0 is no edge at all"""
     params: dict[str, float] = Field(default_factory=dict)
     """further parameters of the simulated market, by name, such as {reversion: 0.1} for ou; those left out keep their defaults"""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_file_is_a_file(cls, given: Any) -> Any:
+        """`files` by commas, as is easier on a command line; one of them is `file`."""
+        if not isinstance(given, dict) or not given.get("files"):
+            return given
+        files = given["files"]
+        files = [name.strip() for name in files.split(",") if name.strip()] if isinstance(files, str) else files
+        if given.get("file") is not None:
+            raise ValueError(f"candles come from `file` or from `files`, but got {given['file']} and {files}; drop one")
+        single = isinstance(files, list | tuple) and len(files) == 1
+        return {**given, "file": files[0], "files": ()} if single else {**given, "files": files}
 
     @field_validator("simulate")
     @classmethod

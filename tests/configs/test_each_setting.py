@@ -15,7 +15,7 @@ from configs import Experiment, load_experiment, setting_fields
 from envs import BitcoinTradingEnv
 from features import FeaturePipeline
 from features.forecasters import ForecastSettings
-from market import CandleError, load_candles, simulate, split
+from market import CandleError, load_coins, simulate, split
 from search import Objective, open_study, run_study
 from training import train_agent
 
@@ -33,7 +33,8 @@ BASE = {
 }  # fmt: skip
 OTHER = {
     "name": "other",
-    "market.file": "candles.csv", "market.repair": True, "market.simulate": "ou", "market.bars": 700, "market.seed": 1,
+    "market.file": "candles.csv", "market.files": "candles.csv,candles.csv", "market.repair": True, "market.simulate": "ou",
+    "market.bars": 700, "market.seed": 1,
     "market.edge": 0.3, "market.params": {"reversion": 0.2},
     "split.train": 0.5, "split.validation": 0.25, "split.purge_bars": 5,
     "features.indicators": "rsi", "features.keep_indicators": 2, "features.scaler": "standard", "features.clip": 1.0,
@@ -110,10 +111,10 @@ def of_name(experiment: Experiment):
 
 def of_market(experiment: Experiment):
     try:
-        candles = load_candles(experiment.market)
+        coins = load_coins(experiment.market)
     except CandleError:
         return "refused"
-    return candles.sha256
+    return [candles.sha256 for candles in coins]
 
 
 def of_split(experiment: Experiment):

@@ -21,9 +21,9 @@ BREAKS = (
         LOCKED,
         "validation holds the candles of the test range, too",
         "market/splitting.py",
-        "split",
-        "candles[:validation_end], starts",
-        "candles, starts",
+        "cut",
+        "candles[:validation_end], validation_start",
+        "candles, validation_start",
     ),
     Break(
         LOCKED,
