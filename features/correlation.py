@@ -1,5 +1,6 @@
 """Which columns to keep: within each group the ones that say what the others already say are dropped, and the picture of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +18,7 @@ class Choice:
         dropped: (name, mean absolute correlation with what then remained of its group), in the order of dropping; a constant
             column has no correlation and counts as 1.
         groups: each column's group.
-        correlation: float64 (F, F) Spearman correlations of all columns; NaN beside a constant one.
+        correlation: float64 (F, F) Spearman correlations of all columns, the mean over the tables; NaN beside a constant one.
     """
 
     kept: tuple[str, ...]
@@ -26,25 +27,31 @@ class Choice:
     correlation: pd.DataFrame
 
 
-def keep_least_correlated(table: pd.DataFrame, groups: dict[str, str], keep: int) -> Choice:
+def keep_least_correlated(tables: pd.DataFrame | Sequence[pd.DataFrame], groups: dict[str, str], keep: int) -> Choice:
     """Drop, one by one, the column of a group that has the highest mean absolute rank correlation with the rest of its group.
 
     Each group keeps a share of `keep` in proportion to its size (largest remainders), and at least 1. Constant columns go first;
     of equally correlated ones the later in the table goes. The same table gives the same choice to the bit.
 
     Args:
-        table: float64 (R, F) without NaN: rows of train after the warm-up.
+        tables: float64 (R, F) without NaN: rows of train after the warm-up. Of several coins one each, with the same columns; the
+            correlations are averaged, so each coin counts alike, whatever its length and its prices.
         groups: the group of each column.
         keep: number of columns to keep; all are kept if there are no more than that.
 
     Raises:
         InputError: a column without a group, a NaN, fewer than 3 rows, or a `keep` below the number of groups.
     """
-    names = list(table.columns)
+    tables = [tables] if isinstance(tables, pd.DataFrame) else tables
+    names = list(tables[0].columns)
     groups = {name: groups[name] for name in names if name in groups}
     members = {group: [name for name in names if groups.get(name) == group] for group in dict.fromkeys(groups.values())}
-    _check(table, groups, keep, len(members))
-    correlation = rank_correlation(table)
+    for table in tables:
+        _check(table, groups, keep, len(members))
+    correlation = rank_correlation(tables[0])
+    for table in tables[1:]:
+        correlation += rank_correlation(table)
+    correlation /= len(tables)
     shares = apportion({group: len(columns) for group, columns in members.items()}, keep)
     dropped = [drop for group, columns in members.items() for drop in _drop(correlation, columns, shares[group])]
     gone = {name for name, _ in dropped}
