@@ -1,5 +1,5 @@
 from .run_listener import RunListener as RunListener
-from .settings import TrainSettings as TrainSettings
+from .settings import TrainSettings as TrainSettings, require_trainable as require_trainable
 from .training_log import TrainingLog as TrainingLog
 from .training_loop import (
     Trained as Trained,
