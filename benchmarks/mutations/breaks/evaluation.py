@@ -240,7 +240,7 @@ BREAKS = (
         "the openings are counted, and the level stays that of one",
         "evaluation/statistics/verdict.py",
         "judge",
-        "level=level_of(openings or 1)",
+        "level=level_of((openings or 1) + other_looks)",
         "level=level_of(1)",
     ),
     Break(
