@@ -123,6 +123,8 @@ def train(folder: Path, console: Console) -> None:
     if settings.range != "train":
         console.print("it is trained on validation, too: the figure there says nothing of bars to come")
     console.print(parts.in_words)
+    if spread := training.spread_in_words(parts, experiment.trial_settings):
+        console.print(spread)
     console.print(fit(experiment, parts).in_words)
     with training.RunListener(folder, log, settings.steps, console) as listener:
         trained = training.train_agent(

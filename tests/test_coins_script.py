@@ -106,6 +106,7 @@ def test_one_agent_is_trained_on_both_coins(played):
         assert "train 520 bars, validation 216 bars" in out
         assert "each coin with a scaler of its own" in out
     assert "of study small-sortino, best of 2" in ran.stdout
+    assert "environments: 2 on BTC/USD, 2 on ETH/USD" in ran.stdout
     log = json.loads((place / ran.folder / "training.json").read_text())
     assert log["origin"]["trials"] == 2
     assert [set(validation["coins"]) for validation in log["validation"]] == [{"BTC/USD", "ETH/USD"}] * 2
@@ -128,7 +129,7 @@ def test_the_backtest_has_a_result_for_each_coin_and_counts_two_looks(played):
         assert f"{symbol}, test range 2017-02-" in out
         (row,) = [line for line in out.splitlines() if line.startswith(f"{symbol} ") and "x " in line]
         assert row.split()[1] == f"{1 + outcome['strategies']['agent']['total_return']:.2f}x"
-    assert "counts the looks at all of their test ranges, 2 of them" in out
+    assert "counts the looks at all of their test ranges (2)." in out
     assert max(len(line) for line in out.split("BTC/USD, test range")[0].splitlines()) <= 80
     entries = [json.loads(line) for line in (place / "studies/test_ledger.jsonl").read_text().splitlines()]
     assert [entry["market"] for entry in entries] == ["BTCUSD", "ETHUSD"]

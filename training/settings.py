@@ -48,3 +48,14 @@ def require_trainable(split: AnySplit, settings: TrialSettings) -> None:
     envs, coins = settings.agent.n_envs, len(split.coins)
     if envs < coins and settings.env.dataset_sampling == "least_used":
         raise InputError(f"each coin needs an environment or more, but there are {envs} for {coins} coins; raise agent.n_envs")
+
+
+def spread_in_words(split: AnySplit, settings: TrialSettings) -> str:
+    """How many of the environments trade which coin; empty for one series."""
+    symbols, envs = [coin.symbol for coin in split.coins], settings.agent.n_envs
+    if len(symbols) == 1:
+        return ""
+    if settings.env.dataset_sampling == "length":
+        return f"environments: {envs}, each episode on a coin that is drawn in proportion to its bars"
+    counts = [len(range(place, envs, len(symbols))) for place in range(len(symbols))]
+    return "environments: " + ", ".join(f"{count} on {symbol}" for symbol, count in zip(symbols, counts, strict=True))

@@ -41,10 +41,10 @@ class OpenedRange:
         """What a reader has to know of the count beside its number."""
         if len(self.coins) == 1:
             return self.looks.in_words
-        total = f"{(self.openings or 0) + self.other_looks:,} of them" if self.known else "an unknown number"
+        total = f"{(self.openings or 0) + self.other_looks:,}" if self.known else "an unknown number"
         told = (
             f"{len(self.coins)} coins were played at once ({', '.join(self.coins)}). Whoever reads the best of them has looked "
-            f"at all, so each coin's verdict counts the looks at all of their test ranges, {total}. The learning curve is the "
+            f"at all, so each coin's verdict counts the looks at all of their test ranges ({total}). The learning curve is the "
             "mean over the coins."
         )
         return (told, *self.looks.in_words)

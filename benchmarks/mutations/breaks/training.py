@@ -10,6 +10,7 @@ OU = "tests/training/test_known_answers.py::test_the_best_policy_of_an_observed_
 HIDDEN = "tests/training/test_known_answers.py::test_hidden_regimes_need_the_memory_and_are_found_with_it"
 NOISE = "tests/training/test_known_answers.py::test_on_noise_the_agent_stays_out"
 EDGE = "tests/training/test_training_loop.py::test_the_agent_finds_the_planted_edge_and_none_in_noise"
+COINS = "tests/training/test_training_on_coins.py::test_the_test_range_of_no_coin_changes_anything"
 
 BREAKS = (
     Break(
@@ -174,5 +175,21 @@ BREAKS = (
         "policy_loss = -mean(",
         "policy_loss = mean(",
         only="[small-profit-0.3]",
+    ),
+    Break(
+        COINS,
+        "the features of all coins are fitted on all of their candles",
+        "training/training_loop.py",
+        "train_agent",
+        ".fit_coins(train_candles)",
+        ".fit_coins([coin._candles for coin in coins])",
+    ),
+    Break(
+        COINS,
+        "a validation of a coin plays on to the end of its candles",
+        "training/training_loop.py",
+        "train_agent",
+        "play(coin.validation.candles, unseen[coin.symbol], env, learner)",
+        "play(coin._candles, fitted.transform(coin._candles).since(coin.validation.start), env, learner)",
     ),
 )

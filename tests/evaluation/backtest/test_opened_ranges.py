@@ -40,7 +40,7 @@ def test_each_coin_counts_the_looks_at_all(tmp_path, ledgers):
     again = opened(COINS, trained, ledgers)
     assert [(each.openings, each.other_looks) for each in again] == [(3, 4), (2, 5), (2, 5)]
     assert "3 coins were played at once (BTC/USD, ETH/USD, SOL/USD)" in again[0].in_words[0]
-    assert "looks at all of their test ranges, 7 of them" in again[0].in_words[0]
+    assert "looks at all of their test ranges (7)." in again[0].in_words[0]
     assert len((tmp_path / "openings.jsonl").read_text().splitlines()) == 7
 
 
@@ -56,7 +56,7 @@ def test_if_the_looks_at_one_coin_are_unknown_no_verdict_counts_them_as_none(tmp
     trained = run(tmp_path, **{"BTC/USD": known | {"openings_before": 0}, "ETH/USD": known | {"openings_before": 1}})
     found = opened(COINS, trained, ledgers)
     assert [(each.openings, each.other_looks) for each in found] == [(None, 0)] * 3
-    assert all("test ranges, an unknown number." in each.in_words[0] for each in found)
+    assert all("test ranges (an unknown number)." in each.in_words[0] for each in found)
     assert [len(each.in_words) for each in found] == [1, 2, 1]  # whose count it is, is said once
     assert [each.written for each in found] == [1, 2, 1]
 
