@@ -30,29 +30,33 @@ def cut(*coins: Candles, **settings: float) -> CoinSplits:
 LATE = make_coin("ETH/USD", bars=700, seed=1, late=500)
 WHOLE = make_coin("BTC/USD", bars=1_300)
 ENDED = make_coin("SOL/USD", bars=1_150, seed=2)
-PARTS = cut(LATE, WHOLE, ENDED)
 
 
-@pytest.mark.parametrize("parts", [PARTS, PARTS.joined(), *PARTS.walk_forward(3)], ids=["split", "joined", "1", "2", "3"])
+@pytest.fixture
+def parts() -> CoinSplits:
+    return cut(LATE, WHOLE, ENDED)
+
+
 def test_no_bar_that_is_trained_on_lies_behind_the_purge_before_a_test_bar_of_any_coin(parts):
     purge = pd.Timedelta(hours=24)
-    for one, other in product(parts.coins, parts.coins):
-        trained_until = one.train.candles.index[-1] + one.train.candles.bar
-        chosen_until = one.validation.candles.index[-1] + one.train.candles.bar
-        assert max(trained_until, chosen_until) <= begins(other) - purge
+    for way in (parts, parts.joined(), *parts.walk_forward(2)):
+        for one, other in product(way.coins, parts.coins):
+            trained_until = one.train.candles.index[-1] + one.train.candles.bar
+            chosen_until = one.validation.candles.index[-1] + one.train.candles.bar
+            assert max(trained_until, chosen_until) <= begins(other) - purge
 
 
-@pytest.mark.parametrize("parts", [PARTS, *PARTS.walk_forward(3)], ids=["split", "1", "2", "3"])
 def test_all_coins_are_cut_at_the_same_times(parts):
-    ends = [(coin.train.own.index[-1], coin.validation.own.index[0], coin.validation.own.index[-1]) for coin in parts.coins]
-    assert len(set(ends)) == 1
-    assert len({begins(coin) for coin in parts.coins}) == 1
+    for way in (parts, *parts.walk_forward(2)):
+        ends = [(coin.train.own.index[-1], coin.validation.own.index[0], coin.validation.own.index[-1]) for coin in way.coins]
+        assert len(set(ends)) == 1
+        assert len({begins(coin) for coin in way.coins}) == 1
 
 
-def test_a_coin_that_begins_later_has_a_shorter_train_range_and_moves_no_boundary():
+def test_a_coin_that_begins_later_has_a_shorter_train_range_and_moves_no_boundary(parts):
     alone = split(WHOLE)
-    btc, eth, sol = PARTS.coins
-    assert [coin.symbol for coin in PARTS.coins] == ["BTC/USD", "ETH/USD", "SOL/USD"]
+    btc, eth, sol = parts.coins
+    assert [coin.symbol for coin in parts.coins] == ["BTC/USD", "ETH/USD", "SOL/USD"]
     assert (len(btc.train), len(eth.train), len(sol.train)) == (780, 280, 780)
     assert (len(btc.train), len(btc.validation), begins(btc)) == (len(alone.train), len(alone.validation), begins(alone))
     assert btc.test_known_as == alone.test_known_as
@@ -60,9 +64,9 @@ def test_a_coin_that_begins_later_has_a_shorter_train_range_and_moves_no_boundar
     assert sol.open_test(Notebook(), "c", "me").own.index[-1] == ENDED.index[-1]
 
 
-def test_the_order_of_the_files_changes_nothing():
+def test_the_order_of_the_files_changes_nothing(parts):
     assert cut(ENDED, WHOLE, LATE).data_sha256 == cut(LATE, WHOLE, ENDED).data_sha256
-    assert list(PARTS.data_sha256.items()) == [("BTC/USD", WHOLE.sha256), ("ETH/USD", LATE.sha256), ("SOL/USD", ENDED.sha256)]
+    assert list(parts.data_sha256.items()) == [("BTC/USD", WHOLE.sha256), ("ETH/USD", LATE.sha256), ("SOL/USD", ENDED.sha256)]
 
 
 def test_one_series_is_split_as_it_is_alone():
