@@ -37,7 +37,7 @@ class CoinFeatures:
     @property
     def in_words(self) -> str:
         """How many columns there are, and the notes of each coin, a line each."""
-        first = next(iter(self.by_symbol.values())).in_words.splitlines()[0].rsplit(", ", 1)[0]
+        first = next(iter(self.by_symbol.values())).columns_in_words
         notes = [f"  note: {symbol}: {note}" for symbol, fitted in self.by_symbol.items() for note in fitted.notes]
         return "\n".join([f"{first}, look-back {self.lookback:,} bars, each coin with a scaler of its own", *notes])
 
