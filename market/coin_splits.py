@@ -75,8 +75,8 @@ def _require_different(coins: Sequence[Candles]) -> None:
         other = seen.setdefault(one_spelling(candles.symbol), candles)
         if other is not candles:
             raise InputError(
-                f"each file must hold another coin, but two hold {candles.symbol} ({other.source}; {candles.source}); drop one, or "
-                "write the symbol into a column of the file: without one it is BTC/USD"
+                f"each file must hold another coin, but two hold {candles.symbol} ({other.source}; {candles.source}); drop one, "
+                "or write the symbol into a column of the file: without one it is BTC/USD"
             )
 
 
