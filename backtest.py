@@ -8,9 +8,11 @@
     python backtest.py --forecasts runs/default-forecast-compare-001     followers of its forecasters play, too
 
 Opens the locked test range, which the ledger studies/test_ledger.jsonl writes down. The verdict and the table are printed;
-report.html, metrics.json, trades.csv, monthly.csv and the figures go into the run folder.
+report.html, metrics.json, trades.csv, monthly.csv and the figures go into the run folder. Of a run on several coins every
+coin's test range is opened and played: metrics.json holds all of them, and each has a folder in coins/ for the rest.
 """
 
+from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +23,8 @@ import evaluation
 import features
 import market
 import training
-from common import NOT_SEALED, RunError, agent_folders, hash_of, in_training, newest_run, write_atomically, write_json_and_seal
-from evaluation import backtest, forecasts
+from common import NOT_SEALED, RunError, agent_folders, hash_of, in_training, newest_run, write_json_and_seal
+from evaluation import backtest, forecasts, report
 
 if TYPE_CHECKING:
     from agents import Agent
@@ -49,22 +51,41 @@ def main() -> int:
         )
     agent_folders(folder)  # before everything that reads an agent is imported
     trained = evaluation.TrainedRun.load(folder)
-    experiment, parts = configs.restore_run(trained.place, overrides)
+    experiment, parts = configs.restore_splits(trained.place, overrides)
+    if isinstance(parts, market.CoinSplits) and (options.walk_forward or options.forecasts):
+        option = "--walk-forward" if options.walk_forward else "--forecasts"
+        raise RunError(f"`{option}` needs a run on one series, but {folder} has {len(parts.coins)} coins; leave it out")
     followed = forecasters_of(options.forecasts, experiment, parts) if options.forecasts else {}
     config_sha256 = hash_of(experiment.model_dump(mode="json"))
-    ledger = market.OpeningLedger(OPENINGS)
-    test = parts.open_test(ledger, config_sha256, f"backtest.py {folder}", trained.openings_before)
-    looks = market.looks_at(parts.test_known_as, ledger, market.TrialLedger(TRIALS))
-    contest = evaluation.Contest.on(test, trained.features, experiment.env, experiment.benchmarks, trained.agents, followed)
-    walked = walk(experiment, parts, test, options.walk_forward) if options.walk_forward else None
-    note = f"Costs: {experiment.env.costs_in_words}. Data: {test.candles.source}. Run: {folder.name}."
-    notes = (note, *looks.in_words, *(() if trained.sealed else (f"{NOT_SEALED}.",)))
-    outcome = evaluation.conclude(contest, trained, looks.count, not options.no_bootstrap, walked, notes)
-    about: dict[str, Any] = {"data_sha256": parts.data_sha256, "config_sha256": config_sha256, "overrides": overrides}
-    written = max(trained.openings_before + 1, ledger.written(parts.test_known_as))
-    about |= {"test_range_openings": looks.openings, "test_range_looks": looks.count, backtest.WRITTEN: written}
-    write(folder, outcome, about | {"trials_searched": trained.trials})
+    ledgers = market.OpeningLedger(OPENINGS), market.TrialLedger(TRIALS)
+    opened = backtest.open_ranges(parts, trained, *ledgers, config_sha256, f"backtest.py {folder}")
+    outcomes = [play(coin, trained, experiment, followed, options, folder) for coin in opened]
+    given = {"config_sha256": config_sha256, "overrides": overrides}
+    about = [{"data_sha256": coin.parts.data_sha256, **given, **coin.as_json()} for coin in opened]
+    about = [each | {"trials_searched": coin.trained.trials} for each, coin in zip(about, opened, strict=True)]
+    if isinstance(parts, market.CoinSplits):
+        write_coins(folder, list(parts.data_sha256), outcomes, about)
+    else:
+        write(folder, outcomes[0], about[0])
     return 0
+
+
+def play(
+    coin: "backtest.OpenedRange",
+    trained: "evaluation.TrainedRun",
+    experiment: configs.Experiment,
+    followed: "dict[str, FittedForecaster]",
+    options: Namespace,
+    folder: Path,
+) -> "evaluation.Outcome":
+    """Everyone on one coin's test range, and what that shows."""
+    test, env = coin.test, experiment.env
+    contest = evaluation.Contest.on(test, trained.features, env, experiment.benchmarks, trained.agents, followed)
+    walked = walk(experiment, coin.parts, test, options.walk_forward) if options.walk_forward else None
+    note = f"Costs: {env.costs_in_words}. Data: {test.candles.source}. Run: {folder.name}."
+    notes = (note, *coin.in_words, *(() if trained.sealed else (f"{NOT_SEALED}.",)))
+    bootstrap = not options.no_bootstrap
+    return evaluation.conclude(contest, coin.trained, coin.openings, bootstrap, walked, notes, coin.other_looks)
 
 
 def walk(experiment: configs.Experiment, parts: market.Split, test: market.Part, n_windows: int) -> "backtest.WalkForward":
@@ -73,7 +94,7 @@ def walk(experiment: configs.Experiment, parts: market.Split, test: market.Part,
     def say(window: int, split: market.Split) -> None:
         CONSOLE.print(f"walk-forward, window {window + 1} of {n_windows}: training on {len(split.train):,} bars")
 
-    def train(split: market.Split) -> "tuple[Agent, features.FittedFeatures]":
+    def train(split: market.Split) -> "tuple[Agent, features.AnyFeatures]":
         settings = experiment.train
         trained = training.train_agent(
             split, experiment.trial_settings, settings, seed=settings.seed, cache=features.CACHE
@@ -86,18 +107,35 @@ def walk(experiment: configs.Experiment, parts: market.Split, test: market.Part,
 def write(folder: Path, outcome: "evaluation.Outcome", about: dict[str, Any]) -> None:
     """All of it into the run folder; the table, the notes and the verdict to the terminal too."""
     write_json_and_seal(folder / "metrics.json", about | backtest.as_json(outcome))
-    write_atomically(folder / "trades.csv", outcome.episodes[backtest.AGENT].trades.to_csv(index=False))
-    write_atomically(folder / "monthly.csv", outcome.monthly.to_csv(index_label="month"))
-    evaluation.draw_figures(outcome, folder / "figures")
-    evaluation.write_report(folder / "report.html", outcome)
+    report.write_files(folder, outcome)
     title = outcome.title + (" (OPTIMISTIC fills)" if outcome.optimistic else "")
     CONSOLE.print(evaluation.figures_table({outcome.shown(name): row for name, row in outcome.figures.items()}, title))
-    CONSOLE.print("\n".join(outcome.notes))
-    CONSOLE.print(f"Verdict: {outcome.verdict.verdict}. {' '.join(outcome.verdict.reasons)}")
+    tell(outcome)
     CONSOLE.print(f"written: {folder}/report.html, metrics.json, trades.csv, monthly.csv, figures/")
 
 
-def forecasters_of(run: Path, experiment: configs.Experiment, parts: market.Split) -> "dict[str, FittedForecaster]":
+def write_coins(folder: Path, symbols: list[str], outcomes: "list[evaluation.Outcome]", about: list[dict[str, Any]]) -> None:
+    """The same of several coins: one file of metrics by symbol, a folder for each coin, and a table with a line for each."""
+    metrics = [each | backtest.as_json(outcome) for each, outcome in zip(about, outcomes, strict=True)]
+    write_json_and_seal(folder / "metrics.json", {"coins": dict(zip(symbols, metrics, strict=True))})
+    places = [report.folder_of_coin(folder, symbol) for symbol in symbols]
+    for place, outcome in zip(places, outcomes, strict=True):
+        report.write_files(place, outcome)
+    CONSOLE.print(report.coins_table(dict(zip(symbols, outcomes, strict=True))))
+    for outcome in outcomes:
+        CONSOLE.print(f"\n{outcome.title}")
+        tell(outcome)
+    shown = ", ".join(f"{place}/" for place in places)
+    CONSOLE.print(f"\nwritten: {folder}/metrics.json; report.html, trades.csv, monthly.csv and figures/ of each coin in {shown}")
+
+
+def tell(outcome: "evaluation.Outcome") -> None:
+    """The notes and the verdict."""
+    CONSOLE.print("\n".join(outcome.notes))
+    CONSOLE.print(f"Verdict: {outcome.verdict.verdict}. {' '.join(outcome.verdict.reasons)}")
+
+
+def forecasters_of(run: Path, experiment: configs.Experiment, parts: market.AnySplit) -> "dict[str, FittedForecaster]":
     """By the name to show; they must have been trained on the train range of the same split."""
     theirs, on = configs.restore_run(run)
     if (theirs.split, on.data_sha256) != (experiment.split, parts.data_sha256):

@@ -2,7 +2,7 @@
 
     python optimize.py --reward sortino --trials 20
     python optimize.py --reward all --workers 4              the reward is searched, too; four processes on this machine
-    python optimize.py --config configs/coinbase-hourly.yaml --market.file my-candles.csv
+    python optimize.py --config configs/coinbase-hourly.yaml --market.file my-candles.csv     or --market.files a.csv,b.csv
     python optimize.py --storage postgresql+psycopg://me@host/coindojo     the same command on every machine
     python optimize.py --storage ... --dask tcp://scheduler:8786           on the workers of a Dask cluster
     python optimize.py report --reward sortino               figures of the study, into studies/NAME/
@@ -92,17 +92,17 @@ def run_search(experiment: configs.Experiment, options: argparse.Namespace) -> i
 
 def opened(experiment: configs.Experiment, say: Callable[[str], None] = lambda line: None) -> "tuple[Study, search.Objective]":
     """The study and what its trials are judged by; bad data and settings are refused before a study is made."""
-    settings, parts = experiment.search, experiment.load_split()
+    settings, parts = experiment.search, experiment.load_splits()
     objective = search.Objective(parts, experiment.trial_settings, experiment.train, settings, features.CACHE)
-    fitted = features.FeaturePipeline(experiment.features, features.CACHE).fit(parts.train.candles)
+    fitted = features.FeaturePipeline(experiment.features, features.CACHE).fit_coins([coin.train.candles for coin in parts.coins])
     study = search.open_study(settings, experiment.study_name, experiment.identity(parts.data_sha256), experiment.trial_settings)
-    search.note_bars(study, parts.validation_known_as)
+    search.note_bars(study, *(coin.validation_known_as for coin in parts.coins))
     say(search.describe_study(study, settings))
     if unused := agents.left_out(experiment.trial_settings, settings.searched):
         say(f"not searched, since the settings have no use for it: {', '.join(unused)}")
     if experiment.env.optimistic:
         say(envs.OPTIMISTIC)
-    say(f"data: {parts.train.candles.source}; train {len(parts.train):,} bars, validation {len(parts.validation):,} bars")
+    say(parts.in_words)
     say(fitted.in_words)
     return study, objective
 

@@ -5,6 +5,7 @@
     python train.py --seeds 5                        five seeds in processes side by side, each with its own results
     python train.py --resume runs/default-sortino-001      go on where a killed or interrupted run stood, to the bit
     python train.py --config configs/coinbase-hourly.yaml --market.file my-candles.csv --steps 500000
+    python train.py --market.files btc.parquet,eth.parquet     one agent on several coins
 
 The agent learns on the train range; the weights that did best on the validation range are kept. With `--study` it learns on both,
 where nothing is left to choose on, and the last weights are kept. The test range stays locked. Everything is written to a new
@@ -45,19 +46,19 @@ def main() -> int:
         if options.study:
             overrides = {"train.range": "train+validation", **overrides}
         experiment = configs.load_experiment(options.config, overrides)
-        parts = experiment.train.of(experiment.load_split())
+        parts = experiment.train.of(experiment.load_splits())
         origin: dict[str, Any] = {"study": None}
         words = ["agent settings: as configured"]
         if not options.no_study:
             asked = overrides, options.study, options.trial
             experiment, origin, words = configs.take_trial(experiment, parts.data_sha256, options.config, *asked)
         ledger = market.TrialLedger(TRIALS)
-        origin |= search.searched_before(experiment.search.storage, parts.validation_known_as, ledger)
+        origin |= search.searched_before_on(experiment.search.storage, parts, ledger)
         console.print("\n".join(words))
         if origin["trials"] is None:
             console.print(f"how many trials were searched on these bars is unknown: {ledger.why_unknown()}")
-        experiment.env.require_affordable_lot(parts.train.candles)  # refused before a folder is made, as bad features are
-        features.FeaturePipeline(experiment.features, features.CACHE).fit(parts.train.candles)
+        training.require_trainable(parts, experiment.trial_settings)  # before a folder is made, as bad features are
+        fit(experiment, parts)
         folder = begin(experiment, parts, origin, options.seeds or (3 if options.study else 1))
     elif overrides:
         raise RunError(f"a run goes on with its own settings, so `{min(overrides)}` cannot be given with --resume; leave it out")
@@ -76,7 +77,7 @@ def main() -> int:
     return 0
 
 
-def begin(experiment: configs.Experiment, parts: market.Split, origin: dict[str, Any], seeds: int) -> Path:
+def begin(experiment: configs.Experiment, parts: market.AnySplit, origin: dict[str, Any], seeds: int) -> Path:
     """Make the run folder; with several seeds, a run folder within it for each."""
     folder = new_run(Path("runs"), experiment.study_name)
     first = experiment.train.seed
@@ -102,11 +103,16 @@ def train_seeds(folders: list[Path], console: Console) -> int:
     return 0
 
 
+def fit(experiment: configs.Experiment, parts: market.AnySplit) -> features.AnyFeatures:
+    """The features of all coins, fitted on their train ranges, or as the cache has them."""
+    return features.FeaturePipeline(experiment.features, features.CACHE).fit_coins([coin.train.candles for coin in parts.coins])
+
+
 def train(folder: Path, console: Console) -> None:
     """Train with a progress bar and a log, from the newest checkpoint on; what is on disk is always the run so far."""
     if (log := training.TrainingLog(folder)).finished:
         return console.print(f"nothing to do: it is trained; {log.in_words}")
-    experiment, parts = configs.restore_run(folder)
+    experiment, parts = configs.restore_splits(folder)
     settings = experiment.train
     parts = settings.of(parts)
     identity = experiment.training_identity(parts.data_sha256)
@@ -115,10 +121,10 @@ def train(folder: Path, console: Console) -> None:
         console.print(envs.OPTIMISTIC)
     if settings.range != "train":
         console.print("it is trained on validation, too: the figure there says nothing of bars to come")
-    console.print(
-        f"data: {parts.train.candles.source}; train {len(parts.train):,} bars, validation {len(parts.validation):,} bars"
-    )
-    console.print(features.FeaturePipeline(experiment.features, features.CACHE).fit(parts.train.candles).in_words)
+    console.print(parts.in_words)
+    if spread := training.spread_in_words(parts, experiment.trial_settings):
+        console.print(spread)
+    console.print(fit(experiment, parts).in_words)
     with training.RunListener(folder, log, settings.steps, console) as listener:
         trained = training.train_agent(
             parts, experiment.trial_settings, settings, seed=settings.seed, cache=features.CACHE, checkpoints=checkpoints,

@@ -13,6 +13,7 @@ from .png import write_png as write_png
 from .processes import run_side_by_side as run_side_by_side
 from .run_folder import (
     NOT_SEALED as NOT_SEALED,
+    DataHash as DataHash,
     agent_folders as agent_folders,
     describe_run as describe_run,
     new_run as new_run,

@@ -2,6 +2,8 @@
 
 import shlex
 import sys
+from collections.abc import Mapping
+from itertools import zip_longest
 from pathlib import Path
 
 from common.atomic_files import write_atomically
@@ -9,6 +11,9 @@ from common.errors import RunError
 from common.run_seals import require_seal, write_and_seal
 
 NOT_SEALED = "not sealed: this run was made before run folders were, so an edit of its settings by hand would not be seen"
+
+DataHash = str | Mapping[str, str]
+"""hash of the candles of one series, or of several coins by symbol"""
 
 
 def new_run(root: Path, name: str) -> Path:
@@ -24,10 +29,13 @@ def new_run(root: Path, name: str) -> Path:
             return folder
 
 
-def describe_run(folder: Path, config: str, data_sha256: str) -> None:
-    """Write what every run folder begins with: `config.yaml` and `data.sha256`, both sealed, and the command in `command.txt`."""
+def describe_run(folder: Path, config: str, data_sha256: DataHash) -> None:
+    """Write what every run folder begins with: `config.yaml` and `data.sha256`, both sealed, and the command in `command.txt`.
+
+    `data.sha256` holds the hash of the candles; of several coins a line each, the hash and the symbol.
+    """
     write_and_seal(folder / "config.yaml", config)
-    write_and_seal(folder / "data.sha256", data_sha256 + "\n")
+    write_and_seal(folder / "data.sha256", _hash_lines(data_sha256))
     write_atomically(folder / "command.txt", shlex.join(["python", *sys.argv]) + "\n")
 
 
@@ -42,14 +50,23 @@ def require_sealed_run(folder: Path) -> bool:
     return all(sealed)
 
 
-def require_data_of(folder: Path, data_sha256: str) -> None:
-    """Raise `RunError` if the candles with this hash are not those of the run's training."""
-    trained_on = (folder / "data.sha256").read_text().strip()
-    if data_sha256 != trained_on:
-        raise RunError(
-            f"a run must use the data of its training, but the candles now have the hash {data_sha256[:12]} and {folder} "
-            f"was trained on {trained_on[:12]}; restore the file, or train again"
-        )
+def require_data_of(folder: Path, data_sha256: DataHash) -> None:
+    """Raise `RunError` if the candles with this hash are not those of the run's training; of several coins it names the first."""
+    now, trained_on = _hash_lines(data_sha256).splitlines(), (folder / "data.sha256").read_text().strip().splitlines()
+    for line, before in zip_longest(now, trained_on, fillvalue=""):
+        if line != before:
+            (sha256, _, coin), was = line.partition("  "), before.partition("  ")
+            raise RunError(
+                f"a run must use the data of its training, but the candles{f' of {coin}' if coin else ''} now have the hash "
+                f"{sha256[:12]} and {folder} was trained on {was[0][:12]}{f' of {was[2]}' if was[2] != coin else ''}; "
+                "restore the file, or train again"
+            )
+
+
+def _hash_lines(data_sha256: DataHash) -> str:
+    if isinstance(data_sha256, str):
+        return data_sha256 + "\n"
+    return "".join(f"{sha256}  {symbol}\n" for symbol, sha256 in data_sha256.items())
 
 
 def newest_run(root: Path) -> Path:

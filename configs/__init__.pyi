@@ -7,5 +7,5 @@ from .experiment import (
     load_experiment as load_experiment,
     setting_fields as setting_fields,
 )
-from .from_run import restore_run as restore_run
+from .from_run import restore_run as restore_run, restore_splits as restore_splits
 from .from_study import take_trial as take_trial

@@ -10,10 +10,10 @@ from pydantic import Field, ValidationError
 from pydantic.fields import FieldInfo
 
 from agents import AgentSettings, StrategySettings, TrialSettings
-from common import InputError, Settings, one_line, put_setting
+from common import DataHash, InputError, Settings, one_line, put_setting
 from envs import EnvSettings
 from features import FeatureSettings
-from market import MarketSettings, Split, SplitSettings, load_candles, split
+from market import AnySplit, MarketSettings, Split, SplitSettings, load_candles, load_coins, split, split_coins
 from search import SearchSettings
 from training import TrainSettings
 
@@ -50,15 +50,23 @@ class Experiment(Settings):
         return TrialSettings(features=self.features, env=self.env, agent=self.agent)
 
     def load_split(self) -> Split:
-        """The candles, read or simulated, cut into train, validation and test."""
+        """The candles, read or simulated, cut into train, validation and test.
+
+        Raises:
+            InputError: several files, where one series is needed.
+        """
         return split(load_candles(self.market), self.split)
+
+    def load_splits(self) -> AnySplit:
+        """The same of several files, too: those of all coins cut at the same times."""
+        return split_coins(load_coins(self.market), self.split)
 
     def with_forecasts(self, **changes: object) -> "Experiment":
         """The same with other settings of the forecasters."""
         forecasts = self.features.forecasts.model_copy(update=changes)
         return self.model_copy(update={"features": self.features.model_copy(update={"forecasts": forecasts})})
 
-    def identity(self, data_sha256: str) -> dict[str, Any]:
+    def identity(self, data_sha256: DataHash) -> dict[str, Any]:
         """What two trials must share so that their validation figures can be compared, as JSON values."""
         dump = self.model_dump(mode="json", include={"split", "features", "env"})
         compared = {"steps", "validations", "seed", "folds", "seeds", "objective", "dimensions", "any_reward"}
@@ -66,7 +74,7 @@ class Experiment(Settings):
         kept = self.train.model_dump(mode="json", include={"patience", "caution"})
         return {"data_sha256": data_sha256, **dump, "search": budget, "train": kept}
 
-    def training_identity(self, data_sha256: str) -> dict[str, Any]:
+    def training_identity(self, data_sha256: DataHash) -> dict[str, Any]:
         """What decides the weights of a training to the bit, as JSON values."""
         dump = self.model_dump(mode="json", include={"split", "features", "env", "agent", "train"})
         del dump["train"]["checkpoint_steps"]  # when they are written changes nothing

@@ -8,7 +8,7 @@ from typing import Any
 import optuna
 from optuna.study import StudyDirection
 
-from common import differences
+from common import DataHash, differences
 from configs.experiment import Experiment, Overrides, load_experiment
 from search import SearchSettings, StudyError, against_cash, best_trial, find_study, finished_trials, settings_of
 
@@ -17,7 +17,7 @@ Taken = tuple[Experiment, dict[str, Any], list[str]]
 
 def take_trial(
     experiment: Experiment,
-    data_sha256: str,
+    data_sha256: DataHash,
     config: Path,
     overrides: Overrides,
     study: str | None = None,

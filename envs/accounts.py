@@ -25,7 +25,7 @@ INFO_FIELDS = (
 )  # fmt: skip
 
 STATE = (
-    "settings", "evaluation", "ground", "datasets", "dataset",
+    "settings", "evaluation", "spread", "ground", "datasets", "dataset",
     "_reward", "_rules", "_returns", "_accounts", "_used",
 )  # fmt: skip
 """of `Trading`: all that a copy needs"""
@@ -46,14 +46,22 @@ class Trading:
         n: number of accounts.
         evaluation: episodes are a whole range, from its first bar, instead of `episode_bars` from a random one.
         reward: an njit function, a `Fold` or a name, instead of `settings.reward`.
+        spread: account i trades on series i modulo their number in all of its episodes; else `dataset_sampling` chooses.
 
     Raises:
-        InputError: features of a wrong shape, type or time, fewer than 2 bars, series that differ in bar or columns, or a lot
-            that costs more than the account has.
+        InputError: features of a wrong shape, type or time, fewer than 2 bars, series that differ in bar or columns, a lot
+            that costs more than the account has, or fewer accounts than series to spread them over.
     """
 
     def __init__(
-        self, candles: Series, features: Rows, settings: EnvSettings, n: int, evaluation: bool, reward: Reward | str | None = None
+        self,
+        candles: Series,
+        features: Rows,
+        settings: EnvSettings,
+        n: int,
+        evaluation: bool,
+        reward: Reward | str | None = None,
+        spread: bool = False,
     ) -> None:
         if not isinstance(settings, EnvSettings):
             raise InputError(f"`settings` must be an EnvSettings, but got a {type(settings).__name__}")
@@ -63,6 +71,9 @@ class Trading:
         self.datasets = self.ground.datasets
         for data in self.datasets:
             settings.require_affordable_lot(data.candles)
+        if spread and n < len(self.datasets):
+            raise InputError(f"each of {len(self.datasets)} series needs an environment or more, but there are {n}; raise n_envs")
+        self.spread = spread
         self.dataset = np.zeros(n, np.int64)  # which series each account trades on
         self._reward = named(reward or settings.reward)
         self._rules = rules_of(settings, self.datasets[0].candles.bar, stride_of(self._reward))
@@ -226,7 +237,9 @@ class Trading:
         """The series of the next episode of account `i`."""
         used = self._used[i]
         least = np.flatnonzero(used == used.min())
-        if self.evaluation:
+        if self.spread:
+            chosen = i % len(used)
+        elif self.evaluation:
             chosen = int(least[0])
         elif self.settings.dataset_sampling == "length":
             lengths = np.array([len(data.candles) for data in self.datasets])

@@ -45,6 +45,8 @@ class BitcoinTradingVecEnv(VecEnv):
         candles, features, settings, evaluation, reward: as for `BitcoinTradingEnv`.
         n_envs: number of accounts.
         seed: of the first one; None draws one from the system.
+        spread: env i trades on series i modulo their number, in all of its episodes, so that each series has as many envs at any
+            time. Else each draws a series for each episode, as `settings.dataset_sampling` says and the scalar env does.
     """
 
     def __init__(
@@ -56,9 +58,10 @@ class BitcoinTradingVecEnv(VecEnv):
         seed: int | None = None,
         evaluation: bool = False,
         reward: Reward | str | None = None,
+        spread: bool = False,
     ) -> None:
         self.settings = EnvSettings() if settings is None else settings
-        self.trading = Trading(candles, features, self.settings, at_least_one(n_envs), evaluation, reward)
+        self.trading = Trading(candles, features, self.settings, at_least_one(n_envs), evaluation, reward, spread)
         self.render_mode = None
         super().__init__(n_envs, self.trading.observation_space, self.trading.action_space)
         self.seed(seed)

@@ -59,7 +59,8 @@ class EnvSettings(Settings):
     ruin_fraction: float = Field(0.1, ge=0, lt=1)
     """a net worth below this fraction of the start ends a training episode"""
     dataset_sampling: Literal["least_used", "length"] = "least_used"
-    """which of several series a training episode is drawn from: least_used, or length (a chance in proportion to the bars)"""
+    """which of several series a training episode is drawn from: least_used, or length (a chance in proportion to the bars); in
+    train.py least_used gives each coin as many of the n_envs for good"""
 
     @field_validator("reward")
     @classmethod

@@ -1,4 +1,5 @@
 from .cache import CACHE as CACHE
+from .coin_features import AnyFeatures as AnyFeatures, CoinFeatures as CoinFeatures, load_features as load_features
 from .column_families import FAMILIES as FAMILIES, Family as Family, warmup_bars as warmup_bars
 from .fitted import FittedFeatures as FittedFeatures
 from .indicators import INDICATORS as INDICATORS, Indicator as Indicator

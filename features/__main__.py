@@ -119,7 +119,7 @@ def _advice(candles: Candles, threshold: float) -> str:
 def _correlation(options: argparse.Namespace) -> int:
     train = split(_candles(options)).train.own
     settings = FeatureSettings(keep_indicators=options.keep)
-    choice = choose_indicators(train, settings)
+    choice = choose_indicators([train], settings)
     CONSOLE.print(
         f"{train.source}, its first {len(train):,} bars (train): {len(choice.kept)} of {len(INDICATORS)} indicators remain"
     )

@@ -1,5 +1,6 @@
 """Which columns to keep: within each group the ones that say what the others already say are dropped, and the picture of it."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +22,7 @@ class Choice:
         dropped: (name, mean absolute correlation with what then remained of its group), in the order of dropping; a constant
             column has no correlation and counts as 1.
         groups: each column's group.
-        correlation: float64 (F, F) Spearman correlations of all columns; NaN beside a constant one.
+        correlation: float64 (F, F) Spearman correlations of all columns, the mean over the tables; NaN beside a constant one.
     """
 
     kept: tuple[str, ...]
@@ -30,39 +31,48 @@ class Choice:
     correlation: pd.DataFrame
 
 
-def keep_least_correlated(table: pd.DataFrame, groups: dict[str, str], keep: int) -> Choice:
+def keep_least_correlated(tables: pd.DataFrame | Sequence[pd.DataFrame], groups: dict[str, str], keep: int) -> Choice:
     """Drop, one by one, the column of a group that has the highest mean absolute rank correlation with the rest of its group.
 
     Each group keeps a share of `keep` in proportion to its size (largest remainders), and at least 1. Constant columns go first;
     of equally correlated ones the later in the table goes. The same table gives the same choice to the bit.
 
     Args:
-        table: float64 (R, F) without NaN: rows of train after the warm-up.
+        tables: float64 (R, F) without NaN: rows of train after the warm-up. Of several coins one each, with the same columns; the
+            correlations are averaged, so each coin counts alike, whatever its length and its prices.
         groups: the group of each column.
         keep: number of columns to keep; all are kept if there are no more than that.
 
     Raises:
         InputError: a column without a group, a NaN, fewer than 3 rows, or a `keep` below the number of groups.
     """
-    missing = table.isna().any()
-    if missing.any():
-        raise InputError(f"correlations need numbers, but {missing.idxmax()!r} holds NaN; leave out the warm-up rows")
-    return choose_by_ranks(list(table.columns), ranks_of(table), groups, keep)
+    tables = [tables] if isinstance(tables, pd.DataFrame) else tables
+    for table in tables:
+        missing = table.isna().any()
+        if missing.any():
+            raise InputError(f"correlations need numbers, but {missing.idxmax()!r} holds NaN; leave out the warm-up rows")
+    return choose_by_ranks(list(tables[0].columns), (ranks_of(table) for table in tables), groups, keep)
 
 
-def choose_by_ranks(names: list[str], ranks: np.ndarray, groups: dict[str, str], keep: int) -> Choice:
+def choose_by_ranks(names: list[str], ranks: Iterable[np.ndarray], groups: dict[str, str], keep: int) -> Choice:
     """As `keep_least_correlated`, from the ranks alone: a quarter of the memory, and the columns can be ranked one by one.
 
     Args:
         names: of the F columns.
-        ranks: int32 (F, R), a row of `centred_ranks` for each column.
+        ranks: for each table int32 (F, R), a row of `centred_ranks` for each column.
         groups: the group of each column.
         keep: number of columns to keep.
     """
     groups = {name: groups[name] for name in names if name in groups}
     members = {group: [name for name in names if groups.get(name) == group] for group in dict.fromkeys(groups.values())}
-    _check(names, ranks.shape[1], groups, keep)
-    correlation = _correlation(names, ranks)
+    correlations = []
+    for one in ranks:
+        _check(names, one.shape[1], groups, keep)
+        correlations.append(_correlation(names, one))
+    correlation = correlations[0]
+    for other in correlations[1:]:
+        correlation += other
+    correlation /= len(correlations)
     shares = apportion({group: len(columns) for group, columns in members.items()}, keep)
     dropped = [drop for group, columns in members.items() for drop in _drop(correlation, columns, shares[group])]
     gone = {name for name, _ in dropped}

@@ -73,11 +73,16 @@ class FittedFeatures:
         return max(int(self.memory.max()), by_definition, columns_warmup(self._kept_settings) + 1) + self.settings.window - 1
 
     @property
-    def in_words(self) -> str:
-        """How many columns there are, and the notes, a line each."""
+    def columns_in_words(self) -> str:
+        """How many columns there are."""
         stacked = f", {self.settings.window} rows stacked" if self.settings.window > 1 else ""
         dropped = f" ({len(self.dropped)} correlated indicators dropped)" if self.dropped else ""
-        first = f"features: {len(self.names)} columns{dropped}{stacked}, look-back {self.lookback:,} bars"
+        return f"features: {len(self.names)} columns{dropped}{stacked}"
+
+    @property
+    def in_words(self) -> str:
+        """How many columns there are, and the notes, a line each."""
+        first = f"{self.columns_in_words}, look-back {self.lookback:,} bars"
         return "\n".join([first, *(f"  note: {note}" for note in self.notes)])
 
     @property

@@ -1,13 +1,15 @@
 """`FeaturePipeline.fit(train)`: estimates what the columns need, from the train candles alone."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from common import InputError
+from common import InputError, hash_of
 from features import cache
+from features.coin_features import AnyFeatures, CoinFeatures
 from features.column_families import (
     FAMILIES,
     Estimates,
@@ -52,12 +54,7 @@ class FeaturePipeline:
         train = as_candles(train)
         if not (self.settings.volumes and train.has_volumes) and self.settings != self.settings.without_volumes():
             return replace(self, settings=self.settings.without_volumes()).fit(train)
-        warmup = warmup_bars(self.settings)
-        if len(train) - warmup < MIN_FIT_ROWS:
-            raise InputError(
-                f"fitting needs {MIN_FIT_ROWS} bars after a warm-up of {warmup}, but {train.source} has {len(train)}; "
-                "give more candles or choose columns with shorter windows"
-            )
+        self._require_enough(train, train.source)
         key = cache.key_of("fit", self.settings, train) if self.cache else None
         with begun("fitting the features") as on_progress:
             return cache.remembered(
@@ -65,14 +62,59 @@ class FeaturePipeline:
                 lambda folder: FittedFeatures.load(folder, self.cache),
             )  # fmt: skip
 
+    def fit_coins(self, trains: Sequence[Candles]) -> AnyFeatures:
+        """Estimate on the training candles of several coins, so that all get the same columns; one series is fitted as by `fit`.
 
-def _fit(settings: FeatureSettings, train: Candles, folder: Path | None, on_progress: OnProgress) -> FittedFeatures:
+        Which indicators remain is judged on all coins together, by the mean of their correlations. All else is estimated for each
+        coin on its own training candles alone: the scaler, so that prices of 1e-8 and of 1e5 look alike, the SARIMAX parameters,
+        the forecasters and the look-back. If one coin has no volumes, no coin has columns made of them.
+
+        Raises:
+            InputError: a coin with fewer than 100 bars after the warm-up.
+        """
+        if len(trains) == 1:
+            return self.fit(trains[0])
+        bare = not (self.settings.volumes and all(train.has_volumes for train in trains))
+        if bare and self.settings != self.settings.without_volumes():
+            return replace(self, settings=self.settings.without_volumes()).fit_coins(trains)
+        for train in trains:
+            self._require_enough(train, train.symbol)
+        keys = [cache.key_of("fit", self.settings, train) if self.cache else None for train in trains]
+        symbols = [train.symbol for train in trains]
+        with begun("fitting the features") as on_progress:
+            return cache.remembered(
+                self.cache, hash_of(["coins", symbols, keys])[:32] if all(keys) else None,
+                lambda: _fit_coins(self.settings, trains, self.cache, on_progress), CoinFeatures.save,
+                lambda folder: CoinFeatures.load(folder, self.cache),
+            )  # fmt: skip
+
+    def _require_enough(self, train: Candles, named: str) -> None:
+        warmup = warmup_bars(self.settings)
+        if len(train) - warmup < MIN_FIT_ROWS:
+            raise InputError(
+                f"fitting needs {MIN_FIT_ROWS} bars after a warm-up of {warmup}, but {named} has {len(train)}; "
+                "give more candles or choose columns with shorter windows"
+            )
+
+
+def _fit_coins(
+    settings: FeatureSettings, trains: Sequence[Candles], folder: Path | None, on_progress: OnProgress
+) -> CoinFeatures:
+    kept = choose_indicators(trains, settings, on_progress).kept if settings.indicators else ()
+    return CoinFeatures({train.symbol: _fit(settings, train, folder, on_progress, kept) for train in trains})
+
+
+def _fit(
+    settings: FeatureSettings, train: Candles, folder: Path | None, on_progress: OnProgress, kept: tuple[str, ...] | None = None
+) -> FittedFeatures:  # fmt: skip
+    """`kept` are the indicators that remain; None chooses them on these candles."""
     estimates = _estimate(settings, train, on_progress)
     families = families_of(settings).items()
     notes = [note for name, family in families for note in family.notes(estimates.get(name, {}), settings)]
     if not train.has_volumes:
         notes.append(f"{train.source} has no volumes: columns made of them are left out")
-    kept = choose_indicators(train, settings, on_progress).kept if settings.indicators else ()
+    if kept is None:
+        kept = choose_indicators([train], settings, on_progress).kept if settings.indicators else ()
     remaining = settings.model_copy(update={"indicators": tuple(kept)})
     names, center, scale = _scaler(train, settings, remaining, estimates, on_progress)
     memory = _memory(train, remaining, estimates, dict(zip(names, scale.tolist(), strict=True)), on_progress)
@@ -90,14 +132,21 @@ def _estimate(settings: FeatureSettings, train: Candles, on_progress: OnProgress
     return estimates
 
 
-def choose_indicators(train: Candles, settings: FeatureSettings, on_progress: OnProgress = quiet) -> Choice:
-    """The indicators that remain and those that are dropped, as `fit` chooses them on the training candles.
+def choose_indicators(trains: Sequence[Candles], settings: FeatureSettings, on_progress: OnProgress = quiet) -> Choice:
+    """The indicators that remain and those that are dropped, as `fit` and `fit_coins` choose them on the training candles.
 
     Args:
-        train: the training candles.
+        trains: the training candles of each coin.
         settings: which indicators to choose from, and how many remain.
         on_progress: is told how many have been computed and ranked.
     """
+    names = settings.indicators
+    ranks = (_ranks(train, settings, on_progress) for train in trains)
+    return choose_by_ranks(list(names), ranks, {name: INDICATORS[name].group for name in names}, settings.keep_indicators)
+
+
+def _ranks(train: Candles, settings: FeatureSettings, on_progress: OnProgress) -> np.ndarray:
+    """int32 (F, R): `centred_ranks` of each indicator after the warm-up."""
     names, first = settings.indicators, columns_warmup(settings)
     ranks = np.empty((len(names), max(len(train) - first, 0)), np.int32)
     done = 0
@@ -107,7 +156,7 @@ def choose_indicators(train: Candles, settings: FeatureSettings, on_progress: On
             ranks[done] = centred_ranks(column)
             done += 1
     on_progress("correlations", 0, 0)
-    return choose_by_ranks(list(names), ranks, {name: INDICATORS[name].group for name in names}, settings.keep_indicators)
+    return ranks
 
 
 def _scaler(

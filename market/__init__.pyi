@@ -1,9 +1,10 @@
 from .bar_grid import MONTH as MONTH, bar_name as bar_name, parse_bar as parse_bar
 from .candles import CandleError as CandleError, Candles as Candles, as_candles as as_candles
+from .coin_splits import AnySplit as AnySplit, CoinSplits as CoinSplits, split_coins as split_coins
 from .external import with_external as with_external
 from .ledger_looks import Looks as Looks, looks_at as looks_at
 from .ledger_range import LedgerRange as LedgerRange
-from .load import load_candles as load_candles
+from .load import load_candles as load_candles, load_coins as load_coins
 from .opening_ledger import OpeningLedger as OpeningLedger
 from .parquet import write_parquet as write_parquet
 from .read import read_all_candles as read_all_candles, read_candles as read_candles

@@ -20,16 +20,18 @@ class ExternalFile(Settings):
 
 
 class MarketSettings(Settings):
-    """Where the candles come from: a file, or a simulated market when there is none."""
+    """Where the candles come from: a file, several of them, or a simulated market when there is none."""
 
     file: Path | None = None
     """candle file to read; null simulates a market instead"""
+    files: tuple[Path, ...] = ()
+    """candle files of several coins, which one agent trades one by one; a validation is worth the mean over them"""
     repair: bool = False
     """drop a file's duplicate rows and fill its short gaps with flat bars, instead of refusing it"""
     max_fill: int = Field(MAX_FILLED_BARS, ge=0)
     """longest gap that `repair` fills, in bars"""
     symbol: str | None = None
-    """which coin of a file of several, or the name of the one in a file that names none"""
+    """which coin of a file of several, or `all`; or the name of the one in a file that names none"""
     volume: VolumeUnit | None = None
     """whether the file's volume is in coin (`base`) or in money (`quote`); null finds out"""
     timezone: str | None = None
@@ -58,6 +60,19 @@ class MarketSettings(Settings):
         if not isinstance(files, dict):
             return files
         return {name: {"file": given} if isinstance(given, str | Path) else given for name, given in files.items()}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_file_is_a_file(cls, given: Any) -> Any:
+        """`files` by commas, as is easier on a command line; one of them is `file`."""
+        if not isinstance(given, dict) or not given.get("files"):
+            return given
+        files = given["files"]
+        files = [name.strip() for name in files.split(",") if name.strip()] if isinstance(files, str) else files
+        if given.get("file") is not None:
+            raise ValueError(f"candles come from `file` or from `files`, but got {given['file']} and {files}; drop one")
+        single = isinstance(files, list | tuple) and len(files) == 1
+        return {**given, "file": files[0], "files": ()} if single else {**given, "files": files}
 
     @field_validator("simulate")
     @classmethod

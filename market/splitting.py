@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from common import InputError, option
 from market.bar_grid import bar_name
@@ -59,6 +59,21 @@ class Split:
     def test(self) -> Part:
         raise LockedTestRange("the test range opens through `split.open_test(ledger, ...)` only, which writes the opening down")
 
+    @property
+    def coins(self) -> tuple["Split", ...]:
+        """Itself alone, as `CoinSplits` has one for each of its coins."""
+        return (self,)
+
+    @property
+    def symbol(self) -> str:
+        """Of the series, for example `BTC/USD`."""
+        return self._candles.symbol
+
+    @property
+    def in_words(self) -> str:
+        """Where the candles come from, and how many are open to everyone."""
+        return f"data: {self._candles.source}; train {len(self.train):,} bars, validation {len(self.validation):,} bars"
+
     def walk_forward(self, windows: int) -> list["Split"]:
         """The validation range in so many windows of one length, each with all bars before it, but for the purge, to train on.
 
@@ -113,6 +128,15 @@ class Split:
         return Part("test", self._candles, self._test_start)
 
 
+class Edges(NamedTuple):
+    """Where the ranges begin and end, in bars from the first one, which may lie before the series."""
+
+    train_end: int
+    validation_start: int
+    validation_end: int
+    test_start: int
+
+
 def split(candles: Candles, settings: SplitSettings | None = None) -> Split:
     """Cut candles into train / validation / test with `purge_bars` left out between two ranges.
 
@@ -120,23 +144,42 @@ def split(candles: Candles, settings: SplitSettings | None = None) -> Split:
         InputError: a range would have fewer than 50 bars.
     """
     settings = settings or SplitSettings()
-    total, purge = len(candles), settings.purge_bars
+    return cut(candles, edges_of(len(candles), settings), settings)
+
+
+def edges_of(total: int, settings: SplitSettings) -> Edges:
+    """Where a stretch of so many bars is cut."""
     train_end = round(total * settings.train)
     validation_end = round(total * (settings.train + settings.validation))
-    starts = {"train": 0, "validation": train_end + purge, "test": validation_end + purge}
-    ends = {"train": train_end, "validation": validation_end, "test": total}
-    for name, start in starts.items():
-        if ends[name] - start < MIN_PART_BARS:
+    return Edges(train_end, train_end + settings.purge_bars, validation_end, validation_end + settings.purge_bars)
+
+
+def cut(candles: Candles, edges: Edges, settings: SplitSettings, named: str = "") -> Split:
+    """Cut candles at these bars of their own, which lie before their first where they begin late.
+
+    Args:
+        settings: where the edges come from, for the message.
+        named: ` of BTC/USD` where there are several coins.
+
+    Raises:
+        InputError: a range would have fewer than 50 bars.
+    """
+    total, purge = len(candles), settings.purge_bars
+    train_end, validation_start, validation_end, test_start = (min(edge, total) for edge in edges)
+    lengths = {"train": train_end, "validation": validation_end - validation_start, "test": total - test_start}
+    for name, length in lengths.items():
+        if length < MIN_PART_BARS:
             raise InputError(
-                f"each range needs at least {MIN_PART_BARS} bars, but {name} would have {max(ends[name] - start, 0)} of {total} "
+                f"each range needs at least {MIN_PART_BARS} bars, but {name}{named} would have {max(length, 0)} of {total} "
                 f"({option('split.train', settings.train)}, {option('split.validation', settings.validation)}, "
                 f"{option('split.purge_bars', purge)}); give more candles or other shares"
+                + (", or leave that coin out" if named else "")
             )
     return Split(
         train=Part("train", candles[:train_end], 0),
-        validation=Part("validation", candles[:validation_end], starts["validation"]),
+        validation=Part("validation", candles[:validation_end], validation_start),
         _candles=candles,
-        _test_start=starts["test"],
+        _test_start=test_start,
     )
 
 

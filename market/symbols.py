@@ -15,6 +15,8 @@ from market.file_table import FileTable
 
 UNNAMED = "unnamed coin"
 """the symbol of a file that names none"""
+ALL = "all"
+"""as `market.symbol`: every coin of the file"""
 SHOWN = 8
 IN_A_NAME = re.compile(
     rf"(?<![A-Za-z])(?:((?i:{'|'.join(COINS)}))[-_/]?((?i:{'|'.join(QUOTES)}))|([A-Z0-9]{{2,10}})[-_/]?({'|'.join(QUOTES).upper()}))(?![A-Za-z])"

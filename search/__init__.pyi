@@ -10,6 +10,7 @@ from .objective import Objective as Objective, figure_of as figure_of
 from .overfitting import (
     note_bars as note_bars,
     searched_before as searched_before,
+    searched_before_on as searched_before_on,
     write_down as write_down,
     write_down_trial as write_down_trial,
 )

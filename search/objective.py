@@ -13,10 +13,10 @@ import optuna
 from agents import LearnedAgent, TrialSettings, suggest
 from evaluation import Episode, floored
 from evaluation.statistics import log_growth, metrics
-from features import FittedFeatures
-from market import Split
+from features import AnyFeatures
+from market import AnySplit
 from search.settings import LOG_GROWTH, SearchSettings
-from training import TrainingListener, TrainSettings, Validation, train_agent
+from training import TrainingListener, TrainSettings, Validation, require_trainable, train_agent
 
 BLOCKS = 128
 """stretches of the validation range whose growths a trial keeps, for the probability of overfitting"""
@@ -34,23 +34,24 @@ class _Training:
 
     fold: int
     seed: int
-    split: Split
+    split: AnySplit
     figure: float = math.nan
     curve: dict[str, float] = field(default_factory=dict)
     kept: Validation | None = None
-    episode: Episode | None = None
+    episodes: dict[str, Episode] = field(default_factory=dict)
     seconds: float = 0.0
 
-    def add(self, validation: Validation, episode: Episode, figure: float) -> None:
+    def add(self, validation: Validation, episodes: dict[str, Episode], figure: float) -> None:
         """The figure is that of the agent that the training keeps, as `train.py` would keep it."""
         self.curve[str(validation.step)] = figure
         if validation.best:
-            self.figure, self.kept, self.episode = figure, validation, episode
+            self.figure, self.kept, self.episodes = figure, validation, episodes
 
     def as_json(self) -> dict[str, Any]:
-        own = self.split.validation.own.index
+        own = [coin.validation.own.index for coin in self.split.coins]
+        first, last = min(index[0] for index in own), max(index[-1] for index in own)
         return {
-            "fold": self.fold, "seed": self.seed, "first": str(own[0]), "last": str(own[-1]), "figure": self.figure,
+            "fold": self.fold, "seed": self.seed, "first": str(first), "last": str(last), "figure": self.figure,
             "log_growth": self.kept.log_growth if self.kept else None, "kept_step": self.kept.step if self.kept else None,
             "seconds": round(self.seconds, 2), "curve": self.curve,
         }  # fmt: skip
@@ -80,11 +81,11 @@ class Objective:
     """
 
     def __init__(
-        self, split: Split, base: TrialSettings, train: TrainSettings, search: SearchSettings, cache: Path | None = None
+        self, split: AnySplit, base: TrialSettings, train: TrainSettings, search: SearchSettings, cache: Path | None = None
     ) -> None:
-        base.env.require_affordable_lot(split.train.candles)  # before a study is made, and not once a trial
+        require_trainable(split, base)  # before a study is made, and not once a trial
         self.base, self.train, self.search, self.cache = base, search.training(train), search, cache
-        self.folds = split.walk_forward(search.folds)
+        self.folds: list[AnySplit] = [*split.walk_forward(search.folds)]
 
     @property
     def steps(self) -> int:
@@ -117,8 +118,8 @@ class Objective:
                 finally:  # what a pruned or failed trial has learnt is kept, too
                     trial.set_user_attr("folds", [training.as_json() for training in trainings if training.kept])
                     trial.set_user_attr("seconds", round(time.monotonic() - start, 2))
-        episodes = [training.episode for training in trainings if training.episode]
-        for name, value in _returns_of(episodes, self.search.seeds).items():
+        episodes = [episode for training in trainings for episode in training.episodes.values()]
+        for name, value in _returns_of(episodes, len(episodes) // len(self.folds)).items():
             trial.set_user_attr(name, value)
         return float(np.mean([training.figure for training in trainings]))
 
@@ -136,9 +137,12 @@ class _TrialListener(TrainingListener):
     def on_step(self, step: int) -> None:
         self._on_step(self._before * self._search.steps + step)
 
-    def on_validation(self, validation: Validation, episode: Episode, agent: LearnedAgent, features: FittedFeatures) -> None:
+    def on_validation(
+        self, validation: Validation, episodes: dict[str, Episode], agent: LearnedAgent, features: AnyFeatures
+    ) -> None:
         training = self._trainings[-1]
-        training.add(validation, episode, figure_of(episode, self._search.objective))
+        figures = [figure_of(episode, self._search.objective) for episode in episodes.values()]
+        training.add(validation, episodes, float(np.mean(figures)))
         training.seconds = time.monotonic() - self._start
         mean = float(np.mean([each.figure for each in self._trainings]))
         self._trial.report(mean, self._before * self._search.validations + validation.mark)
@@ -146,14 +150,22 @@ class _TrialListener(TrainingListener):
             raise optuna.TrialPruned
 
 
-def _returns_of(episodes: list[Episode], seeds: int) -> dict[str, Any]:
-    """Sharpe of a bar, and log growths of 128 stretches, of the windows' returns in a row, averaged over seeds."""
-    growths = [np.diff(np.log(floored(episode.table["net_worth"].to_numpy()))) for episode in episodes]
-    for first in range(0, len(growths), seeds):  # a window's seeds; who ended in debt stays where he was
-        bars = max(map(len, growths[first : first + seeds]))
-        growths[first : first + seeds] = [np.pad(each, (0, bars - len(each))) for each in growths[first : first + seeds]]
-    of_seed = [np.concatenate(growths[seed::seeds]) for seed in range(seeds)]
-    returns = np.mean(of_seed, axis=0)
+def _returns_of(episodes: list[Episode], each: int) -> dict[str, Any]:
+    """Sharpe of a bar, and log growths of 128 stretches, of the windows' returns in a row, averaged over seeds and coins.
+
+    Args:
+        episodes: window by window.
+        each: how many of them a window has: seeds times coins.
+    """
+    returns = np.concatenate([_mean_growths(episodes[first : first + each]) for first in range(0, len(episodes), each)])
     spread = float(returns.std(ddof=1))
     blocks = [float(block.sum()) for block in np.array_split(returns, min(BLOCKS, len(returns)))]
     return {"sharpe": float(returns.mean() / spread) if spread > 1e-12 else 0.0, "growths": blocks}
+
+
+def _mean_growths(episodes: list[Episode]) -> np.ndarray:
+    """Log growth of each bar, float64 (T,), averaged; who ended in debt, or whose candles end, stays where he was."""
+    growths = [np.diff(np.log(floored(episode.table["net_worth"].to_numpy()))) for episode in episodes]
+    bars = max(map(len, growths))
+    mean: np.ndarray = np.mean([np.pad(each, (0, bars - len(each))) for each in growths], axis=0)
+    return mean

@@ -7,8 +7,8 @@ import optuna
 from optuna.trial import FrozenTrial
 
 from evaluation.statistics import probability_of_overfitting
-from market import LedgerRange, TrialLedger
-from search.study import FINISHED, VALIDATED, as_finished, trials_on
+from market import AnySplit, LedgerRange, Split, TrialLedger
+from search.study import FINISHED, VALIDATED, as_finished, trials_on, validated_on
 
 FEWEST = 4
 """trials of which a spread or a probability can be estimated"""
@@ -38,23 +38,33 @@ def searched_before(storage: str, validated: LedgerRange, ledger: TrialLedger) -
     return {"trials": None if known is None else len(known), **spread}
 
 
-def note_bars(study: optuna.Study, validated: LedgerRange) -> None:
-    """Say in the study which bars its trials are judged on."""
+def searched_before_on(storage: str, split: AnySplit, ledger: TrialLedger) -> dict[str, Any]:
+    """`searched_before` of a split; of several coins each coin's under `coins` by symbol, and the largest number of trials."""
+    found = {coin.symbol: searched_before(storage, coin.validation_known_as, ledger) for coin in split.coins}
+    if isinstance(split, Split):
+        return found[split.symbol]
+    counts = [each["trials"] for each in found.values()]
+    return {"trials": None if None in counts else max(counts), "coins": found}
+
+
+def note_bars(study: optuna.Study, *validated: LedgerRange) -> None:
+    """Say in the study which bars its trials are judged on, a range a coin."""
     if VALIDATED not in study.user_attrs:
-        study.set_user_attr(VALIDATED, validated.as_json())
+        bars = [each.as_json() for each in validated]
+        study.set_user_attr(VALIDATED, bars[0] if len(bars) == 1 else bars)
 
 
 def write_down(study: optuna.Study, ledger: TrialLedger) -> None:
     """Write the finished trials of a study that the ledger lacks into it; its bars must have been noted."""
-    validated = LedgerRange(**study.user_attrs[VALIDATED])
+    bars = validated_on(study)
     trials = study.get_trials(deepcopy=False, states=FINISHED)
-    ledger.record_new([as_finished(trial, study, validated) for trial in trials])
+    ledger.record_new([each for trial in trials for each in as_finished(trial, study, bars)])
 
 
 def write_down_trial(trial: FrozenTrial, study: optuna.Study, ledger: TrialLedger) -> None:
     """Write a trial that has just ended into the ledger, if it finished; takes no longer in a long ledger."""
     if trial.state in FINISHED:
-        ledger.record([as_finished(trial, study, LedgerRange(**study.user_attrs[VALIDATED]))])
+        ledger.record(as_finished(trial, study, validated_on(study)))
 
 
 def _spread_of(played: list[dict[str, Any]]) -> dict[str, float | None]:

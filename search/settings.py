@@ -29,7 +29,8 @@ class SearchSettings(Settings):
     seeds: int = Field(1, ge=1)
     """trainings of each window, seeds from `seed` on; a trial's figure is their mean"""
     objective: str = LOG_GROWTH
-    """figure of the net worth on validation, after costs, that trials are judged by: log_growth, or a figure of the backtest"""
+    """figure of the net worth on validation, after costs, that trials are judged by: log_growth, or a figure of the backtest; of
+    several coins their mean"""
     dimensions: tuple[str, ...] = DEFAULT_DIMENSIONS
     """what is searched; `agents.DIMENSIONS` has them all"""
     any_reward: bool = False

@@ -5,7 +5,7 @@ import os
 import platform
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import optuna
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 VALIDATED = "validated"
-"""attribute of a study: the bars that its trials are judged on, as the trial ledger knows them"""
+"""attribute of a study: the bars that its trials are judged on, as the trial ledger knows them; of several coins a list"""
 HOPELESS = 10
 """failed trials without a finished one that end a search"""
 Report = Callable[[FrozenTrial], None]
@@ -149,24 +149,32 @@ def trials_on(url: str, searched: LedgerRange) -> list[tuple[FinishedTrial, Froz
     found = []
     for name in optuna.get_all_study_names(storage):
         study = optuna.load_study(study_name=name, storage=storage)
-        validated = _validated(study, searched)
-        if validated and searched.is_seen_in(validated.as_json()):
+        bars = _validated(study, searched)
+        if any(searched.is_seen_in(each.as_json()) for each in bars):
             trials = study.get_trials(deepcopy=False, states=FINISHED)
-            found += [(as_finished(trial, study, validated), trial) for trial in trials]
+            finished = [(each, trial) for trial in trials for each in as_finished(trial, study, bars)]
+            found += [(each, trial) for each, trial in finished if searched.is_seen_in(each.validated.as_json())]
     return found
 
 
-def as_finished(trial: FrozenTrial, study: optuna.Study, validated: LedgerRange) -> FinishedTrial:
-    """What the trial ledger says of a finished trial that was judged on these bars."""
+def as_finished(trial: FrozenTrial, study: optuna.Study, bars: Sequence[LedgerRange]) -> list[FinishedTrial]:
+    """What the trial ledger says of a finished trial that was judged on these bars, a line a coin."""
     known_by = [study.study_name, trial.number, str(trial.datetime_start)]
-    return FinishedTrial(hash_of(known_by), study.study_name, trial.number, validated)
+    ids = [hash_of([*known_by, each.market] if len(bars) > 1 else known_by) for each in bars]
+    return [FinishedTrial(id, study.study_name, trial.number, each) for id, each in zip(ids, bars, strict=True)]
 
 
-def _validated(study: optuna.Study, searched: LedgerRange) -> LedgerRange | None:
-    if said := study.user_attrs.get(VALIDATED):
-        return LedgerRange(**said)
+def validated_on(study: optuna.Study) -> list[LedgerRange]:
+    """The bars that its trials are judged on, a range a coin; none if it does not say."""
+    said = study.user_attrs.get(VALIDATED, [])
+    return [LedgerRange(**each) for each in ([said] if isinstance(said, dict) else said)]
+
+
+def _validated(study: optuna.Study, searched: LedgerRange) -> list[LedgerRange]:
+    if said := validated_on(study):
+        return said
     same = study.user_attrs.get("identity", {}).get("data_sha256") == searched.data_sha256
-    return searched if same else None
+    return [searched] if same else []
 
 
 def settings_of(trial: optuna.trial.FrozenTrial) -> TrialSettings:

@@ -8,7 +8,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from agents import Checkpoint, LearnedAgent
 from evaluation import Episode
-from features import FittedFeatures
+from features import AnyFeatures
 from training.training_log import TrainingLog
 from training.training_loop import Trained, TrainingListener
 from training.validation import Validation
@@ -55,7 +55,9 @@ class RunListener(TrainingListener):
         rate = (step - self._first) / max(time.monotonic() - self._start, 1e-9)
         self._progress.update(self._task, completed=min(step, self._steps), rate=rate)
 
-    def on_validation(self, validation: Validation, episode: Episode, agent: LearnedAgent, features: FittedFeatures) -> None:
+    def on_validation(
+        self, validation: Validation, episodes: dict[str, Episode], agent: LearnedAgent, features: AnyFeatures
+    ) -> None:
         if validation.best:
             features.save(self._folder / "agent")
             agent.save(self._folder / "agent")

@@ -2,11 +2,10 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from common import RunError, describe_run, one_line, require_seal, write_atomically, write_json_and_seal
+from common import DataHash, RunError, describe_run, one_line, require_seal, write_atomically, write_json_and_seal
 from training.validation import Validation
 
 
@@ -20,19 +19,19 @@ class TrainingLog:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def begin(self, origin: Mapping[str, object], config: str, data_sha256: str) -> None:
+    def begin(self, origin: Mapping[str, object], config: str, data_sha256: DataHash) -> None:
         """A run that has taken no step yet; `origin` says where its settings come from, `config` what they are."""
         describe_run(self.folder, config, data_sha256)
         self._write({"origin": origin, "finished": False, "validation": []})
 
     def restore(self, history: tuple[Validation, ...]) -> None:
         """Forget what came after the checkpoint: it will come again."""
-        self._write(self._read() | {"validation": [asdict(validation) for validation in history]})
+        self._write(self._read() | {"validation": [validation.as_json() for validation in history]})
 
     def add(self, validation: Validation) -> str:
         """One more validation; returns it in words."""
         content = self._read()
-        self._write(content | {"validation": [*content["validation"], asdict(validation)]})
+        self._write(content | {"validation": [*content["validation"], validation.as_json()]})
         return _line(validation)
 
     def finish(self, stopped_early: bool) -> None:
@@ -78,7 +77,8 @@ def _validations(content: Mapping[str, Any]) -> list[Validation]:
 
 def _line(validation: Validation) -> str:
     best = "  best, saved" if validation.best else ""
-    return f"step {validation.step:>9,}  log growth on validation {_figure(validation)}{best}"
+    coins = ", ".join(f"{symbol} {growth:+.3f}" for symbol, growth in validation.coins.items())
+    return f"step {validation.step:>9,}  log growth on validation {_figure(validation)}{f'  ({coins})' if coins else ''}{best}"
 
 
 def _figure(validation: Validation) -> str:

@@ -3,7 +3,7 @@
 import copy
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,8 @@ from common import InputError
 from envs import BitcoinTradingVecEnv
 from evaluation import Episode, play
 from evaluation.statistics import growth_error, log_growth
-from features import FeaturePipeline, FittedFeatures
-from market import Split
+from features import AnyFeatures, FeaturePipeline
+from market import AnySplit
 from training.settings import TrainSettings
 from training.validation import Validation
 
@@ -36,7 +36,7 @@ class Trained:
     """The agent that did best on validation, the features it sees, and every validation."""
 
     agent: LearnedAgent
-    features: FittedFeatures
+    features: AnyFeatures
     history: tuple[Validation, ...]
     stopped_early: bool = False
 
@@ -60,19 +60,21 @@ class TrainingListener:
     def on_step(self, step: int) -> None:
         """Called after every step of the environments, with the number of steps done."""
 
-    def on_validation(self, validation: Validation, episode: Episode, agent: LearnedAgent, features: FittedFeatures) -> None:
+    def on_validation(
+        self, validation: Validation, episodes: dict[str, Episode], agent: LearnedAgent, features: AnyFeatures
+    ) -> None:
         """Called after each validation; an exception raised here ends the training.
 
         Args:
             validation: its figures.
-            episode: what the agent did on the validation range.
+            episodes: what the agent did on the validation range of each coin, by symbol.
             agent: the agent as it is now; its weights change when the training goes on.
             features: what it sees.
         """
 
 
 def train_agent(
-    split: Split,
+    split: AnySplit,
     trial_settings: TrialSettings,
     train_settings: TrainSettings,
     *,
@@ -84,8 +86,12 @@ def train_agent(
 ) -> Trained:
     """Fit the features on the train range, train the agent there, and keep the weights that did best on validation.
 
+    One agent is trained on all coins of a `CoinSplits`: the environments are spread evenly over them, env i on coin i modulo
+    their number, unless `dataset_sampling` is "length". A validation plays each coin's range; its figure is the mean.
+
     Args:
-        split: the candles; with `train_settings.range` "train+validation" both are trained on. The test range stays locked.
+        split: the candles, of one series or of several coins; with `train_settings.range` "train+validation" both are trained on.
+            The test range stays locked.
         trial_settings: the features, the environment and the agent.
         train_settings: how long to train, and how validations are compared: see `TrainSettings`. Its `seed` is not used.
         seed: of the weights, the episodes and the exploration.
@@ -99,23 +105,22 @@ def train_agent(
         TrainingDiverged: weights or losses became NaN, infinite or impossibly large.
         CheckpointError: the checkpoints are of other data or settings, or all damaged.
     """
-    listener, parts = listener or TrainingListener(), train_settings.of(split)
+    listener, coins = listener or TrainingListener(), train_settings.of(split).coins
     held = checkpoints.newest() if checkpoints else None
-    env, train_candles = trial_settings.env, parts.train.candles
-    fitted = FeaturePipeline(trial_settings.features, cache).fit(train_candles)
-    train_env = BitcoinTradingVecEnv(
-        train_candles, fitted.transform(train_candles), env, n_envs=trial_settings.agent.n_envs, seed=seed
-    )
+    env, train_candles = trial_settings.env, [coin.train.candles for coin in coins]
+    fitted = FeaturePipeline(trial_settings.features, cache).fit_coins(train_candles)
+    rows, evenly = [fitted.transform(candles) for candles in train_candles], env.dataset_sampling == "least_used"
+    train_env = BitcoinTradingVecEnv(train_candles, rows, env, n_envs=trial_settings.agent.n_envs, seed=seed, spread=evenly)
     model = build_learner(trial_settings.agent, train_env, seed)
     learner = LearnedAgent(model.policy, trial_settings.agent)
-    unseen = fitted.transform(parts.validation.candles, since=parts.validation.start)
+    unseen = {coin.symbol: fitted.transform(coin.validation.candles, since=coin.validation.start) for coin in coins}
 
-    def validate() -> Episode:
+    def validate() -> dict[str, Episode]:
         learner.reward_scaling = reward_scaling(model.get_vec_normalize_env())
-        return play(parts.validation.candles, unseen, env, learner)
+        return {coin.symbol: play(coin.validation.candles, unseen[coin.symbol], env, learner) for coin in coins}
 
-    def tell(validation: Validation, episode: Episode) -> None:
-        listener.on_validation(validation, episode, learner, fitted)
+    def tell(validation: Validation, episodes: dict[str, Episode]) -> None:
+        listener.on_validation(validation, episodes, learner, fitted)
 
     callback = _ValidationCallback(train_settings, validate, tell, listener.on_step, checkpoints)
     model.set_logger(_logger(tensorboard))
@@ -156,8 +161,8 @@ class _ValidationCallback(BaseCallback):
     def __init__(
         self,
         settings: TrainSettings,
-        validate: Callable[[], Episode],
-        on_validation: Callable[[Validation, Episode], None],
+        validate: Callable[[], dict[str, Episode]],
+        on_validation: Callable[[Validation, dict[str, Episode]], None],
         on_step: Callable[[int], None],
         checkpoints: CheckpointFolder | None,
     ) -> None:
@@ -242,26 +247,35 @@ class _ValidationCallback(BaseCallback):
 
     def _validate_now(self) -> None:
         self._marks = [mark for mark in self._marks if mark > self.num_timesteps]
-        episode = self._validate()
-        figure, error, caution = log_growth(episode), growth_error(episode), self._settings.caution
+        episodes = self._validate()
+        growths = {symbol: log_growth(episode) for symbol, episode in episodes.items()}
+        figure, error, caution = float(np.mean(list(growths.values()))), error_of_mean(episodes), self._settings.caution
         best = self.best is None or figure - caution * error > self.best.log_growth - caution * self.best.standard_error
         if best:
             self.best_weights = copy.deepcopy(self.model.policy.state_dict())
             self.best_scaling = reward_scaling(self.model.get_vec_normalize_env())
         mark = self._settings.validations_made - len(self._marks)
-        validation = Validation(self.num_timesteps, mark, figure, error, best)
+        validation = Validation(self.num_timesteps, mark, figure, error, best, growths if len(growths) > 1 else {})
         self.history.append(validation)
         self.logger.record("validation/log_growth", figure)
         self.logger.dump(self.num_timesteps)
-        self._on_validation(validation, episode)
+        self._on_validation(validation, episodes)
 
     def _save(self, checkpoints: CheckpointFolder) -> None:
         about: dict[str, Any] = {
-            "history": [asdict(validation) for validation in self.history],
+            "history": [validation.as_json() for validation in self.history],
             "best_scaling": self.best_scaling,
         }
         checkpoints.save(self.model, self.best_weights, about, best=self.best.step if self.best else 0)
         self._saved_at = self.num_timesteps
+
+
+def error_of_mean(episodes: dict[str, Episode]) -> float:
+    """Standard error of the mean log growth over coins.
+
+    The mean of their errors, as if the coins moved as one: that is the most it can be, and nearly what coins do.
+    """
+    return float(np.mean([growth_error(episode) for episode in episodes.values()]))
 
 
 def _range_of(values: np.ndarray) -> str:

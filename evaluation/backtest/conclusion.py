@@ -31,6 +31,7 @@ def conclude(
     bootstrap: bool = True,
     walked: WalkForward | None = None,
     notes: tuple[str, ...] = (),
+    other_looks: int = 0,
 ) -> Outcome:
     """What the contest comes to.
 
@@ -39,6 +40,7 @@ def conclude(
         bootstrap: give every figure its interval, which takes most of the time.
         walked: plays beside the others, and its windows take the place of four even ones.
         notes: further lines below the table.
+        other_looks: at the test ranges of the agent's other coins, of which the best might be shown.
     """
     played = contest.play()
     episodes = dict(played.episodes)
@@ -62,7 +64,7 @@ def conclude(
         learning=trained.learning,
         windows=walked.windows(hold) if walked else windows(episodes),
         verdict=judge(
-            agent, hold, trials=trained.trials, openings=openings,
+            agent, hold, trials=trained.trials, openings=openings, other_looks=other_looks,
             sharpe_spread=trained.sharpe_spread, overfitting=trained.overfitting,
         ),
         notes=tuple(line for line in told if line),

@@ -24,7 +24,7 @@ from evaluation.episode import Episode, play_on
 from evaluation.oracles.foresight import PerfectForesight
 from evaluation.oracles.simulated_markets import OraclePolicy, best_policy
 from evaluation.statistics.figures_of_merit import log_growth
-from features import FittedFeatures
+from features import AnyFeatures
 from features.forecasters import FittedForecaster
 from market import Candles, Part, SimulatedCandles
 
@@ -77,7 +77,7 @@ class Contest:
     def on(
         cls,
         part: Part,
-        features: FittedFeatures,
+        features: AnyFeatures,
         env: EnvSettings,
         benchmarks: StrategySettings,
         agents: Mapping[str, Agent],

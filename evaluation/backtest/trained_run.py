@@ -1,18 +1,19 @@
 """`TrainedRun`: what a backtest needs of a run folder, whether it holds one seed or several."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from agents import Agent, EnsembleAgent, LearnedAgent
 from common import RunError, agent_folders, one_line, require_seal, require_sealed_run, sealed_content
 from evaluation.backtest.names import AGENT
-from features import FittedFeatures
+from features import AnyFeatures, load_features
 
 WRITTEN = "test_range_openings_written"
 """of `metrics.json`: openings of the test range that were written down, however many the ledgers have lost since"""
-FEATURE_FILES = ("features.json", "features.safetensors")
+FEATURE_FILES = ("features.json", "features.safetensors", "coins.json")
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,22 +29,28 @@ class TrainedRun:
         sharpe_spread, overfitting: as `searched_before` gives them; None if unknown.
         openings_before: of the test range, that the run's last backtest knew of, that one included; 0 if there was none.
         sealed: whether an edit by hand of its settings or records would have been seen.
+        coins: of a run on several coins, by symbol: what differs for each (`of_coin`).
     """
 
     place: Path
     agents: dict[str, Agent]
-    features: FittedFeatures
+    features: AnyFeatures
     learning: dict[str, list[dict[str, Any]]]
     trials: int | None
     sharpe_spread: float | None
     overfitting: float | None
     openings_before: int = 0
     sealed: bool = False
+    coins: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def seeds(self) -> tuple[str, ...]:
         """The names of the single seeds; empty for a run of one."""
         return tuple(name for name in self.agents if name != AGENT)
+
+    def of_coin(self, symbol: str) -> "TrainedRun":
+        """The same with the trials and openings of one coin's bars; itself for a run on one series."""
+        return replace(self, **self.coins[symbol]) if symbol in self.coins else self
 
     @classmethod
     def load(cls, folder: Path) -> "TrainedRun":
@@ -62,42 +69,50 @@ class TrainedRun:
             agents = {AGENT: EnsembleAgent(list(single.values())), **single}
         names = list(single) if len(places) > 1 else [AGENT]
         records = {name: _record(place) for name, place in zip(names, places, strict=True)}
-        origin = records[names[0]].get("origin", {})
+        origin, before = records[names[0]].get("origin", {}), _openings_before(folder / "metrics.json")
         return cls(
             places[0],
             agents,
-            FittedFeatures.load(places[0] / "agent"),
+            load_features(places[0] / "agent"),
             {name: record["validation"] for name, record in records.items() if record.get("validation")},
             origin.get("trials"),
             origin.get("sharpe_spread"),
             origin.get("overfitting"),
-            _openings_before(folder / "metrics.json"),
+            before.get("", 0),
             all(sealed),
+            {symbol: {**found, "openings_before": before.get(symbol, 0)} for symbol, found in origin.get("coins", {}).items()},
         )
 
 
 def _require_one_view(places: list[Path]) -> None:
     """Seeds of a run differ in their weights alone."""
+    first = places[0] / "agent"
+    names = sorted(path.relative_to(first) for path in first.rglob("*") if path.name in FEATURE_FILES)
     for place in places[1:]:
-        for name in FEATURE_FILES:
-            if (place / "agent" / name).read_bytes() != (places[0] / "agent" / name).read_bytes():
+        for name in names:
+            if (place / "agent" / name).read_bytes() != (first / name).read_bytes():
                 raise RunError(
                     f"the seeds of a run must see the same features, but {name} of {place} and of {places[0]} differ; "
                     "backtest them one by one"
                 )
 
 
-def _openings_before(metrics: Path) -> int:
-    """What the file says, or said when it was written if it is gone."""
+def _openings_before(metrics: Path) -> dict[str, int]:
+    """What the file says, or said when it was written if it is gone: by symbol, or under "" of a single series."""
     try:
         if metrics.exists():
             require_seal(metrics)
         said = json.loads(metrics.read_text()) if metrics.exists() else sealed_content(metrics) or {}
-        return int(said.get(WRITTEN, said.get("test_range_openings", 0)))
+        return {symbol: int(each.get(WRITTEN, each.get("test_range_openings", 0))) for symbol, each in _by_coin(said).items()}
     except RunError:
         raise
     except (ValueError, TypeError, AttributeError) as error:
         raise RunError(f"cannot read {metrics}: {one_line(error)}; delete it, and run the backtest again") from None
+
+
+def _by_coin(metrics: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    coins: dict[str, dict[str, Any]] = metrics.get("coins", {"": metrics})
+    return coins
 
 
 def _record(place: Path) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from envs import ACCOUNT_COLUMNS, EnvSettings
 from evaluation.backtest.names import BUY_AND_HOLD, WALK_FORWARD
 from evaluation.backtest.subperiods import growths
 from evaluation.episode import Episode, play
-from features import FittedFeatures
+from features import AnyFeatures
 from market import Part, Split
 
 MIN_WINDOW_BARS = 50
@@ -47,7 +47,7 @@ def walk_forward(
     parts: Split,
     test: Part,
     env: EnvSettings,
-    training: Callable[[Split], tuple[Agent, FittedFeatures]],
+    training: Callable[[Split], tuple[Agent, AnyFeatures]],
     n_windows: int,
     on_window: Callable[[int, Split], None] = lambda window, split: None,
 ) -> WalkForward:

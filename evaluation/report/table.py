@@ -1,8 +1,12 @@
-"""The table of figures in the terminal."""
+"""The tables in the terminal: of figures, and of several coins."""
+
+from collections.abc import Mapping
 
 from rich.console import Group
 from rich.table import Table
 
+from evaluation.backtest.names import AGENT, BUY_AND_HOLD
+from evaluation.backtest.outcome import Outcome
 from evaluation.statistics.figures_of_merit import FIGURES, Metrics, format_figure
 
 FEW = 5
@@ -18,6 +22,23 @@ def figures_table(figures: dict[str, Metrics], title: str) -> Group:
     keys = list(FIGURES)
     blocks = [keys[start : start + BLOCK] for start in range(0, len(keys), BLOCK)]
     return Group(*(_block(figures, block, title if block is blocks[0] else "") for block in blocks))
+
+
+def coins_table(outcomes: Mapping[str, Outcome]) -> Table:
+    """A row a coin: what the agent and buy and hold made of their start, the one over the other, fills, verdict and its rule."""
+    optimistic = " (OPTIMISTIC fills)" if any(outcome.optimistic for outcome in outcomes.values()) else ""
+    title = f"test ranges of {len(outcomes)} coins, net worth as a multiple of its start{optimistic}"
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0))
+    for heading in ("", "agent", "hold", "agent/hold", "fills"):
+        table.add_column(heading, justify="right" if heading else "left", no_wrap=True)
+    table.add_column("verdict")
+    table.add_column("rule")
+    for symbol, outcome in outcomes.items():
+        agent, hold = (1 + (outcome.figures[name]["total_return"] or 0.0) for name in (AGENT, BUY_AND_HOLD))
+        over = f"{agent / hold:.2f}x" if hold > 0 else "-"
+        fills = f"{outcome.verdict.evidence.fills:,}"
+        table.add_row(symbol, f"{agent:.2f}x", f"{hold:.2f}x", over, fills, outcome.verdict.verdict, outcome.verdict.rule)
+    return table
 
 
 def _short_table(figures: dict[str, Metrics], title: str) -> Table:

@@ -58,6 +58,7 @@ class Evidence:
         overfitting: the trials' probability of backtest overfitting; None if unknown.
         openings: of the test range, this one included; None if unknown.
         fills, bars, exposure: of the agent's episode; the exposure is a mean, signed.
+        other_looks: at the test ranges of the agent's other coins; 0 for an agent of one series.
     """
 
     active_log_growth: float
@@ -78,6 +79,7 @@ class Evidence:
     fills: int
     bars: int
     exposure: float
+    other_looks: int = 0
 
 
 @dataclass(frozen=True)
@@ -97,8 +99,9 @@ class Verdict:
     evidence: Evidence
 
     def as_json(self) -> dict[str, Any]:
-        """All of it in one level, for `metrics.json`."""
-        return {"verdict": self.verdict, "rule": self.rule, "reasons": self.reasons, **asdict(self.evidence)}
+        """All of it in one level, for `metrics.json`; `other_looks` where there are any."""
+        evidence = {name: value for name, value in asdict(self.evidence).items() if name != "other_looks" or value}
+        return {"verdict": self.verdict, "rule": self.rule, "reasons": self.reasons, **evidence}
 
 
 def judge(
@@ -109,6 +112,7 @@ def judge(
     openings: int | None,
     sharpe_spread: float | None = None,
     overfitting: float | None = None,
+    other_looks: int = 0,
     seed: int = 0,
 ) -> Verdict:
     """Hold an agent's timing against what luck brings.
@@ -136,6 +140,8 @@ def judge(
         sharpe_spread: standard deviation of the trials' Sharpe ratios of a bar; None, or less than that of trials without skill,
             takes that one.
         overfitting: `probability_of_overfitting` of the trials.
+        other_looks: at the test ranges of the agent's other coins. Who reads the best of several coins has looked at all of them,
+            so they count as openings do.
         seed: of the bootstrap.
 
     Raises:
@@ -155,7 +161,7 @@ def judge(
         active_log_growth=float(growth.sum()),
         interval=_interval(growth, sums[:, 0], CONFIDENCE),
         p_value=edge.edge_p_value,
-        level=level_of(openings or 1),
+        level=level_of((openings or 1) + other_looks),
         timing=float(gross.sum()),
         timing_interval=_interval(gross, sums[:, 1], 1 - 2 * FALSE_HARM),
         harm_p_value=harm.harm_p_value,
@@ -170,6 +176,7 @@ def judge(
         fills=len(agent.trades),
         bars=len(active),
         exposure=returns.exposure,
+        other_looks=other_looks,
     )
     verdict, rule, sentence = _decide(evidence, agent.optimistic)
     return Verdict(verdict, rule, (sentence, _beside(evidence), *_of_hold(hold)), evidence)
@@ -202,7 +209,9 @@ def _decide(evidence: Evidence, optimistic: bool) -> tuple[str, str, str]:
         return NO_EDGE, "too few fills", f"{luck} Fewer than {MIN_FILLS} fills cannot tell timing from luck."
     if evidence.openings is None:
         return NO_EDGE, "openings unknown", f"{luck} How often the test range was opened before is unknown."
-    allowed = f"With {_count(evidence.openings, 'opening')} of the test range {_share(evidence.level)} or less is an edge."
+    others = f" and {_count(evidence.other_looks, 'look')} at those of the other coins" if evidence.other_looks else ""
+    opened = f"{_count(evidence.openings, 'opening')} of the test range{others}"
+    allowed = f"With {opened} {_share(evidence.level)} or less is an edge."
     if evidence.p_value > evidence.level:
         return NO_EDGE, "luck does as well too often", f"{luck} {allowed}"
     if evidence.active_log_growth <= 0:

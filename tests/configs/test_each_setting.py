@@ -16,7 +16,7 @@ from configs import Experiment, load_experiment, setting_fields
 from envs import BitcoinTradingEnv
 from features import FeaturePipeline
 from features.forecasters import ForecastSettings
-from market import CandleError, load_candles, simulate, split, with_external
+from market import CandleError, load_coins, simulate, split, with_external
 from search import Objective, open_study, run_study
 from training import train_agent
 
@@ -34,7 +34,8 @@ BASE = {
 }  # fmt: skip
 OTHER = {
     "name": "other",
-    "market.file": "candles.csv", "market.repair": True, "market.simulate": "ou", "market.bars": 700, "market.seed": 1,
+    "market.file": "candles.csv", "market.files": "candles.csv,candles.csv", "market.repair": True, "market.simulate": "ou",
+    "market.bars": 700, "market.seed": 1,
     "market.edge": 0.3, "market.params": {"reversion": 0.2}, "market.max_fill": 5, "market.symbol": "ETH/EUR",
     "market.volume": "quote", "market.timezone": "America/New_York", "market.times": "close", "market.dates": "day_first",
     "market.external": {"mood": "mood.csv"},
@@ -118,10 +119,10 @@ def of_name(experiment: Experiment):
 
 def of_market(experiment: Experiment):
     try:
-        candles = load_candles(experiment.market)
+        coins = load_coins(experiment.market)
     except CandleError:
         return "refused"
-    return candles.sha256, candles.symbol
+    return [(candles.sha256, candles.symbol) for candles in coins]
 
 
 def of_split(experiment: Experiment):

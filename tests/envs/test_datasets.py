@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from gymnasium import spaces
-from helpers import examples, make_candles, no_features
+from helpers import examples, make_candles, no_features, step_all
 from hypothesis import given, settings, strategies as st
 
 from common import InputError
@@ -208,6 +208,22 @@ def test_feature_matrices_of_one_pipeline_go_together():
         observation, info = env.reset()
         assert env.observation_space.contains(observation)
         np.testing.assert_array_equal(observation[:-5], matrices[info["dataset"]].values[info["bar"]])
+
+
+def test_accounts_that_are_spread_share_the_series_evenly_at_any_time():
+    """Account i stays on series i modulo their number, and begins its episodes at random bars of it."""
+    env = BitcoinTradingVecEnv(CANDLES, ROWS, EnvSettings(episode_bars=3), n_envs=2 * N, seed=0, spread=True)
+    env.reset()
+    starts = set()
+    for _ in range(40):
+        trading = env.trading
+        assert trading.dataset.tolist() == [*range(N), *range(N)]
+        starts |= {(info["dataset"], info["bar"]) for info in map(env.info, range(2 * N)) if info["trades"] == 0}
+        assert all(0 <= env.info(i)["bar"] < LENGTHS[i % N] for i in range(2 * N))
+        step_all(env, np.full(2 * N, 8))
+    assert len(starts) > 3 * N
+    with pytest.raises(InputError, match=rf"each of {N} series needs an environment or more, but there are 2; raise n_envs"):
+        BitcoinTradingVecEnv(CANDLES, ROWS, EnvSettings(), n_envs=2, spread=True)
 
 
 # Wrong input

@@ -60,7 +60,7 @@ def test_a_choice_of_indicators_holds_their_ranks_and_little_more(monkeypatch):
     """All indicators at once, as float64, would be twice as much as their ranks."""
     monkeypatch.setattr(correlation, "BLOCK", 500)  # as small beside the series as it is beside millions of bars
     ranks = 4 * len(INDICATORS)
-    assert bytes_a_bar(lambda candles: choose_indicators(candles, NO_FORECAST), 3_000) < 2 * ranks
+    assert bytes_a_bar(lambda candles: choose_indicators([candles], NO_FORECAST), 3_000) < 2 * ranks
 
 
 def test_the_look_back_of_columns_that_forget_is_measured_on_the_first_third():
@@ -97,7 +97,7 @@ def test_a_few_columns_at_a_time_are_those_that_all_at_once_would_be():
 def test_the_choice_from_ranks_is_that_from_the_whole_table():
     table = compute_indicators(CANDLES.frame, tuple(INDICATORS)).iloc[columns_warmup(NO_FORECAST) :]
     whole = keep_least_correlated(table, {name: INDICATORS[name].group for name in INDICATORS}, 40)
-    choice = choose_indicators(CANDLES, NO_FORECAST)
+    choice = choose_indicators([CANDLES], NO_FORECAST)
     assert (choice.kept, choice.dropped) == (whole.kept, whole.dropped)
     expected = 2 * table.rank().to_numpy() - (len(table) + 1)  # of the same numbers, pandas' own
     assert (expected == np.stack([centred_ranks(table[name].to_numpy()) for name in table]).T).all()

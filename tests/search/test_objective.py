@@ -46,7 +46,7 @@ def playing(*agents, log=None, best=None):
             rows = np.zeros((len(split.validation), 1), np.float32)
             episode = play(split.validation.candles, rows, trial_settings.env, agent)
             is_best = k in best if best is not None else True
-            listener.on_validation(Validation(100 * (k + 1), k + 1, log_growth(episode), 0.1, is_best), episode, None, None)
+            listener.on_validation(Validation(100 * (k + 1), k + 1, log_growth(episode), 0.1, is_best), {"": episode}, None, None)
 
     return train
 
@@ -305,9 +305,9 @@ def test_trials_of_different_rewards_are_compared_by_the_same_figure(name, parts
     played = []
     add = objective_module._Training.add
 
-    def noted(training, validation, episode, figure):
-        played.append(episode)
-        add(training, validation, episode, figure)
+    def noted(training, validation, episodes, figure):
+        played.extend(episodes.values())
+        add(training, validation, episodes, figure)
 
     monkeypatch.setattr(objective_module._Training, "add", noted)
     study = optuna.create_study(direction=search.direction)
@@ -367,6 +367,6 @@ def test_a_seed_that_ends_in_debt_does_not_end_the_search(parts):
     flat = np.zeros((len(parts.validation), 1), np.float32)
     whole = play(parts.validation.candles, flat, BASE.env, BuyAndHold())
     short = replace(whole, table=whole.table.iloc[:40])
-    found = objective_module._returns_of([short, whole], seeds=2)
+    found = objective_module._returns_of([short, whole], 2)
     half = np.log(short.table["net_worth"].iloc[-1] / 10_000)
     assert sum(found["growths"]) == pytest.approx((half + log_growth(whole)) / 2)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from envs import BitcoinTradingEnv, BitcoinTradingVecEnv, EnvSettings
 from evaluation import Episode
-from market import Candles
+from market import Candles, simulate
 
 SHARED = Path(__file__).parents[3] / "shared"
 FREE = {"fee_bps": 0.0, "half_spread_bps": 0.0, "slippage_bps": 0.0, "min_trade": 0.0}
@@ -38,6 +38,14 @@ def make_candles(
 def shared_cases(name: str) -> Path:
     """The folder of small inputs that once failed; it may not be there."""
     return SHARED / "cases" / name
+
+
+def make_coin(symbol: str, bars: int = 1_000, seed: int = 0, late: int = 0, price: float = 1.0) -> Candles:
+    """A simulated market under another symbol: it begins so many bars later than others do, and its prices are multiplied."""
+    whole = simulate("bitcoin", bars=late + bars, seed=seed)
+    frame = whole.frame.iloc[late:].copy()
+    frame[["open", "high", "low", "close", "quote_volume"]] *= price
+    return Candles(frame, whole.bar, symbol, f"file {symbol[:3].lower()}.parquet")
 
 
 def no_features(candles: Candles) -> np.ndarray:

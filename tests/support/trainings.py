@@ -10,8 +10,8 @@ from typing import Any
 from agents import AgentSettings, Checkpoint, CheckpointFolder, TrialSettings
 from envs import EnvSettings
 from evaluation import Episode
-from features import FeatureSettings, FittedFeatures
-from market import Split
+from features import AnyFeatures, FeatureSettings
+from market import AnySplit
 from training import Trained, TrainingListener, TrainSettings, Validation, train_agent
 
 SMALL = AgentSettings(n_envs=4, n_steps=16, n_minibatches=2, n_epochs=2, lstm_size=8)
@@ -39,7 +39,7 @@ class Listener(TrainingListener):
     def on_step(self, step: int) -> None:
         self._on_step(step)
 
-    def on_validation(self, validation: Validation, episode: Episode, agent: Any, features: FittedFeatures) -> None:
+    def on_validation(self, validation: Validation, episodes: dict[str, Episode], agent: Any, features: AnyFeatures) -> None:
         self._on_validation(validation, agent)
 
 
@@ -51,7 +51,7 @@ def newest(folder: CheckpointFolder) -> Checkpoint:
 
 
 def train(
-    parts: Split,
+    parts: AnySplit,
     *,
     features: FeatureSettings = FEATURES,
     env: EnvSettings = ENV,

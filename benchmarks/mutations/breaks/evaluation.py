@@ -22,6 +22,7 @@ REPLAY = "tests/evaluation/backtest/test_contest.py::test_a_replay_of_the_trade_
 FAST = "tests/evaluation/test_episode.py::test_the_fast_road_and_the_bar_by_bar_road_are_the_same_to_the_bit"
 NETWORK = "tests/evaluation/report/test_page.py::test_the_page_opens_without_an_error_a_request_or_a_sideways_scroll"
 ZOOM = "tests/evaluation/report/test_page.py::test_zooming_brings_out_the_detail_and_never_more_than_600_candles"
+COINS = "tests/evaluation/backtest/test_opened_ranges.py::test_each_coin_counts_the_looks_at_all"
 
 BREAKS = (
     Break(
@@ -240,7 +241,7 @@ BREAKS = (
         "the openings are counted, and the level stays that of one",
         "evaluation/statistics/verdict.py",
         "judge",
-        "level=level_of(openings or 1)",
+        "level=level_of((openings or 1) + other_looks)",
         "level=level_of(1)",
     ),
     Break(
@@ -384,5 +385,21 @@ addEventListener("click", () => navigator.sendBeacon("http" + "://127.0.0.1:9/cl
         "series",
         "packed(candles[name])",
         'packed(candles[name].resample("1D").transform("max"))',
+    ),
+    Break(
+        COINS,
+        "a coin's verdict counts the looks at that coin alone",
+        "evaluation/backtest/opened_ranges.py",
+        "open_ranges",
+        "sum(known) - (each.looks.count or 0) if all_known else 0",
+        "0",
+    ),
+    Break(
+        COINS,
+        "the other coins are counted, and not the looks at them",
+        "evaluation/backtest/opened_ranges.py",
+        "open_ranges",
+        "sum(known) - (each.looks.count or 0) if all_known else 0",
+        "len(known) - 1",
     ),
 )

@@ -6,6 +6,7 @@ LOCKED = "tests/market/test_splitting.py::test_the_test_range_is_locked"
 WRITTEN = "tests/market/test_splitting.py::test_opening_the_test_range_is_written_down_first"
 LOOKS = "tests/market/test_ledger_dodges.py"
 SEALS = "tests/common/test_run_seals.py"
+COINS = "tests/market/test_coin_splits.py::test_no_bar_that_is_trained_on_lies_behind_the_purge_before_a_test_bar_of_any_coin"
 ROWS = "tests/market/test_mutations.py"
 LAYOUTS = "tests/market/test_public_layouts.py::test_each_public_layout_reads_to_the_same_four_bars"
 TIMES = "tests/market/test_column_meanings.py::test_two_columns_of_times_must_agree"
@@ -89,9 +90,9 @@ BREAKS = (
         LOCKED,
         "validation holds the candles of the test range, too",
         "market/splitting.py",
-        "split",
-        "candles[:validation_end], starts",
-        "candles, starts",
+        "cut",
+        "candles[:validation_end], validation_start",
+        "candles, validation_start",
     ),
     Break(
         LOCKED,
@@ -210,5 +211,21 @@ BREAKS = (
         "before = np.cumsum(whole) - 1 ",
         "before = np.minimum(np.cumsum(whole) - whole, whole.sum() - 1) ",
         only="::test_deleted_rows_are_refused_with_the_place_named_and_filled_flat_where_they_were",
+    ),
+    Break(
+        COINS,
+        "each coin is cut by shares of its own bars",
+        "market/coin_splits.py",
+        "split_coins",
+        "Edges(*(edge - begin for edge in edges))",
+        "edges_of(len(candles), settings)",
+    ),
+    Break(
+        COINS,
+        "a coin that begins later is cut later",
+        "market/coin_splits.py",
+        "split_coins",
+        "edge - begin for edge",
+        "edge for edge",
     ),
 )

@@ -44,8 +44,8 @@ BREAKS = (
         "the features of a training are fitted on all candles",
         "training/training_loop.py",
         "train_agent",
-        ".fit(train_candles)",
-        ".fit(parts._candles)",
+        ".fit_coins(train_candles)",
+        ".fit_coins([coin._candles for coin in coins])",
     ),
     Break(
         ONE_FIGURE,

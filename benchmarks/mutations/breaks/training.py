@@ -10,6 +10,7 @@ OU = "tests/training/test_known_answers.py::test_the_best_policy_of_an_observed_
 HIDDEN = "tests/training/test_known_answers.py::test_hidden_regimes_need_the_memory_and_are_found_with_it"
 NOISE = "tests/training/test_known_answers.py::test_on_noise_the_agent_stays_out"
 EDGE = "tests/training/test_training_loop.py::test_the_agent_finds_the_planted_edge_and_none_in_noise"
+COINS = "tests/training/test_training_on_coins.py::test_the_test_range_of_no_coin_changes_anything"
 
 BREAKS = (
     Break(
@@ -17,24 +18,24 @@ BREAKS = (
         "the features are fitted on all candles",
         "training/training_loop.py",
         "train_agent",
-        ".fit(train_candles)",
-        ".fit(parts._candles)",
+        ".fit_coins(train_candles)",
+        ".fit_coins([coin._candles for coin in coins])",
     ),
     Break(
         TEST_RANGE,
         "episodes of the training may begin in the test range",
         "training/training_loop.py",
         "train_agent",
-        "train_candles, fitted.transform(train_candles), env, n_envs",
-        "parts._candles, fitted.transform(parts._candles), env, n_envs",
+        "    rows, evenly = [",
+        "    train_candles = [coin._candles for coin in coins]\n    rows, evenly = [",
     ),
     Break(
         TEST_RANGE,
         "a validation plays on to the end of the candles",
         "training/training_loop.py",
         "train_agent",
-        "return play(parts.validation.candles, unseen, env, learner)",
-        "return play(parts._candles, fitted.transform(parts._candles).since(parts.validation.start), env, learner)",
+        "play(coin.validation.candles, unseen[coin.symbol], env, learner)",
+        "play(coin._candles, fitted.transform(coin._candles).since(coin.validation.start), env, learner)",
     ),
     Break(
         KILLS,
@@ -144,8 +145,8 @@ BREAKS = (
         "the training costs nothing",
         "training/training_loop.py",
         "train_agent",
-        "fitted.transform(train_candles), env, n_envs",
-        'fitted.transform(train_candles), env.model_copy(update={"fee_bps": 0.0}), n_envs',
+        "(train_candles, rows, env, n_envs",
+        '(train_candles, rows, env.model_copy(update={"fee_bps": 0.0}), n_envs',
         only="[small]",
     ),
     Break(
@@ -174,5 +175,21 @@ BREAKS = (
         "policy_loss = -mean(",
         "policy_loss = mean(",
         only="[small-profit-0.3]",
+    ),
+    Break(
+        COINS,
+        "the features of all coins are fitted on all of their candles",
+        "training/training_loop.py",
+        "train_agent",
+        ".fit_coins(train_candles)",
+        ".fit_coins([coin._candles for coin in coins])",
+    ),
+    Break(
+        COINS,
+        "a validation of a coin plays on to the end of its candles",
+        "training/training_loop.py",
+        "train_agent",
+        "play(coin.validation.candles, unseen[coin.symbol], env, learner)",
+        "play(coin._candles, fitted.transform(coin._candles).since(coin.validation.start), env, learner)",
     ),
 )
