@@ -46,6 +46,13 @@ def grid_times(first: np.datetime64, count: int, bar: pd.Timedelta) -> np.ndarra
     return (first.astype("datetime64[ns]").astype(np.int64) + bar.value * np.arange(count)).astype("datetime64[ns]")
 
 
+def bars_between(first: pd.Timestamp, last: pd.Timestamp, bar: pd.Timedelta) -> int:
+    """How many bars after `first` the bar of `last` opens."""
+    if months := months_of(bar):
+        return ((last.year - first.year) * 12 + last.month - first.month) // months
+    return int((last - first) / bar)
+
+
 def usual_bar(times: np.ndarray) -> pd.Timedelta:
     """The most frequent distance of two times in order, or that many calendar months; 0 if there are fewer than two times.
 

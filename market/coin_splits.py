@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from common import InputError
-from market.candles import Candles, bar_name
+from market.bar_grid import bar_name, bars_between, months_of
+from market.candles import Candles
 from market.settings import SplitSettings
 from market.splitting import Edges, Split, cut, edges_of
 from market.symbols import plain
@@ -61,7 +62,7 @@ def split_coins(coins: Sequence[Candles], settings: SplitSettings | None = None)
         _require_different(coins)
         _require_one_clock(coins)
     first, bar = min(candles.index[0] for candles in coins), coins[0].bar
-    begins = [int((candles.index[0] - first) / bar) for candles in coins]
+    begins = [bars_between(first, candles.index[0], bar) for candles in coins]
     edges = edges_of(max(begin + len(candles) for begin, candles in zip(begins, coins, strict=True)), settings)
     splits = tuple(
         cut(candles, Edges(*(edge - begin for edge in edges)), settings, f" of {candles.symbol}" if len(coins) > 1 else "")
@@ -77,7 +78,7 @@ def _require_different(coins: Sequence[Candles]) -> None:
         if other is not candles:
             raise InputError(
                 f"each file must hold another coin, but two hold {candles.symbol} ({other.source}; {candles.source}); drop one, "
-                "or write the symbol into a column of the file: without one it is BTC/USD"
+                "or name the coin in a column `symbol` or in the file's name"
             )
 
 
@@ -89,7 +90,7 @@ def _require_one_clock(coins: Sequence[Candles]) -> None:
                 f"all coins must have bars of one length, but those of {one.symbol} last {bar_name(one.bar)} and those of "
                 f"{other.symbol} {bar_name(other.bar)}; resample one: python -m market resample"
             )
-        if (other.index[0] - one.index[0]) % one.bar:
+        if not months_of(one.bar) and (other.index[0] - one.index[0]) % one.bar:
             raise InputError(
                 f"the bars of all coins must open at the same times, but {one.symbol} has one at {one.index[0]} and "
                 f"{other.symbol} at {other.index[0]}; resample one"

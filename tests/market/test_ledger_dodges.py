@@ -27,7 +27,10 @@ from market import (
 )
 from market.ledger_pair import user_folder
 
-SYMBOLS = {"BTC/USD": True, "btcusd": True, "XBT-USD": True, "ETH/USD": False, "BTC/EUR": False}
+SYMBOLS = {
+    "BTC/USD": True, "btcusd": True, "XBT-USD": True, "ETH/USD": False, "BTC/EUR": False,
+    "unnamed coin": True,  # it may be any
+}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
