@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from helpers import make_coin
 from pydantic import ValidationError
@@ -56,3 +57,15 @@ def test_both_a_file_and_several_are_refused():
 def test_where_one_series_is_needed_several_files_are_refused():
     with pytest.raises(InputError, match=r"one series is needed here, but `market\.files` names 2"):
         load_candles(MarketSettings(files=(Path("a.csv"), Path("b.csv"))))
+
+
+def test_all_coins_of_one_file_are_loaded_on_request(tmp_path):
+    one, two = make_coin("BTC/USD", bars=600), make_coin("ETH/USD", bars=600, price=0.01)
+    rows = pd.concat([coin.frame.assign(symbol=coin.symbol).reset_index() for coin in (one, two)])
+    rows.sort_values("time", kind="stable").to_csv(tmp_path / "coins.csv", index=False)
+    coins = load_coins(MarketSettings(file=tmp_path / "coins.csv", symbol="all"))
+    assert [(coin.symbol, coin.sha256) for coin in coins] == [("BTC/USD", one.sha256), ("ETH/USD", two.sha256)]
+    with pytest.raises(InputError, match=r"does not hold 'all' but BTC/USD, ETH/USD"):
+        load_candles(MarketSettings(file=tmp_path / "coins.csv", symbol="all"))
+    write_candles(one, tmp_path / "one.parquet")
+    assert [coin.symbol for coin in load_coins(MarketSettings(file=tmp_path / "one.parquet", symbol="all"))] == ["BTC/USD"]
