@@ -11,9 +11,43 @@ ROWS = "tests/market/test_mutations.py"
 LAYOUTS = "tests/market/test_public_layouts.py::test_each_public_layout_reads_to_the_same_four_bars"
 TIMES = "tests/market/test_column_meanings.py::test_two_columns_of_times_must_agree"
 VOLUMES = "tests/market/test_column_meanings.py::test_a_volume_in_money_is_told_by_its_size_or_by_the_person"
+EXTERNAL = "tests/market/test_external.py::test_a_value_reaches_the_first_bar_that_closes_after_its_time_and_delay"
+EXTRA = "tests/features/test_extra_columns.py::test_changing_extra_values_changes_nothing_before_them"
 ADVICE = "tests/market/test_advice.py::test_advice_on_spoiled_files_ends"
 
 BREAKS = (
+    Break(
+        EXTERNAL,
+        "a bar gets the next value of another file",
+        "market/external.py",
+        "with_external",
+        "left_index=True, right_index=True)",
+        'left_index=True, right_index=True, direction="forward")',
+    ),
+    Break(
+        EXTERNAL,
+        "values of another file are known at once, whatever their delay",
+        "market/external.py",
+        "_known_values",
+        "parse_bar(given.delay) if given.delay else pd.Timedelta(0)",
+        "pd.Timedelta(0)",
+    ),
+    Break(
+        EXTRA,
+        "gaps of an extra column are filled from behind",
+        "features/extra_columns.py",
+        "extra_columns",
+        ".ffill().fillna(float(",
+        ".bfill().fillna(float(",
+    ),
+    Break(
+        EXTRA,
+        "an extra column is a bar ahead",
+        "features/extra_columns.py",
+        "extra_columns",
+        'values.shift(delay) if form == "level"',
+        'values.shift(delay - 1).ffill() if form == "level"',
+    ),
     Break(
         LAYOUTS,
         "the open of a file without names is its first price",
