@@ -71,8 +71,6 @@ def _bars(whole: Candles, traded: Candles, with_impact: bool) -> np.ndarray:
     bars = np.zeros(len(traded), BAR)
     for name in ("open", "high", "low", "close"):
         bars[name] = traded.column(name)
-    if with_impact and not whole.has_volumes:
-        raise InputError(f"impact is computed from volumes, but {whole.source} has none; set `impact` to 0, or give volumes")
     if with_impact:
         bars["impact"] = _impact(whole)[-len(traded) :]
     return bars

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from common import InputError, Settings, unknown
+from common import InputError, Settings, option, unknown
 from envs.rewards import REWARDS
 
 if TYPE_CHECKING:
@@ -122,6 +122,18 @@ class EnvSettings(Settings):
             raise InputError(
                 f"an account must be able to buy one lot, but {self.lot:g} of {candles.symbol} cost {cost:,.2f} USD or more, and "
                 f"it has {worth:,.2f}; raise initial_cash to {cost / self.max_leverage:,.0f}, or lower lot"
+            )
+
+    def require_volumes(self, candles: "Candles") -> None:
+        """Refuse impact where it would refuse every order.
+
+        Raises:
+            InputError: there is impact, and the candles have no volumes.
+        """
+        if self.impact and not candles.has_volumes:
+            raise InputError(
+                f"impact is computed from volumes, but {candles.source} has none; give volumes, or leave it out with "
+                f"{option('env.impact', 0)}"
             )
 
     @property

@@ -45,6 +45,7 @@ def require_trainable(split: AnySplit, settings: TrialSettings) -> None:
     """
     for coin in split.coins:
         settings.env.require_affordable_lot(coin.train.candles)
+        settings.env.require_volumes(coin.train.candles)
     envs, coins = settings.agent.n_envs, len(split.coins)
     if envs < coins and settings.env.dataset_sampling == "least_used":
         raise InputError(f"each coin needs an environment or more, but there are {envs} for {coins} coins; raise agent.n_envs")

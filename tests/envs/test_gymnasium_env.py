@@ -513,7 +513,8 @@ def test_wrong_arguments_get_one_line(make):
     with pytest.raises(InputError, match="`settings` must be an EnvSettings, but got a dict"):
         make(candles, no_features(candles), {"fee_bps": 5})
     with pytest.raises(InputError, match="candles must be `Candles`"):
-        make([candles.frame], [no_features(candles)])
+        make([candles.frame.to_numpy()], [no_features(candles)])
+    assert make(candles.frame, no_features(candles)) is not None  # a DataFrame of candles is as good
     with pytest.raises(InputError, match="did you mean 'sortino'"):
         make(candles, no_features(candles), reward="sortinho")
     if make is not BitcoinTradingEnv:

@@ -5,6 +5,8 @@ import pandas as pd
 import pytest
 from helpers import filled_of
 
+from common import InputError
+from envs import EnvSettings
 from features import FeaturePipeline, FeatureSettings
 from market import MONTH, CandleError, Candles, read_candles, resample, simulate, write_candles
 
@@ -230,3 +232,10 @@ def test_a_data_frame_may_be_handed_to_the_pipeline():
     settings = FeatureSettings(indicators="rsi,ema_8")
     fitted = FeaturePipeline(settings).fit(bars.frame)
     np.testing.assert_array_equal(fitted.transform(bars.frame).values, FeaturePipeline(settings).fit(bars).transform(bars).values)
+
+
+def test_impact_without_volumes_is_refused_before_a_training(write):
+    candles = read_candles(write(time=HOURS))
+    EnvSettings().require_volumes(candles)
+    with pytest.raises(InputError, match=r"impact is computed from volumes, but .* has none; .*`impact=0`"):
+        EnvSettings(impact=1.0).require_volumes(candles)
