@@ -30,6 +30,7 @@ function themed(part) {
 
 const inWords = (value, digits) => value.toLocaleString("en", { maximumFractionDigits: digits });
 const price = value => value > 0 && value < 0.1 ? `${+value.toPrecision(4)}` : inWords(value, value < 10 ? 4 : value < 1000 ? 2 : 0);
+const amount = value => value >= 1e6 ? value.toLocaleString("en", { notation: "compact" }) : `${+value.toPrecision(3)}`;
 const short = value => value >= 1e15 ? value.toExponential(0)
   : value >= (narrow.matches ? 1e6 : 1e7) ? value.toLocaleString("en", { notation: "compact" })
   : inWords(value, value < 0.1 ? 4 : value < 10 ? 2 : value < 100 ? 1 : 0);
@@ -118,7 +119,7 @@ function tell(bar) {
     ([letter, name]) => `<span><i>${letter}</i> ${price(candles[name][at])}</span>`);
   const here = sum => sum.slot === Math.floor(time[candles.first[at]] / marks.seconds);
   const many = sum => sum.fills > 1 ? `${sum.fills} fills, ` : "";
-  const words = sum => `${many(sum)}${+sum.coin.toPrecision(3)} at ${price(sum.value / sum.coin)}`;
+  const words = sum => `${many(sum)}${amount(sum.coin)} at ${price(sum.value / sum.coin)}`;
   const filled = [
     ...marks.buys.filter(here).map(sum => `<span class="buy">▲ ${words(sum)}</span>`),
     ...marks.sells.filter(here).map(sum => `<span class="sell">▼ ${words(sum)}</span>`)];
