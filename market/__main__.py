@@ -30,7 +30,7 @@ from market.read import read_and_repair, read_candles
 from market.read_options import MAX_FILLED_BARS, DateOrder, ReadOptions, TimeMeaning, VolumeUnit
 from market.resampling import resample
 from market.simulation.markets import simulate
-from market.symbols import coins_of, file_name, money_of
+from market.symbols import coins_of, file_names, money_of
 from market.write import write_candles
 
 CONSOLE = Console(soft_wrap=True, highlight=False)
@@ -78,9 +78,11 @@ def _print_reading(raw: Raw) -> None:
     CONSOLE.print(f"volume: {escape(raw.volume_unit)}{_turnover(raw)}")
     for name, row in (("first", 0), ("last", -1)) if len(raw) else ():
         order = np.argsort(raw.time, kind="stable")
-        bar = raw.frame.iloc[order[row]]
+        bar, time = raw.frame.iloc[order[row]], raw.time[order[row]]
+        if np.isnat(time):
+            continue
         shown = ", ".join(f"{column} {bar[column]:,.10g}" for column in COLUMNS if np.isfinite(bar[column]))
-        CONSOLE.print(f"{name} bar: {pd.Timestamp(raw.time[order[row]]):%Y-%m-%d %H:%M} UTC, {shown}")
+        CONSOLE.print(f"{name} bar: {pd.Timestamp(time):%Y-%m-%d %H:%M} UTC, {shown}")
 
 
 def _turnover(raw: Raw) -> str:
@@ -108,6 +110,10 @@ def _in_words(report: Report, problem: Problem) -> str:
 
 
 def _repair(options: argparse.Namespace) -> int:
+    if options.out.exists() and options.out.samefile(options.file):
+        raise InputError(
+            f"the file that is repaired is never written to, but {options.out} is the same one; name another file to write"
+        )
     candles, changes = read_and_repair(options.file, options.max_fill, _read_options(options))
     for change in changes:
         CONSOLE.print(f"{change}")
@@ -130,9 +136,9 @@ def _split(options: argparse.Namespace) -> int:
     coins = coins_of(read_table(options.file))
     if not coins:
         raise CandleError(f"{options.file} holds one coin; there is nothing to split")
-    for coin in coins:
+    for coin, name in file_names(coins).items():
         options.symbol = coin
-        _write(_read(options), options.folder / f"{file_name(coin)}.parquet")
+        _write(_read(options), options.folder / f"{name}.parquet")
     return 0
 
 

@@ -46,6 +46,27 @@ def grid_times(first: np.datetime64, count: int, bar: pd.Timedelta) -> np.ndarra
     return (first.astype("datetime64[ns]").astype(np.int64) + bar.value * np.arange(count)).astype("datetime64[ns]")
 
 
+def bar_ends(index: pd.DatetimeIndex, bar: pd.Timedelta) -> pd.DatetimeIndex:
+    """The times at which bars end: those at which the next ones open.
+
+    A month is not `MONTH` long but has 28 to 31 days, so that `index + bar` would be up to two days beside its end.
+
+    >>> bar_ends(pd.DatetimeIndex(["2024-02-01"], tz="UTC"), MONTH)[0]
+    Timestamp('2024-03-01 00:00:00+0000', tz='UTC')
+    """
+    months = months_of(bar)
+    if not months:
+        return index + bar
+    numbers, _ = grid_numbers(index.tz_localize(None).to_numpy(), bar)
+    return pd.DatetimeIndex(_months_from(numbers + 1, months)).tz_localize(index.tz)
+
+
+def later(times: pd.DatetimeIndex, delay: pd.Timedelta) -> pd.DatetimeIndex:
+    """Times that much later; by calendar months if the delay is one or several of `MONTH`: 31 January is then 28 February."""
+    months = months_of(delay)
+    return pd.DatetimeIndex(times + (pd.DateOffset(months=months) if months else delay))
+
+
 def bars_between(first: pd.Timestamp, last: pd.Timestamp, bar: pd.Timedelta) -> int:
     """How many bars after `first` the bar of `last` opens."""
     if months := months_of(bar):

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from common import InputError, option
-from market.bar_grid import bar_name, grid_numbers, months_of
-from market.read_options import ReadOptions, VolumeUnit
+from market.bar_grid import bar_ends, bar_name, grid_numbers, months_of
+from market.read_options import DateOrder, ReadOptions, TimeMeaning, VolumeUnit
 
 COLUMNS = ("open", "high", "low", "close", "volume", "quote_volume")
 YEAR = pd.Timedelta(days=365.25)
@@ -74,7 +74,8 @@ class Candles:
     @classmethod
     def from_frame(
         cls, frame: pd.DataFrame, *, symbol: str | None = None, bar: pd.Timedelta | None = None, repair: bool = False,
-        volume: VolumeUnit | None = None,
+        volume: VolumeUnit | None = None, timezone: str | None = None, times: TimeMeaning | None = None,
+        dates: DateOrder | None = None,
     ) -> "Candles":  # fmt: skip
         """Candles of a DataFrame, whose columns are found out as those of a file are; `candles.frame` is the way back.
 
@@ -84,6 +85,7 @@ class Candles:
             bar: length of a bar, where it must not be found out.
             repair: mend what the rules of `market.repair` can mend.
             volume: whether the volume is in coin (`base`) or in money (`quote`).
+            timezone, times, dates: as in `read_candles`.
 
         Raises:
             CandleError: columns that are no candles', or the first broken rule.
@@ -96,11 +98,16 @@ class Candles:
         """
         from market.read import candles_of_frame  # it needs this class
 
-        return candles_of_frame(frame, ReadOptions(symbol=symbol, volume=volume), bar, repair)
+        return candles_of_frame(frame, ReadOptions(symbol, volume, timezone, times, dates), bar, repair)
 
     @property
     def index(self) -> pd.DatetimeIndex:
         return pd.DatetimeIndex(self.frame.index)
+
+    @property
+    def ends(self) -> pd.DatetimeIndex:
+        """The UTC time at which each bar ends, and all of it is known."""
+        return bar_ends(self.index, self.bar)
 
     @property
     def bars_per_year(self) -> float:

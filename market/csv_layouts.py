@@ -1,5 +1,6 @@
 """Candles in text with one line a bar: with a line of names, with several, with none, or with one in the middle."""
 
+from csv import reader as csv_rows
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,12 +13,14 @@ from market.candles import CandleError
 from market.column_names import ROLES, TIME, is_bare, role_of, words_of
 from market.file_table import FileTable, unique_names
 from market.number_cells import NO_NUMBER
+from market.times import parse_times
 from market.unnamed_columns import named_by_values
 
-DELIMITERS = (",", ";", "\t", "|")
+DELIMITERS = (";", "\t", "|", ",")
+"""the comma last: it also stands in numbers"""
 LEAST_CELLS = 5
-BANNER_LINES = 3
-"""lines without cells that may stand above the first one with cells"""
+TOP_LINES, EVEN_LINES = 20, 30
+"""lines without cells, or with a #, that may stand above the first one with cells; and lines that show what the delimiter is"""
 NAME_LINES = 3
 """lines of names at most: yfinance writes the price, the ticker and the name of the index"""
 NULLS = sorted({written for word in NO_NUMBER for written in (word, word.upper(), word.capitalize(), "NaN", "N/A")})
@@ -51,20 +54,28 @@ def read_csv(path: Path, content: bytes, least: int = LEAST_CELLS) -> FileTable:
     """
     head = _head_of(path, content, least)
     if not head.names:
-        return _without_names(path, content, head)
+        return _without_names(path, content, head, least)
     names, symbol, notes = _joined_names(head.names)
-    table, numbers = _cells(path, content, unique_names(names), head.skipped + len(head.names), head.delimiter)
+    skip = head.skipped + len(head.names)
+    table, numbers = _cells(
+        path, content, unique_names(_as_wide_as_rows(names, content, skip, head.delimiter)), skip, head.delimiter
+    )
     table, numbers, repeated = _without_repeated(table, numbers, head.names[0])
     if repeated:
         notes.append(f"repeated lines of names left out: {repeated:,}")
+    table, numbers, empty = _without_empty(table, numbers)
+    if empty:
+        notes.append(f"lines of empty cells left out: {empty:,}")
     return FileTable("CSV", table, "line", numbers, symbol, notes=tuple(notes))
 
 
-def _without_names(path: Path, content: bytes, head: Head) -> FileTable:
+def _without_names(path: Path, content: bytes, head: Head, least: int) -> FileTable:
     lines = content[:65536].decode("utf-8", errors="replace").splitlines()
-    width = lines[head.skipped].count(head.delimiter) + 1
+    width = len(_split(lines[head.skipped], head.delimiter))
     names = [f"column {k + 1}" for k in range(width)]
     table, numbers = _cells(path, content, names, head.skipped, head.delimiter)
+    if least < LEAST_CELLS:
+        return FileTable("CSV without names", table, "line", numbers)
     names, note = named_by_values(path, table)
     return FileTable("CSV without names", table.rename_columns(unique_names(names)), "line", numbers, notes=(note,))
 
@@ -74,11 +85,16 @@ def _head_of(path: Path, content: bytes, least: int) -> Head:
     if "\0" in text or text[:-1].count("\ufffd") > len(text) // 20:
         raise CandleError(f"{path} is no text, no Parquet and no Feather file; save it as one of them")
     lines = text.splitlines()
-    for skipped, line in enumerate(lines[:BANNER_LINES]):
+    for skipped, line in enumerate(lines[:TOP_LINES]):
+        if line.lstrip().startswith("#"):
+            continue
         for delimiter in DELIMITERS:
-            if line.count(delimiter) >= least - 1:
+            if line.count(delimiter) >= least - 1 and _evenly(lines[skipped:], delimiter):
                 rows = [_split(row, delimiter) for row in lines[skipped : skipped + NAME_LINES + 1] if row.strip()]
-                count = next((k for k, row in enumerate(rows) if _is_bar(row, least - 1)), 1)
+                ends = (k for k, row in enumerate(rows) if _is_bar(row, least - 1) or len(row) != len(rows[0]))
+                count = next(ends, 1)
+                if count == 0 and rows[0] == _numbered(rows[0]):
+                    return Head(skipped + 1, delimiter, [])  # `0,1,2,3`, as pandas names columns that have no names
                 return Head(skipped, delimiter, rows[: max(count, 0)])
     seen = [cell[:30] for cell in _split((lines or [""])[0], ",")][:20]
     raise CandleError(
@@ -86,21 +102,39 @@ def _head_of(path: Path, content: bytes, least: int) -> Head:
     )
 
 
+def _evenly(lines: list[str], delimiter: str) -> bool:
+    """Whether most of the next lines have as many cells: where prices have decimal commas, the comma is no delimiter."""
+    counts = [row.count(delimiter) for row in lines[:EVEN_LINES] if row.strip()]
+    return len(counts) < 3 or max(map(counts.count, counts)) * 2 > len(counts)
+
+
 def _split(line: str, delimiter: str) -> list[str]:
-    return [cell.strip().strip('"').strip() for cell in line.split(delimiter)]
+    return next(csv_rows([line], delimiter=delimiter, skipinitialspace=True), [])
+
+
+def _numbered(cells: list[str]) -> list[str]:
+    """`["0", "1", "2"]`, of as many cells, the first of which may be empty."""
+    return (
+        cells[:1] + [str(k) for k in range(1, len(cells))] if cells[0] == "0" else [""] + [str(k) for k in range(len(cells) - 1)]
+    )
 
 
 def _is_bar(cells: list[str], least: int) -> bool:
-    """Whether a line holds that many numbers."""
-    return sum(_is_number(cell) for cell in cells) >= least
+    """Whether a line holds that many numbers, or begins with a time: then it may lack its prices, but is no line of names."""
+    if ROLES.get(words_of(cells[0])) == TIME:
+        return False
+    if sum(_is_number(cell) for cell in cells) >= least:
+        return True
+    first = pa.chunked_array([pa.array([cells[0].strip()])])
+    return bool(cells[0].strip()) and not np.isnat(parse_times(first, "day_first").times[0])
 
 
 def _is_number(cell: str) -> bool:
     try:
-        float(cell.lstrip("$€£").replace(",", ""))
+        float(cell.strip().lstrip("$€£").replace(",", ""))
     except ValueError:
         return False
-    return cell.lower() != "nan"
+    return cell.strip().lower() not in NO_NUMBER
 
 
 def _joined_names(lines: list[list[str]]) -> tuple[list[str], str, list[str]]:
@@ -119,6 +153,28 @@ def _joined_names(lines: list[list[str]]) -> tuple[list[str], str, list[str]]:
     symbol = some.pop() if len(some) == 1 else ""
     names = [f"{coin}:{field}" if some else field for coin, field in zip(coins, fields, strict=True)]
     return [time, *names[1:]], symbol, [f"{len(lines)} lines of names"]
+
+
+def _as_wide_as_rows(names: list[str], content: bytes, skip: int, delimiter: str) -> list[str]:
+    """Names for each cell of a row: of an index that has no name, as R writes it, or of an empty cell behind a last delimiter."""
+    lines = content[:65536].decode("utf-8", errors="replace").splitlines()[skip:]
+    row = next((_split(line, delimiter) for line in lines if line.strip()), [])
+    if len(row) != len(names) + 1:
+        return names
+    return [*names, ""] if not row[-1].strip() else ["", *names]
+
+
+def _without_empty(table: pa.Table, numbers: np.ndarray) -> tuple[pa.Table, np.ndarray, int]:
+    """Without rows in which no cell holds anything."""
+    nothing = np.ones(len(table), bool)
+    for column in table.columns:
+        if not nothing.any():
+            return table, numbers, 0
+        empty = pc.equal(column, "").fill_null(True) if pa.types.is_string(column.type) else pc.is_null(column)
+        nothing &= empty.to_numpy()
+    if not nothing.any():
+        return table, numbers, 0
+    return table.filter(pa.array(~nothing)), numbers[~nothing], int(nothing.sum())
 
 
 def _cells(path: Path, content: bytes, names: list[str], skip: int, delimiter: str) -> tuple[pa.Table, np.ndarray]:
@@ -156,7 +212,8 @@ def _without_repeated(table: pa.Table, numbers: np.ndarray, names: list[str]) ->
     for k in range(table.num_columns):
         if not pa.types.is_string(table.column(k).type):
             return table, numbers, 0
-        same = pc.equal(pc.utf8_trim_whitespace(table.column(k)), names[k]).fill_null(False).to_numpy()
+        cells = pc.utf8_lower(pc.utf8_trim_whitespace(table.column(k)))
+        same = pc.equal(cells, names[k].strip().lower() if k < len(names) else "").fill_null(False).to_numpy()
         again = same if k == 0 else again & same
     if not again.any():
         return table, numbers, 0

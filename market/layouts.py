@@ -53,6 +53,8 @@ def read_series_table(path: Path) -> FileTable:
         FileNotFoundError, CandleError: as `read_table`.
     """
     content = unpacked(path, path.read_bytes()) if path.is_file() else b""
+    if is_json(content):
+        return read_json(path, content, least=2)
     csv = content and not any(layout.recognise(content) for layout in LAYOUTS[:-1])
     return read_csv(path, content, least=2) if csv else read_table(path)
 

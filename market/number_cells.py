@@ -10,7 +10,7 @@ NO_NUMBER = ("", "nan", "na", "null", "none", "n/a", "-")
 FACTORS = {"K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
 CURRENCY = "[$€£¥₿₩]"
 PLAIN = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
-POINT_GROUPS, COMMA_GROUPS = r"[+-]?\d{1,3}(?:[.]\d{3})+(?:,\d*)?", r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d*)?"
+POINT_GROUPS, COMMA_GROUPS = r"[+-]?[1-9]\d{0,2}(?:[.]\d{3})+(?:,\d*)?", r"[+-]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d*)?"
 DECIMAL_COMMA = r"[+-]?\d+,\d*"
 EITHER = r"[+-]?[1-9]\d{0,2},\d{3}"
 """`2,509` is two and a half with a decimal comma, and two and a half thousand with a comma between thousands"""
@@ -80,7 +80,7 @@ def _written_for_people(text: pd.Series, decimal_comma: bool | None, grouped: bo
     factors = bare.str[-1:].str.upper().map(FACTORS).fillna(1.0).to_numpy(np.float64)
     bare = bare.where(factors == 1.0, bare.str[:-1])
     if decimal_comma:
-        readable = bare.str.fullmatch(f"{POINT_GROUPS}|{DECIMAL_COMMA}|{PLAIN}")
+        readable = bare.str.fullmatch(rf"{POINT_GROUPS}|{DECIMAL_COMMA}|[+-]?\d+")
         plain = bare.str.replace(".", "", regex=False).str.replace(",", ".", regex=False)
     else:
         readable = bare.str.fullmatch(f"{COMMA_GROUPS}|{PLAIN}")

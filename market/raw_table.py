@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -30,10 +31,12 @@ from market.file_table import FileTable
 from market.layouts import known_layouts, read_table
 from market.number_cells import has_decimal_comma, number_cells
 from market.read_options import NOTHING_SAID, ReadOptions
-from market.symbols import UNNAMED, money_of, one_coin
+from market.symbols import UNNAMED, money_of, one_coin, plain
 from market.time_columns import open_times
+from market.times import are_times
 from market.volumes import Volumes, find_volumes
 
+ABOUT_VOLUMES = r"vol|quantity|qty|amount|contracts|turnover"
 NO_VOLUME = "none: the file has no volumes, so columns made of them are left out"
 
 
@@ -106,7 +109,8 @@ def raw_of(path: Path, table: FileTable, options: ReadOptions) -> Raw:
     roles = roles_of(table.columns)
     _require_candles(path, table, roles)
     times = open_times(path, table.cells, roles, options)
-    comma = has_decimal_comma([table.cells.column(roles[name][0]) for name in PRICES])
+    numeric = [name for role in (*PRICES, BASE, VOLUME, QUOTE) for name in roles.get(role, [])]
+    comma = has_decimal_comma([table.cells.column(name) for name in numeric])
     raw = Raw(path, table.layout, pd.DataFrame(), times.times, table.place, table.numbers, table.symbol,
               np.zeros(len(table.cells), bool), table.source)  # fmt: skip
     raw.naive = times.naive
@@ -128,9 +132,9 @@ def raw_of(path: Path, table: FileTable, options: ReadOptions) -> Raw:
 def _require_candles(path: Path, table: FileTable, roles: dict[str, list[str]]) -> None:
     lacking = [name for name in PRICES if name not in roles]
     if not {TIME, CLOSE_TIME} & roles.keys():
-        nameless = [name for name in table.columns if is_bare(name) or name.startswith("column ")]
-        roles |= {TIME: nameless[:1]} if nameless else {}
-        lacking = lacking if nameless else ["time", *lacking]
+        found = _times_by_value(table, roles)
+        roles |= {TIME: [found]} if found else {}
+        lacking = lacking if found else ["time", *lacking]
     if lacking:
         raise CandleError(
             f"candles need a time, open, high, low and close, but {path} has the columns {table.columns}, and none of them is "
@@ -138,6 +142,16 @@ def _require_candles(path: Path, table: FileTable, roles: dict[str, list[str]]) 
         )
     if len(table.cells) < 2:
         raise CandleError(f"candles need at least 2 bars, but {path} has {len(table.cells)}; give a longer file")
+
+
+def _times_by_value(table: FileTable, roles: dict[str, list[str]]) -> str:
+    """The first column of an unknown name whose cells are all times; empty if there is none."""
+    known = {name for role, names in roles.items() if role != TICKS for name in names}
+    for name in table.columns:
+        column = table.cells.column(name).slice(0, 1_000)
+        if name not in known and len(column) > 1 and are_times(column):
+            return name
+    return ""
 
 
 def _column(raw: Raw, column: pa.ChunkedArray, name: str, comma: bool | None) -> np.ndarray:
@@ -155,7 +169,7 @@ def _volumes(
     known = np.sort(raw.time[~np.isnat(raw.time)])
     bar = usual_bar(known)
     per_day = pd.Timedelta("1D") / bar if bar else 1.0
-    found = find_volumes(raw.path, roles, numbers, frame, per_day, money_of(raw.symbol), options)
+    found = find_volumes(raw.path, roles, numbers, frame, per_day, money_of(raw.symbol), options, table.columns)
     raw.read_as |= found.read_as
     raw.volume_unit = found.unit or ("coin" if found.base else NO_VOLUME)
     raw.notes += found.notes
@@ -179,11 +193,11 @@ def _keep_extra(raw: Raw, table: FileTable, roles: dict[str, list[str]], volumes
     """Every further column of numbers is kept; what is no number is named."""
     used = {name for role in (TIME, CLOSE_TIME, WITHIN, FILLED) for name in roles.get(role, [])} | {volumes.base, volumes.quote}
     used |= {roles[name][0] for name in PRICES} | raw.read_as.keys()
-    kept = {}
+    kept: dict[str, np.ndarray] = {}
     for name in table.columns:
         if name in used:
             continue
-        if name in roles.get(SYMBOL, []) and str(table.cells.column(name)[0].as_py()) == raw.symbol:
+        if name in roles.get(SYMBOL, []) and plain(str(table.cells.column(name)[0].as_py())) == plain(raw.symbol):
             raw.read_as[name] = "symbol"
             continue
         values, odd = number_cells(table.cells.column(name), comma)
@@ -192,8 +206,12 @@ def _keep_extra(raw: Raw, table: FileTable, roles: dict[str, list[str]], volumes
             continue
         if odd:
             raw.notes.append(f"cells of `{name}` that are no number, left empty: {len(odd):,}")
-        kept[extra_name(name)] = values
-        raw.read_as[name] = f"extra column `{extra_name(name)}`"
+        called = extra_name(name)
+        called = next(other for k in count(1) if (other := called if k == 1 else f"{called}_{k}") not in (*kept, *COLUMNS))
+        kept[called] = values
+        raw.read_as[name] = f"extra column `{called}`"
+    if not raw.has_volumes and (like := [name for name in kept if re.search(ABOUT_VOLUMES, name)]):
+        raw.notes.append(f"no column is the volume, but `{like[0]}` may be one; call it `volume` to use it")
     raw.extra = pd.DataFrame(kept, index=pd.RangeIndex(len(raw)))
 
 

@@ -1,20 +1,23 @@
 """`read_candles`: any known candle file becomes candles that can be trusted, or one line that says what is wrong."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from common import one_line
 from market.bar_grid import bar_name
 from market.candles import CandleError, Candles
 from market.checks import check
-from market.file_table import FileTable
+from market.file_table import FileTable, unique_names
 from market.layouts import read_table
 from market.raw_table import Raw, raw_of, read_raw
 from market.read_options import MAX_FILLED_BARS, NOTHING_SAID, DateOrder, ReadOptions, TimeMeaning, VolumeUnit
 from market.repair import Change, repair as mend
 from market.symbols import coins_of
+from market.unnamed_columns import named_by_values
 
 
 def read_candles(
@@ -54,27 +57,32 @@ def read_candles(
     return candles
 
 
-def read_all_candles(path: str | Path, repair: bool = False) -> dict[str, Candles]:
+def read_all_candles(path: str | Path, repair: bool = False, **told: Any) -> dict[str, Candles]:
     """All coins of a file, by symbol.
+
+    Args:
+        path, repair: as `read_candles`.
+        told: further arguments of `read_candles`, such as `timezone`.
 
     Raises:
         FileNotFoundError, CandleError: as `read_candles`; the message names the coin.
     """
     coins = coins_of(read_table(Path(path)))
     if not coins:
-        candles = read_candles(path, repair)
+        candles = read_candles(path, repair, **told)
         return {candles.symbol: candles}
-    return {coin: read_candles(path, repair, symbol=coin) for coin in coins}
+    return {coin: read_candles(path, repair, symbol=coin, **told) for coin in coins}
 
 
 def candles_of_frame(frame: pd.DataFrame, options: ReadOptions, bar: pd.Timedelta | None, repair: bool) -> Candles:
     """See `Candles.from_frame`."""
-    flat = frame.set_axis([_flat(name) for name in frame.columns], axis=1)
-    if isinstance(frame.index, pd.DatetimeIndex):
-        flat = flat.reset_index(names=str(frame.index.name or "index"))
-    table = FileTable("DataFrame", pa.Table.from_pandas(flat, preserve_index=False), "row")
     changes: list[Change] = []
-    raw = raw_of(Path("the DataFrame"), table, options)
+    try:
+        raw = raw_of(Path("the DataFrame"), _table_of_frame(frame), options)
+    except (CandleError, OSError):
+        raise
+    except Exception as error:  # anything can be in a DataFrame; one line serves the user
+        raise CandleError(f"the DataFrame cannot be read ({one_line(error)}); keep times, prices and numbers alone") from error
     if repair:
         raw, changes = mend(raw, MAX_FILLED_BARS)
     candles = to_candles(raw, changes)
@@ -83,6 +91,37 @@ def candles_of_frame(frame: pd.DataFrame, options: ReadOptions, bar: pd.Timedelt
             f"bars of {bar_name(bar)} were asked for, but those of the DataFrame are {bar_name(candles.bar)} apart; resample them"
         )
     return candles
+
+
+def _table_of_frame(frame: pd.DataFrame) -> FileTable:
+    """Its columns and, unless it only counts rows, its index; columns without names are told by their values."""
+    names = [_flat(name) for name in frame.columns]
+    flat = frame.set_axis(unique_names(names), axis=1)
+    if not isinstance(flat.index, pd.RangeIndex):
+        index = flat.index.to_frame(index=False)
+        index.columns = pd.Index([_index_name(name, k, flat) for k, name in enumerate(flat.index.names)])
+        flat = pd.concat([index, flat.reset_index(drop=True)], axis=1)
+    columns = {str(name): _arrow(flat.iloc[:, k]) for k, name in enumerate(flat.columns)}
+    table = FileTable("DataFrame", pa.table(columns), "row")
+    if names and all(name.isdigit() for name in names):
+        found, note = named_by_values(Path("the DataFrame"), table.cells)
+        return FileTable("DataFrame", table.cells.rename_columns(unique_names(found)), "row", notes=(note,))
+    return table
+
+
+def _index_name(name: object, place: int, frame: pd.DataFrame) -> str:
+    said = str(name) if name is not None and str(name) not in frame.columns else "index"
+    return said if place == 0 or said != "index" else f"level_{place}"
+
+
+def _arrow(values: "pd.Series[Any]") -> pa.Array:
+    """Periods by their start; what Arrow has no type for as text."""
+    if isinstance(values.dtype, pd.PeriodDtype):
+        values = values.dt.to_timestamp()
+    try:
+        return pa.Array.from_pandas(values)
+    except (pa.ArrowException, TypeError, ValueError):
+        return pa.array([None if isinstance(value, float) and np.isnan(value) else str(value) for value in values])
 
 
 def read_and_repair(path: Path, max_fill: int, options: ReadOptions = NOTHING_SAID) -> tuple[Candles, list[Change]]:

@@ -1,5 +1,6 @@
 """Longer bars out of shorter ones."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,8 +13,14 @@ from market.candles import CandleError, Candles
 
 RULES = {"open": "first", "high": "max", "low": "min", "close": "last", "volume": "sum", "quote_volume": "sum"}
 EXTRA_RULES = ("last", "sum", "mean")
-ADDED_UP = ("volume", "count", "trades", "amount", "turnover", "liquidation")
+ADDED_UP = {"volume", "volumes", "count", "counts", "trades", "amount", "amounts", "turnover", "liquidation", "liquidations"}
 """an extra column with one of these words in its name is added up over a longer bar; of others the last value counts"""
+NEVER_ADDED_UP = {
+    "ma", "sma", "ema", "wma", "avg", "average", "mean", "median", "std", "ratio", "rate", "pct", "percent", "index", "share",
+    "per", "price", "interest", "rank", "score", "zscore", "log", "cum", "cumulative", "rolling", "change", "osc",
+    "oscillator",
+}  # fmt: skip
+"""words that make a mean, a share or a level of an amount, such as `volume_ma`: the last value counts"""
 
 
 def resample(candles: Candles, bar: pd.Timedelta, extra: Mapping[str, str] | None = None) -> Candles:
@@ -70,8 +77,15 @@ def extra_rules(candles: Candles, given: Mapping[str, str]) -> dict[str, str]:
             raise CandleError(unknown("extra column", name, columns or ["none in this file"]))
         if rule not in EXTRA_RULES:
             raise CandleError(unknown("rule for an extra column", rule, EXTRA_RULES))
-    usual = {name: "sum" if any(word in name for word in ADDED_UP) else "last" for name in columns}
+    usual = {name: "sum" if _is_amount(name) else "last" for name in columns}
     return {name: given.get(name, usual[name]) for name in columns}
+
+
+def _is_amount(column: str) -> bool:
+    """Whether a column's name is that of an amount of its bar. `volume_24h` is no such amount: it overlaps the bars before."""
+    words = {re.sub(r"(?<=[a-z])\d+$", "", word) for word in column.lower().split("_")}  # `ma20` is a `ma`
+    over_a_span = any(re.fullmatch(r"\d+(?:s|m|min|h|d|w)", word) for word in words)
+    return bool(words & ADDED_UP) and not words & NEVER_ADDED_UP and not over_a_span
 
 
 _AGGREGATES: dict[str, Any] = {"last": "last", "mean": "mean", "sum": lambda values: values.sum(min_count=1)}

@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import NamedTuple, Protocol
 
 from common import InputError, option
-from market.bar_grid import bar_name
+from market.bar_grid import bar_ends, bar_name
 from market.candles import Candles
 from market.ledger_range import LedgerRange
 from market.settings import SplitSettings
@@ -184,7 +184,7 @@ def cut(candles: Candles, edges: Edges, settings: SplitSettings, named: str = ""
 
 
 def _known_as(candles: Candles, start: int, stop: int) -> LedgerRange:
-    first, end = candles.index[start], candles.index[stop - 1] + candles.bar
+    first, end = candles.index[start], bar_ends(candles.index[stop - 1 : stop], candles.bar)[0]
     begins, ends = (time.to_pydatetime(warn=False).isoformat() for time in (first, end))
     return LedgerRange(_market_of(candles), bar_name(candles.bar), begins, ends, candles.sha256)
 

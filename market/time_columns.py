@@ -1,5 +1,6 @@
 """The open time of each bar, from all columns of times that a file has: they must agree."""
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -8,17 +9,19 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from market import time_relations
 from market.bar_grid import MONTH, bar_name, months_of, usual_bar
 from market.candles import CandleError
-from market.column_names import CLOSE_TIME, TIME, WITHIN
+from market.column_names import CLOSE_TIME, TIME, WITHIN, words_of
 from market.read_options import ReadOptions
+from market.time_relations import DAY, JUST_BEFORE
 from market.times import ParsedTimes, is_clock, localized, parse_times, with_clock
 
-JUST_BEFORE = (1, 1_000, 1_000_000, 1_000_000_000)
-"""nanoseconds by which sources let a bar close before the next one opens: 19:59:59.999"""
-SAME_EVERYWHERE = 0.95
-"""share of rows in which two columns must differ alike if that is to be a rule and no fault of single rows"""
-MINUTE, DAY = 60_000_000_000, 86_400_000_000_000
+ENDS_OF_BARS = ("home notional", "foreign notional")
+"""columns that BitMEX alone gives, whose timestamps are ends of bars"""
+SAID = r"open|start|begin"
+"""in the name of a column that is of the bar's open, and not of a trade or a download"""
+MINUTE = 60_000_000_000
 
 
 @dataclass
@@ -46,19 +49,21 @@ def open_times(path: Path, cells: pa.Table, roles: dict[str, list[str]], options
     Raises:
         CandleError: two columns of times do not agree, or the time zone is none.
     """
+    _leave_out_what_is_no_time(cells, roles)
     columns, found = _columns(cells, roles)
     parsed = {name: _parsed(path, column, options) for name, column in columns.items()}
     opens = [name for name in columns if name in found["open"]]
+    opens.sort(key=lambda name: (_are_days(columns[name]), not re.search(SAID, words_of(name))))  # what says most comes first
     closes = [name for name in columns if name in found["close"]]
     first, *others = [*opens, *closes]
     result = TimeColumn(
         parsed[first].times.copy(), dict(parsed[first].odd), bool(parsed[first].naive.any()), {}, list(parsed[first].notes)
     )
     result.read_as = dict.fromkeys(roles.get(WITHIN, []), "time within the bar, not used")
-    closing = first in closes
+    closing = first in closes or {words_of(name) for name in cells.column_names} >= set(ENDS_OF_BARS)
     result.read_as[first] = "time at which a bar closes" if closing else "time at which a bar opens"
     for name in others:
-        closing |= _compare(path, result, first, name, parsed[name].times, name in closes, first in closes)
+        closing |= _compare(path, result, first, name, parsed[name].times, first in closes or name in closes)
     _from_closes(result, closing, options)
     _from_month_ends(result)
     return result
@@ -75,6 +80,16 @@ def _columns(cells: pa.Table, roles: dict[str, list[str]]) -> tuple[dict[str, pa
         return names, {"open": [joined, *roles.get(TIME, [])], "close": roles.get(CLOSE_TIME, [])}
     names = {name: column for name, column in names.items() if name not in clocks or len(names) == 1}
     return names, {"open": roles.get(TIME, []), "close": roles.get(CLOSE_TIME, [])}
+
+
+def _leave_out_what_is_no_time(cells: pa.Table, roles: dict[str, list[str]]) -> None:
+    """A column that is called `data` may hold anything; where another one holds times, it is left to the extra columns."""
+    named = [name for role in (TIME, CLOSE_TIME) for name in roles.get(role, [])]
+    heads = {name: cells.column(name).slice(0, 1_000) for name in named}
+    readable = {name for name, head in heads.items() if is_clock(head) or not np.isnat(parse_times(head).times).all()}
+    if readable:
+        for role in (TIME, CLOSE_TIME):
+            roles[role] = [name for name in roles.get(role, []) if name in readable]
 
 
 def _are_days(column: pa.ChunkedArray) -> bool:
@@ -103,9 +118,15 @@ def _parsed(path: Path, column: pa.ChunkedArray, options: ReadOptions) -> Parsed
     )
 
 
-def _compare(
-    path: Path, result: TimeColumn, first: str, name: str, times: np.ndarray, named_close: bool, first_closes: bool
-) -> bool:  # fmt: skip
+READ_AS = {
+    time_relations.SAME: "the same times", time_relations.CLOSES: "time at which a bar closes",
+    time_relations.OPENS: "time at which a bar opens", time_relations.DAYS: "the same days",
+    time_relations.WITHIN: "time within the bar, not used",
+    time_relations.OTHER: "another time, which varies from row to row, not used",
+}  # fmt: skip
+
+
+def _compare(path: Path, result: TimeColumn, first: str, name: str, times: np.ndarray, named_close: bool) -> bool:
     """Hold a further column against the first one; whether it shows that the first one means closes.
 
     Raises:
@@ -115,38 +136,28 @@ def _compare(
     if not both.any():
         result.read_as[name] = "no readable time, not used"
         return False
-    apart = (times - result.times)[both].astype(np.int64)
-    bar = usual_bar(np.sort(result.times[both]))
-    lengths = bar.value - np.array([0, *JUST_BEFORE] if named_close or first_closes else JUST_BEFORE)
-    if _mostly(apart == 0):
-        result.read_as[name] = "the same times"
-        for row in np.flatnonzero(both)[apart != 0]:
+    found = time_relations.relation(result.times[both], times[both], named_close)
+    if found == time_relations.APART:
+        raise CandleError(_contradiction(path, first, result.times, name, times))
+    result.read_as[name] = READ_AS[found]
+    if found == time_relations.SAME:
+        for row in np.flatnonzero(both & (times != result.times)):
             result.odd[int(row)] = f"{pd.Timestamp(result.times[row])}, but its `{name}` says {pd.Timestamp(times[row])}"
             result.times[row] = np.datetime64("NaT")
-        return False
-    if _mostly(np.isin(apart, lengths)) or (named_close and months_of(bar) and (apart > 0).all()):
-        result.read_as[name] = "time at which a bar closes"
-        return False
-    if _mostly(np.isin(-apart, lengths)) and not named_close:
-        result.read_as[first], result.read_as[name] = "time at which a bar closes", "time at which a bar opens"
-        return True
-    if _mostly(
-        (times[both].astype("datetime64[D]") == result.times[both].astype("datetime64[D]"))
-        & (times[both].astype(np.int64) % DAY == 0)
-    ):
-        result.read_as[name] = "the same days"
-        return False
-    values, counts = np.unique(apart, return_counts=True)
-    row, usual = int(np.flatnonzero(both)[0]), pd.Timedelta(int(values[counts.argmax()]), "ns")
-    raise CandleError(
-        f"two columns of times must agree, but `{first}` of {path} has {pd.Timestamp(result.times[row]):%Y-%m-%d %H:%M:%S} where "
-        f"`{name}` has {pd.Timestamp(times[row]):%Y-%m-%d %H:%M:%S} ({_hours(usual)} apart in {counts.max():,} of "
-        f"{len(apart):,} rows); drop the column that is wrong"
+    if found == time_relations.OPENS:
+        result.read_as[first] = READ_AS[time_relations.CLOSES]
+    return found == time_relations.OPENS
+
+
+def _contradiction(path: Path, first: str, one: np.ndarray, name: str, two: np.ndarray) -> str:
+    both = np.flatnonzero(~np.isnat(one) & ~np.isnat(two))
+    values, counts = np.unique((two - one)[both].astype(np.int64), return_counts=True)
+    row, usual = int(both[0]), pd.Timedelta(int(values[counts.argmax()]), "ns")
+    return (
+        f"two columns of times must agree, but `{first}` of {path} has {pd.Timestamp(one[row]):%Y-%m-%d %H:%M:%S} where "
+        f"`{name}` has {pd.Timestamp(two[row]):%Y-%m-%d %H:%M:%S} ({_hours(usual)} apart in {counts.max():,} of "
+        f"{len(both):,} rows); drop the column that is wrong"
     )
-
-
-def _mostly(fits: np.ndarray) -> bool:
-    return bool(fits.mean() >= SAME_EVERYWHERE)
 
 
 def _hours(apart: pd.Timedelta) -> str:
@@ -158,6 +169,9 @@ def _from_closes(result: TimeColumn, closing: bool, options: ReadOptions) -> Non
     known = ~np.isnat(result.times)
     nanoseconds = result.times[known].astype(np.int64)
     tick = next((tick for tick in JUST_BEFORE if len(nanoseconds) and ((nanoseconds + tick) % MINUTE == 0).all()), 0)
+    length = usual_bar(np.sort(result.times[known])).value
+    if not tick and MINUTE < length <= DAY and ((nanoseconds + MINUTE) % length == 0).all():
+        tick = MINUTE  # 00:59 of an hour, 23:59 of a day
     if options.times == "open" or not (closing or tick or options.times == "close"):
         return
     ends = (nanoseconds + tick).astype("datetime64[ns]")

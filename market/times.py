@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from common import option
 from market.number_cells import SPREADSHEET, text_cells
 from market.written_dates import from_dates, lost_digits
 
@@ -72,17 +73,45 @@ def parse_times(column: pa.ChunkedArray, dates: str | None = None) -> ParsedTime
     return _checked(times, naive, column, notes)
 
 
+def are_even(times: np.ndarray) -> bool:
+    """Whether numbers are times: most steps are alike, which those of a volume are not."""
+    ordered = np.sort(times[~np.isnat(times)].astype(np.int64))
+    values, counts = np.unique(np.diff(ordered), return_counts=True)
+    return len(values) > 0 and bool(values[counts.argmax()] > 0 and counts.max() * 2 >= counts.sum())
+
+
+def are_times(column: pa.ChunkedArray) -> bool:
+    """Whether all cells are times, or numbers that are times at even distances."""
+    times = parse_times(column).times
+    return not np.isnat(times).any() and (not _numeric(column.type) or are_even(times))
+
+
+def _numeric(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
+
+
 def is_clock(column: pa.ChunkedArray) -> bool:
-    """Whether all cells are times of a day, such as `13:00` or `130000`."""
+    """Whether all cells are times of a day, such as `13:00`, or whole numbers such as 130000 and 1300."""
     if pa.types.is_time(column.type):
         return True
+    if pa.types.is_integer(column.type):
+        numbers = column.to_numpy()
+        parts = (
+            (numbers // 10_000, numbers // 100 % 100, numbers % 100)
+            if numbers.max() > 2359
+            else (numbers // 100, numbers % 100, 0)
+        )
+        return bool((numbers >= 0).all() and (parts[0] < 24).all() and (parts[1] < 60).all() and np.all(parts[2] < 60))
     return pa.types.is_string(column.type) and bool(text_cells(column).str.fullmatch(CLOCK).all())
 
 
 def with_clock(dates: pa.ChunkedArray, clocks: pa.ChunkedArray) -> pa.ChunkedArray:
     """A column of days and one of times of the day as one column of text."""
+    clock = text_cells(clocks)
+    if pa.types.is_integer(clocks.type):
+        clock = clock.str.zfill(6 if clocks.to_numpy().max() > 2359 else 4)
     days = text_cells(dates).str.replace(r"[ T]00:00:00(?:\.0+)?$", "", regex=True)
-    return pa.chunked_array([pa.array(days + " " + text_cells(clocks))])
+    return pa.chunked_array([pa.array(days + " " + clock)])
 
 
 def localized(parsed: ParsedTimes, timezone: str) -> np.ndarray:
@@ -149,7 +178,8 @@ def _checked(times: np.ndarray, naive: np.ndarray, column: pa.ChunkedArray, note
 
 def _said(text: str) -> str:
     if re.fullmatch(TWO_WAYS, text):
-        return f"{text}, in which nothing says which number is the month (write {EXAMPLE})"
+        said = option("market.dates", "day_first")
+        return f"{text}, in which nothing says which number is the month ({said} does, or month_first)"
     try:
         number = float(text)
     except ValueError:

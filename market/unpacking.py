@@ -66,4 +66,6 @@ def _as_utf8(content: bytes) -> bytes:
     for encoding, zeros in (("utf-16-le", head[1::2]), ("utf-16-be", head[::2])):
         if len(head) >= 16 and not any(zeros) and any(head):
             return content.decode(encoding, errors="replace").encode()
+    if b"\r" in head and b"\n" not in head and not content.startswith((b"PAR1", b"ARROW1")):
+        return content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")  # lines that end as on old Macs
     return content

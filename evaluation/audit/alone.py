@@ -73,7 +73,7 @@ def _require_no_counting(scene: Scene, tally: Tally, still: list[str]) -> None:
 
 def _judge_mixed(scene: Scene, tally: Tally, names: list[str], later: Rows) -> None:
     """What a column loses 28 years later is what it has from elsewhere: it is held against what the market does next."""
-    closing = scene.index[max(scene.rows.first, 0) : scene.rows.last + 1] + scene.candles.bar
+    closing = scene.candles.ends[max(scene.rows.first, 0) : scene.rows.last + 1]
     unknown = []
     for name in names:
         before, after = (_numbers(rows, name) for rows in (scene.rows, later))

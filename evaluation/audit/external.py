@@ -58,8 +58,7 @@ def extra_series(candles: Candles, pipeline: Any) -> dict[str, pd.Series]:
     settings = getattr(pipeline, "settings", None)
     used = getattr(settings, "extra", candles.extra.columns) if settings is not None else candles.extra.columns
     names = {str(item).partition(":")[0] for item in used}
-    closing = candles.index + candles.bar
-    return {str(name): values.set_axis(closing).dropna() for name, values in candles.extra.items() if str(name) in names}
+    return {str(name): values.set_axis(candles.ends).dropna() for name, values in candles.extra.items() if str(name) in names}
 
 
 def known_until(external: External, time: pd.Timestamp) -> dict[str, pd.Series | pd.DataFrame]:
@@ -90,7 +89,7 @@ def known_in_time(external: External, candles: Candles, tally: Tally) -> None:
 
 def stamped_early(name: str, values: pd.Series, candles: Candles, tally: Tally) -> bool:
     """A finding if the series knows what price, volume or volatility do after its times; whether it is one."""
-    closing = candles.index + candles.bar
+    closing = candles.ends
     values = values[(values.index >= closing[0]) & (values.index <= closing[-1])].dropna()
     if len(values) < FEWEST:
         tally.notes.append(f"{name} has {len(values)} values beside these candles, too few to judge when they were known")

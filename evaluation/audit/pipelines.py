@@ -89,7 +89,7 @@ def fit(pipeline: Any, candles: Candles, train_bars: int, external: External | N
         fitted = called(pipeline.fit, candles, external, train_bars)
     else:
         train = candles[:train_bars]
-        fitted = called(pipeline.fit, train, None if external is None else known_until(external, train.index[-1] + train.bar))
+        fitted = called(pipeline.fit, train, None if external is None else known_until(external, train.ends[-1]))
     return fitted if hasattr(fitted, "transform") else pipeline
 
 

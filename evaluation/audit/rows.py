@@ -14,7 +14,7 @@ from evaluation.audit.pipelines import called, fit
 from evaluation.audit.rare import extreme_values, random_market, rare_bars, unusual_values
 from evaluation.audit.refits import SHAKEN, next_refit, shaken
 from evaluation.audit.report import Tally
-from market import Candles
+from market import Candles, bar_ends
 
 RARE_CUTS, LEAST_RARE = 2, 14
 """bars of rare kinds that are cuts: for each of the `cuts`, and at least"""
@@ -81,7 +81,10 @@ class Scene:
 
     def external_after(self, time: pd.Timestamp, kind: str) -> External | None:
         """The external series with other values after the close of the bar that opens at that time."""
-        return None if self.external is None else another_external(self.external, time + self.candles.bar, kind, self.seed)
+        if self.external is None:
+            return None
+        end = bar_ends(pd.DatetimeIndex([time]), self.candles.bar)[0]
+        return another_external(self.external, end, kind, self.seed)
 
     def stretch(self, cut: Cut) -> Candles:
         """The true candles around the cut."""

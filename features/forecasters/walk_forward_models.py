@@ -36,7 +36,7 @@ def fit_walk_forward(train: Candles, settings: ForecastSettings) -> Estimates:
             f"{len(train)}; give more candles, or lower it"
         )
     opens = train.index.as_unit("ns").asi8
-    following = opens[-1] + train.bar.value  # when the bar after train opens
+    following = train.ends.as_unit("ns").asi8[-1]  # when the bar after train opens
     held = {MARKS: np.array([opens[place] if place < len(train) else following for place in places])}
     for name in settings.models:
         for fold, place in enumerate(places):

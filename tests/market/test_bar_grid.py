@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from market import MONTH
-from market.bar_grid import bar_name, bars_between, grid_numbers, grid_times, months_of, usual_bar
+from market import MONTH, Candles, SplitSettings, simulate, split
+from market.bar_grid import bar_ends, bar_name, bars_between, grid_numbers, grid_times, later, months_of, usual_bar
 
 QUARTER, YEAR = 3 * MONTH, 12 * MONTH
 
@@ -40,3 +40,25 @@ def test_thirty_days_are_no_month():
         "90min",
         "1d",
     ]
+
+
+@pytest.mark.parametrize(
+    ("freq", "bar"), [("h", pd.Timedelta("1h")), ("7D", pd.Timedelta("7D")), ("MS", MONTH), ("QS", QUARTER), ("YS", YEAR)]
+)
+def test_a_bar_ends_where_the_next_one_opens(freq, bar):
+    index = pd.date_range("2016-01-01", periods=30, freq=freq, tz="UTC")
+    assert list(bar_ends(index[:-1], bar)) == list(index[1:])
+
+
+def test_a_month_later_is_a_calendar_month_later():
+    times = pd.DatetimeIndex(["2023-01-31", "2024-02-01 06:00"], tz="UTC")
+    assert [f"{time:%Y-%m-%d %H:%M}" for time in later(times, MONTH)] == ["2023-02-28 00:00", "2024-03-01 06:00"]
+    assert list(later(times, pd.Timedelta("1D"))) == list(times + pd.Timedelta("1D"))
+
+
+def test_the_ledger_knows_the_calendar_end_of_a_range_of_months():
+    frame = simulate("bitcoin", 400, seed=1).frame.set_axis(
+        pd.date_range("1990-01-01", periods=400, freq="MS", tz="UTC", name="time")
+    )
+    parts = split(Candles(frame, MONTH, "BTC/USD", "months"), SplitSettings(train=0.5, validation=0.25))
+    assert parts.test_known_as.end == "2023-05-01T00:00:00+00:00"

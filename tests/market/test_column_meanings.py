@@ -117,7 +117,9 @@ def test_a_volume_in_money_is_told_by_its_size_or_by_the_person(write):
     both = read_candles(write(time=HOURS, volume_btc=COINS, volume=money))
     np.testing.assert_array_equal(both.frame["volume"], COINS)
     np.testing.assert_array_equal(both.frame["quote_volume"], money)
-    too_much = read_candles(path)  # as coins, more than any market trades
+    with pytest.raises(CandleError, match=r"may be either.*`volume='base'` or `volume='quote'`"):
+        read_candles(path)  # of which money the prices are is not known
+    too_much = read_candles(path, symbol="BTC/USD")  # as coins, more than any market trades
     np.testing.assert_array_equal(too_much.frame["quote_volume"], COINS * 1e5)
     np.testing.assert_array_equal(read_candles(path, volume="base").frame["volume"], COINS * 1e5)
     few = write(time=HOURS, volume=COINS)

@@ -74,7 +74,7 @@ LAYOUTS = {
     "Binance answer": json.dumps(KLINES).encode(),
     "Kraken CSV": lines(*[(t, o, h, lo, c, v, 10 + k) for k, (t, o, h, lo, c, v, _) in enumerate(BARS)]),
     "Kraken answer": json.dumps({"error": [], "result": {"XXBTZUSD": [
-        [t, str(o), str(h), str(lo), str(c), str((o + c) / 2 + 0.1), str(v), 10 + k]
+        [t, str(o), str(h), str(lo), str(c), str(lo + 0.5 if k % 2 else h - 0.1), str(v), 10 + k]
         for k, (t, o, h, lo, c, v, _) in enumerate(BARS)], "last": 1562209200}}).encode(),
     "closes first, no names": lines(*[(t, c, h, lo, o, v) for t, o, h, lo, c, v, _ in BARS]),
     "Bitfinex answer": json.dumps([[t * 1000, o, c, h, lo, v] for t, o, h, lo, c, v, _ in reversed(BARS)]).encode(),
@@ -150,7 +150,13 @@ def test_each_public_layout_reads_to_the_same_four_bars(layout, tmp_path):
     np.testing.assert_allclose(candles.frame.iloc[:, :5], FRAME.iloc[:, 1:6], rtol=1e-12)
 
 
-SYMBOLS = {"Kraken answer": "XXBTZUSD", "Bybit answer": "BTCUSDT", "Bitstamp answer": "BTC/USD", "yfinance": "BTC-USD"}
+SYMBOLS = {
+    "Kraken answer": "XXBTZUSD",
+    "Bybit answer": "BTCUSDT",
+    "Bitstamp answer": "BTC/USD",
+    "Yahoo chart": "BTC-USD",
+    "yfinance": "BTC-USD",
+}
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

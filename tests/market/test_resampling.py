@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -5,6 +7,7 @@ from helpers import make_candles
 
 from common import InputError
 from market import CandleError, parse_bar, resample
+from market.resampling import extra_rules
 
 HOURS = make_candles([float(100 + k % 7) for k in range(60)])  # from 2020-01-01 00:00
 
@@ -53,3 +56,17 @@ def test_bars_are_written_as_exchanges_write_them(text, minutes):
 def test_a_bar_that_is_no_length_is_refused(text):
     with pytest.raises(InputError, match="length of time"):
         parse_bar(text)
+
+
+@pytest.mark.parametrize(
+    ("column", "rule"),
+    [
+        ("trades", "sum"), ("taker_buy_volume", "sum"), ("liquidations", "sum"), ("trades_count", "sum"),
+        ("discount_rate", "last"), ("account", "last"), ("volume_ma", "last"),
+        ("volume_ma20", "last"), ("sma_20_volume", "last"), ("volume_24h", "last"),
+        ("count_long_short_ratio", "last"), ("liquidation_price", "last"), ("volume_index", "last"),
+    ],
+)  # fmt: skip
+def test_amounts_of_a_bar_are_added_up_and_nothing_else(column, rule):
+    extra = pd.DataFrame({column: range(60)}, index=HOURS.index, dtype=float)
+    assert extra_rules(replace(HOURS, extra=extra), {}) == {column: rule}

@@ -53,8 +53,8 @@ BREAKS = (
         "the open of a file without names is its first price",
         "market/unnamed_columns.py",
         "_prices",
-        "opened, close = _open_and_close(path, {k: positive[k] for k in places if k not in ends})",
-        "opened, close = [k for k in places if k not in ends][:2]",
+        "opened, close = _open_and_close(path, between)",
+        "opened, close = list(between)[:2]",
     ),
     Break(
         LAYOUTS,
@@ -77,7 +77,7 @@ BREAKS = (
         "single rows in which two columns of times differ are read by the first one",
         "market/time_columns.py",
         "_compare",
-        "for row in np.flatnonzero(both)[apart != 0]:",
+        "for row in np.flatnonzero(both & (times != result.times)):",
         "for row in ():",
     ),
     Break(
@@ -85,7 +85,7 @@ BREAKS = (
         "a volume is in coin whatever its size",
         "market/volumes.py",
         "_too_much",
-        "return bool(turnover * DOLLARS.get(money, 1.0) > MOST_PER_DAY)",
+        "return bool(turnover * worth > MOST_PER_DAY)",
         "return False",
     ),
     Break(
@@ -93,8 +93,8 @@ BREAKS = (
         "what a person says of the volume is not heard",
         "market/volumes.py",
         "_of_one",
-        'options.volume == "quote" or (',
-        "(",
+        'options.volume == "quote" or too_much',
+        "too_much",
     ),
     Break(
         ADVICE,
