@@ -45,7 +45,8 @@ def from_dates(text: pd.Series, dates: str | None = None) -> tuple[np.ndarray, l
         if not unread.any():
             return times, []
         found = text[unread].str.extract(f"^{pattern}$")
-        times[unread] = _times_of(found)
+        if found["year"].notna().any():
+            times[unread] = _times_of(found)
     unread = np.isnat(times)
     if not unread.any():
         return times, []
