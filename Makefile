@@ -23,11 +23,11 @@ test: lint ## ruff, mypy and the quick tests
 
 test-all: $(SETUP) ## what `make test` leaves out: long tests, large cases, all random cases, and the promises broken on purpose
 	$(PYTEST) -m slow tests
-	COINDOJO_CASES=all $(PYTEST) -m "not slow" $(PROPERTIES)
+	COINDOJO_CASES=all $(PYTEST) -m "not slow and hypothesis" $(PROPERTIES)
 	$(BIN)/python -m benchmarks.mutations
 
 explore: $(SETUP) ## random cases that no run has drawn before; what they find, they find once
-	HYPOTHESIS_PROFILE=explore $(PYTEST) -m "not slow" $(PROPERTIES)
+	HYPOTHESIS_PROFILE=explore $(PYTEST) -m "not slow and hypothesis" $(PROPERTIES)
 
 lint: $(SETUP) ## ruff and mypy
 	$(BIN)/ruff check .
