@@ -45,7 +45,7 @@ def named_by_values(path: Path, cells: pa.Table) -> tuple[list[str], str]:
     order = np.argsort(_parsed(columns, found), kind="stable")
     comma = has_decimal_comma(columns)
     numbers = {k: number_cells(columns[k], comma)[0] for k in range(width) if k not in found}
-    numbers = {k: values[order] for k, values in numbers.items() if not _numbers_rows(values)}
+    numbers = {k: values[order] for k, values in numbers.items() if k > min(found) or not _numbers_rows(values)}
     numbers = {k: values for k, values in numbers.items() if np.isfinite(values).mean() > 0.5}
     prices = _prices(path, {k: values for k, values in numbers.items() if _nearly_all(np.isfinite(values))})
     rest = {k: values for k, values in numbers.items() if k not in prices}
@@ -73,6 +73,7 @@ def _times(columns: list[pa.ChunkedArray]) -> dict[int, str]:
 
 
 def _numbers_rows(values: np.ndarray) -> bool:
+    """Whether a column before the times counts the rows."""
     return bool(values[0] in (0, 1) and (np.diff(values) == 1).all())
 
 

@@ -261,3 +261,9 @@ def test_check_says_what_it_can_where_no_time_is_readable(write, capsys):
     path = write([["soon", *row[1:]] for row in rows()], names="time,open,high,low,close,volume")
     assert main(["check", str(path)]) == 1
     assert "a time must be readable; 40 do not" in capsys.readouterr().out
+
+
+def test_volumes_that_count_up_are_volumes(write):
+    """Only a column before the times counts the rows."""
+    path = write([[*row[:5], k + 1] for k, row in enumerate(rows())])
+    assert list(is_read(path).frame["volume"]) == list(range(1, 41))
