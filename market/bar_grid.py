@@ -33,8 +33,7 @@ def grid_numbers(times: np.ndarray, bar: pd.Timedelta) -> tuple[np.ndarray, np.n
         numbers = times.astype("datetime64[M]").astype(np.int64) // months
         return numbers, _months_from(numbers, months) == times
     nanoseconds = times.astype("datetime64[ns]").astype(np.int64)
-    phases, counts = np.unique(nanoseconds % bar.value, return_counts=True)
-    phase = phases[counts.argmax()]
+    phase = most_frequent(nanoseconds % bar.value)
     return (nanoseconds - phase) // bar.value, nanoseconds % bar.value == phase
 
 
@@ -84,12 +83,19 @@ def usual_bar(times: np.ndarray) -> pd.Timedelta:
     steps = steps[steps > 0]
     if not len(steps):
         return pd.Timedelta(0)
-    values, counts = np.unique(steps, return_counts=True)
-    bar = pd.Timedelta(int(values[counts.argmax()]), "ns")
+    bar = pd.Timedelta(most_frequent(steps), "ns")
     for months in (1, 3, 12):
         if abs(bar - MONTH * months) <= pd.Timedelta(days=3) and grid_numbers(times, MONTH * months)[1].all():
             return MONTH * months
     return bar
+
+
+def most_frequent(values: np.ndarray) -> int:
+    """Of integers, the smallest of equally frequent ones; at once where all are the same, as in most files."""
+    if (values == values[0]).all():
+        return int(values[0])
+    found, counts = np.unique(values, return_counts=True)
+    return int(found[counts.argmax()])
 
 
 def bar_name(bar: pd.Timedelta) -> str:

@@ -163,6 +163,8 @@ class _Checker:
     def _repeated(self, times: np.ndarray) -> bool:
         """Times that occur twice; whether they are local ones."""
         again = np.flatnonzero(times[1:] == times[:-1])
+        if not len(again):
+            return False
         rule = "each time must occur once"
         if self.raw.naive and hours_twice(times, again + 1):
             detail = "occurs twice, as an hour does when clocks are put back: these are local times"
