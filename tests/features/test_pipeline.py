@@ -116,10 +116,10 @@ def test_the_matrix_is_finite_bounded_float32_and_read_only():
 @pytest.mark.parametrize("scaler", ["robust", "standard", "minmax"])
 @pytest.mark.parametrize("traded", [True, False])
 def test_values_stay_within_the_bound_on_any_later_data(scaler, traded):
-    """A thousandfold jump, a crash to a millionth, then nothing at all; after a train range with or without any volume."""
+    """A thousandfold jump, a crash to a millionth, then nothing at all; after a train range with volumes or with a single one."""
     frame, bars = CANDLES.frame[:1_100].copy(), 700
     if not traded:
-        frame.iloc[:bars, 4:] = 0.0
+        frame.iloc[1:bars, 4:] = 0.0  # without the first one, columns of volumes would not be there at all
     train = Candles(frame[:bars], CANDLES.bar, "", "a calm market")
     fitted = FeaturePipeline(FeatureSettings(scaler=scaler)).fit(train)
     frame.iloc[750:800] *= 1e3
