@@ -1,6 +1,12 @@
 from .atomic_files import atomic_file as atomic_file, write_atomically as write_atomically, write_json as write_json
 from .command_line import CommandParser as CommandParser, exit_code as exit_code
-from .errors import InputError as InputError, RunError as RunError, one_line as one_line, unknown as unknown
+from .errors import (
+    InputError as InputError,
+    RunError as RunError,
+    one_line as one_line,
+    printable as printable,
+    unknown as unknown,
+)
 from .option_names import (
     Spelling as Spelling,
     in_a_script as in_a_script,

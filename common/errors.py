@@ -7,9 +7,23 @@ from collections.abc import Iterable
 class InputError(ValueError):
     """Input that breaks a rule; the message names the rule, the value, the place and what to do."""
 
+    def __str__(self) -> str:
+        return printable(super().__str__())
+
 
 class RunError(InputError):
     """A run folder that is missing, incomplete, edited, or holds something else than expected."""
+
+
+def printable(text: str) -> str:
+    """The text with what a terminal would obey, such as colours or a cleared screen, written out: `\\x1b[2J`.
+
+    >>> printable("BTC" + chr(27) + "[2J")
+    'BTC\\\\x1b[2J'
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from common import CommandParser, InputError, exit_code, spelled
+from common import CommandParser, InputError, exit_code, printable, spelled
 from market.bar_grid import bar_name, parse_bar
 from market.candles import COLUMNS, CandleError, Candles
 from market.checks import JUMP_DEVIATIONS, Problem, Report, check
@@ -58,7 +58,7 @@ def _check(options: argparse.Namespace) -> int:
     CONSOLE.print(f"{raw.path}: {raw.layout}, {len(raw):,} rows of {bar_name(report.bar)} bars, {escape(raw.symbol)}, {span}")
     _print_reading(raw)
     for problem in report.problems:
-        CONSOLE.print(escape(_in_words(report, problem)))
+        CONSOLE.print(escape(printable(_in_words(report, problem))))
     errors = len(report.errors)
     verdict = "read_candles refuses this file" if errors else "read_candles reads this file"
     CONSOLE.print(f"{errors} kinds of error, {len(report.problems) - errors} of warning: {verdict}")
@@ -71,10 +71,10 @@ def _print_reading(raw: Raw) -> None:
     for heading in ("column", "read as"):
         table.add_column(heading, overflow="fold")
     for column, meaning in raw.read_as.items():
-        table.add_row(escape(column), escape(meaning))
+        table.add_row(escape(printable(column)), escape(printable(meaning)))
     CONSOLE.print(table)
     for note in raw.notes:
-        CONSOLE.print(f"note: {escape(note)}")
+        CONSOLE.print(f"note: {escape(printable(note))}")
     CONSOLE.print(f"volume: {escape(raw.volume_unit)}{_turnover(raw)}")
     for name, row in (("first", 0), ("last", -1)) if len(raw) else ():
         order = np.argsort(raw.time, kind="stable")

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from common import one_line, option
+from common import one_line, option, printable
 from market.bar_grid import usual_bar
 from market.candles import COLUMNS, CandleError
 from market.column_names import (
@@ -111,7 +111,7 @@ def raw_of(path: Path, table: FileTable, options: ReadOptions) -> Raw:
     times = open_times(path, table.cells, roles, options)
     numeric = [name for role in (*PRICES, BASE, VOLUME, QUOTE) for name in roles.get(role, [])]
     comma = has_decimal_comma([table.cells.column(name) for name in numeric])
-    raw = Raw(path, table.layout, pd.DataFrame(), times.times, table.place, table.numbers, table.symbol,
+    raw = Raw(path, table.layout, pd.DataFrame(), times.times, table.place, table.numbers, printable(table.symbol),
               np.zeros(len(table.cells), bool), table.source)  # fmt: skip
     raw.naive = times.naive
     raw.read_as, raw.notes = dict(times.read_as), [*table.notes, *times.notes]

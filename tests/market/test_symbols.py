@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from market import CandleError, read_all_candles, read_candles, simulate
+from market.__main__ import main
 from market.symbols import file_names, money_of, named_in
 
 HOURS = pd.date_range("2019-07-01", periods=60, freq="h")
@@ -102,3 +103,24 @@ def test_no_two_symbols_have_one_file():
         "btc:usdt": "btc-usdt-3",
         "é": "coin",
     }
+
+
+ESCAPES = "\x1b[2J\x1b[31mPWNED"
+
+
+@pytest.mark.parametrize("where", ["symbol", "column", "cell"])
+def test_nothing_in_a_file_speaks_to_the_terminal(tmp_path, capsys, where):
+    """A cleared screen or a coloured word in a symbol, a name or a cell is written out, not obeyed."""
+    said = {name: ESCAPES if name == where else name for name in ("symbol", "column", "cell")}
+    rows = [f"2020-01-01 {hour:02d}:00,2,2,2,2,{1 + hour},{said['symbol']},{hour * 3}" for hour in range(9)]
+    rows[4] = rows[4].replace(",2,2", f",{said['cell']},2") if where == "cell" else rows[4]
+    path = tmp_path / "bars.csv"
+    path.write_text("\n".join([f"time,open,high,low,close,volume,symbol,{said['column']}", *rows]))
+    main(["check", str(path)])
+    try:
+        shown = read_candles(path).symbol + read_candles(path).source
+    except CandleError as error:
+        shown = str(error)
+    shown += "".join(capsys.readouterr())
+    assert "\x1b" not in shown
+    assert "x1b[2J" in shown
