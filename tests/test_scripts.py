@@ -340,6 +340,7 @@ def test_ctrl_c_in_training_leaves_the_best_agent_so_far(tmp_path):
     assert run_script(tmp_path, "backtest").returncode == 0
 
 
+@pytest.mark.slow
 def test_a_killed_training_goes_on_by_its_folder(place):
     """From the command line: the same files as the run that was never killed, and one line for each mistake."""
     steps = [*SMALL, "--train.steps", "6400", "--train.validations", "10", "--no-study"]
