@@ -4,7 +4,7 @@ import empyrical
 import numpy as np
 import pytest
 from helpers import examples, make_candles, no_features
-from hypothesis import assume, given, settings, strategies as st
+from hypothesis import assume, example, given, settings, strategies as st
 from numba import njit
 from numba.core.dispatcher import Dispatcher
 
@@ -125,6 +125,7 @@ def score_by_hand(reward, returns, window, annualization=HOURS_PER_YEAR):
 @pytest.mark.parametrize("name", RATIOS)
 @settings(max_examples=examples(300), deadline=None)
 @given(returns=windows, annualization=bars_per_year)
+@example(returns=np.array([0.5, -0.2, -0.2]), annualization=8_766.0)  # a fall in two bars, from a peak inside the window
 def test_a_ratio_equals_empyrical_where_that_is_finite_and_its_documented_number_elsewhere(name, returns, annualization):
     expected = by_empyrical(name, returns, annualization)
     got = ratio(name, returns, annualization)
