@@ -62,10 +62,12 @@ class CoinFeatures:
         return self.of(candles).out_of_fold(candles)
 
     def save(self, folder: Path) -> None:
-        """Write a folder for each coin, then `coins.json` with their symbols in the order of the folders."""
+        """Write a folder for each coin, then `coins.json`: in their order, each symbol and the hash of what was fitted on."""
         for number, fitted in enumerate(self.by_symbol.values(), 1):
             fitted.save(folder / f"coin-{number}")
-        write_atomically(folder / FILE, json.dumps(list(self.by_symbol)) + "\n")
+        write_atomically(
+            folder / FILE, json.dumps({symbol: fitted.fitted_on_sha256 for symbol, fitted in self.by_symbol.items()}) + "\n"
+        )
 
     @classmethod
     def load(cls, folder: Path, cache: Path | None = None) -> "CoinFeatures":
@@ -75,10 +77,14 @@ class CoinFeatures:
             InputError: a missing or damaged file.
         """
         try:
-            symbols = [str(symbol) for symbol in json.loads((folder / FILE).read_text())]
+            symbols: dict[str, str] = dict(json.loads((folder / FILE).read_text()))
         except (OSError, ValueError, TypeError) as error:
             raise InputError(f"cannot read the coins of the features in {folder}: {one_line(error)}; train again") from error
-        return cls({symbol: FittedFeatures.load(folder / f"coin-{n}", cache) for n, symbol in enumerate(symbols, 1)})
+        fitted = {symbol: FittedFeatures.load(folder / f"coin-{n}", cache) for n, symbol in enumerate(symbols, 1)}
+        for symbol, hashed in symbols.items():
+            if fitted[symbol].fitted_on_sha256 != hashed:
+                raise InputError(f"{folder / FILE} and the features of {symbol} beside it do not belong together; train again")
+        return cls(fitted)
 
 
 AnyFeatures = FittedFeatures | CoinFeatures

@@ -1,7 +1,7 @@
 """Columns beside the candles (`candles.extra`: funding rates, open interest, sentiment, another exchange's close) as features.
 
-Each value is known when its bar closes, or `extra_delay_bars` later. Where the source has nothing, the last known value stays;
-before the first one stands the median of train, which the scaler turns into about 0.
+Each value is known when its bar closes, or `extra_delay_bars` later. Where the source has nothing, the last known value stays.
+Before the first one stands the median of train, which the scaler turns into about 0; a change is 0 there and at the first one.
 """
 
 import numpy as np
@@ -68,10 +68,11 @@ def extra_columns(candles: Candles, items: tuple[str, ...], delay: int, medians:
     table = {}
     for item in items:
         name, form = form_of(item)
-        values = pd.Series(_column(candles, name), candles.index).ffill().fillna(float(medians[f"median_{name}"]))
+        known = pd.Series(_column(candles, name), candles.index).ffill()
         if form == "log":
-            values = pd.Series(np.log(values.where(values > 0).to_numpy()), candles.index).ffill().fillna(0.0)
-        values = values.shift(delay) if form == "level" else values.shift(delay).diff()
+            known = pd.Series(np.log(known.where(known > 0).to_numpy()), candles.index).ffill()
+        values = known.fillna(float(medians[f"median_{name}"])) if form == "level" else known.diff().fillna(0.0)
+        values = values.shift(delay)
         values.iloc[: delay + 1] = np.nan
         table[f"extra_{name}" + ("" if form == "level" else f"_{form}")] = values
     return pd.DataFrame(table, index=candles.index)

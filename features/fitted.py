@@ -1,6 +1,9 @@
 """`FittedFeatures.transform(candles)` applies what was estimated, causally and to the bit; its files run no code when read."""
 
+import hashlib
 import json
+import os
+import zlib
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
@@ -10,7 +13,7 @@ import numpy as np
 import pandas as pd
 from safetensors.numpy import load as load_tensors, save as dump_tensors
 
-from common import InputError, atomic_file, one_line, write_atomically
+from common import InputError, atomic_file, hash_of, one_line, write_atomically
 from features import cache as feature_cache, forecasters
 from features.column_families import Estimates, columns_warmup, compute_tables, families_of, warmup_bars
 from features.matrix import FeatureMatrix, stack_rows
@@ -21,6 +24,8 @@ from market import Candles, as_candles, bar_name
 
 FORMAT = 2
 FAMILY = "family/"
+SEAL = "sha256"
+"""in `features.json`: the hash of all else that it says, the hash of the tensors included"""
 """in front of the names of what a family estimated"""
 
 
@@ -218,8 +223,10 @@ def _save_fitted(fitted: FittedFeatures, folder: Path) -> None:
     }
     families = {f"{FAMILY}{name}/{key}": array for name, held in fitted.estimates.items() for key, array in held.items()}
     tensors = {"center": fitted.center, "scale": fitted.scale, "memory": fitted.memory, **families}
-    write_atomically(folder / "features.safetensors", dump_tensors({key: np.ascontiguousarray(t) for key, t in tensors.items()}))
-    write_atomically(folder / "features.json", json.dumps(about, indent=2) + "\n")
+    content = dump_tensors({key: np.ascontiguousarray(t) for key, t in tensors.items()})
+    about = json.loads(json.dumps(about | {"tensors_sha256": hashlib.sha256(content).hexdigest()}))  # as it is read
+    write_atomically(folder / "features.safetensors", content)
+    write_atomically(folder / "features.json", json.dumps(about | {SEAL: hash_of(about)}, indent=2) + "\n")
 
 
 def _load_fitted(folder: Path) -> dict[str, Any]:
@@ -232,7 +239,9 @@ def _load_fitted(folder: Path) -> dict[str, Any]:
         about = json.loads((folder / "features.json").read_text())
         if about.get("format") != FORMAT:
             raise InputError(f"this version reads format {FORMAT}, but the file has format {about.get('format')}")
-        tensors = load_tensors((folder / "features.safetensors").read_bytes())
+        content = (folder / "features.safetensors").read_bytes()
+        _require_unchanged(about, content)
+        tensors = load_tensors(content)
         held = {
             "settings": FeatureSettings.model_validate(about["settings"]),
             "names": tuple(about["names"]),
@@ -249,10 +258,26 @@ def _load_fitted(folder: Path) -> dict[str, Any]:
         raise InputError(f"cannot read the features in {folder}: {one_line(error)}; train again") from error
 
 
+def _require_unchanged(about: dict[str, Any], content: bytes) -> None:
+    """Both files say what they said when they were written. Those of older versions have no seal."""
+    if SEAL not in about:
+        return
+    if hash_of({name: value for name, value in about.items() if name != SEAL}) != about[SEAL]:
+        raise InputError("features.json was changed after it was written")
+    if hashlib.sha256(content).hexdigest() != about["tensors_sha256"]:
+        raise InputError("features.safetensors was changed after it was written")
+
+
 def _save_values(values: np.ndarray, folder: Path) -> None:
-    """Write the float32 (R, F) values, straight from where they are."""
+    """Write the float32 (R, F) values, straight from where they are, and a checksum behind them."""
+    values = np.ascontiguousarray(values)
     with atomic_file(folder / "values.npy") as file:
         np.save(file, values, allow_pickle=False)
+        file.write(_checksum(values))
+
+
+def _checksum(values: np.ndarray) -> bytes:
+    return zlib.crc32(values.data).to_bytes(4, "little")
 
 
 def _load_values(folder: Path) -> np.ndarray:
@@ -265,6 +290,10 @@ def _load_values(folder: Path) -> np.ndarray:
         values = np.load(folder / "values.npy", mmap_mode="r", allow_pickle=False)
         if values.ndim != 2 or values.dtype != np.float32:
             raise InputError(f"they must be float32 (R, F), but are {values.dtype} of shape {values.shape}")
+        with (folder / "values.npy").open("rb") as file:
+            file.seek(-4, os.SEEK_END)
+            if file.read() != _checksum(values):
+                raise InputError("their checksum is that of other values")
         return values.view(np.ndarray)
     except Exception as error:
         raise InputError(f"cannot read the values in {folder}: {error}; delete the folder") from error

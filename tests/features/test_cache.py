@@ -133,6 +133,16 @@ def test_a_damaged_entry_is_computed_and_written_anew(tmp_path, damage, computed
     assert not computed
 
 
+def test_a_flipped_bit_in_the_values_is_noticed(tmp_path, computed):
+    first = run(tmp_path)
+    for path in tmp_path.rglob("values.npy"):
+        whole = path.read_bytes()
+        path.write_bytes(whole[:-999] + bytes([whole[-999] ^ 1]) + whole[-998:])
+    computed.clear()
+    assert run(tmp_path) == first
+    assert computed
+
+
 def test_a_column_of_your_own_is_computed_every_time(tmp_path, monkeypatch):
     """Its code may change without the project's noticing."""
 

@@ -100,3 +100,12 @@ def test_damaged_files_are_refused(tmp_path):
     (tmp_path / "coins.json").write_text("{")
     with pytest.raises(InputError, match="cannot read the coins of the features in "):
         load_features(tmp_path)
+
+
+def test_features_of_one_coin_are_not_taken_for_those_of_another(tmp_path):
+    fit().save(tmp_path)
+    (tmp_path / "coin-1").rename(tmp_path / "aside")
+    (tmp_path / "coin-2").rename(tmp_path / "coin-1")
+    (tmp_path / "aside").rename(tmp_path / "coin-2")
+    with pytest.raises(InputError, match="do not belong together"):
+        load_features(tmp_path)

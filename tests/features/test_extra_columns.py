@@ -67,6 +67,11 @@ def test_before_the_first_value_stands_the_median_of_train():
     late = with_extra(open_interest=np.where(np.arange(BARS) < 100, np.nan, INTEREST))
     table, first = columns_of(late, extra="open_interest")
     np.testing.assert_allclose(table["extra_open_interest"].iloc[: 100 - first], np.median(INTEREST[100:]), rtol=1e-5)
+    for form in ("diff", "log"):  # from nothing to a first value is no change
+        table, first = columns_of(late, extra=f"open_interest:{form}")
+        changes = table[f"extra_open_interest_{form}"]
+        size = np.abs(changes.iloc[101 - first :]).max()
+        assert np.abs(changes.iloc[: 101 - first]).max() < 1e-3 * size
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import re
 import shutil
 
 import pytest
-from helpers import examples, shared_cases
+from helpers import examples, shared_cases, spoiled
 from hypothesis import given, settings, strategies as st
 
 from common import InputError, in_a_script, spelled
@@ -116,19 +116,11 @@ def test_advice_on_spoiled_files_ends(tmp_path_factory, data):
     followed(path)
 
 
-CHARACTERS = "0123456789.,-:; \tABNeE+x\"'\n\r"
-
-
 @settings(max_examples=examples(150), deadline=None)
 @given(data=st.data())
 def test_advice_on_files_with_spoiled_bytes_ends(tmp_path_factory, data):
     """As `test_mutations` spoils them: a character put in, taken out or changed, anywhere behind the names."""
-    text = "\n".join([HEADER, *LINES]) + "\n"
-    for _ in range(data.draw(st.integers(1, 3))):
-        place = data.draw(st.integers(len(HEADER) + 1, len(text) - 1))
-        kind = data.draw(st.sampled_from(["insert", "delete", "replace"]))
-        put = "" if kind == "delete" else data.draw(st.sampled_from(CHARACTERS))
-        text = text[:place] + put + text[place + (kind != "insert") :]
+    text = data.draw(spoiled("\n".join([HEADER, *LINES]) + "\n", len(HEADER) + 1))
     path = tmp_path_factory.mktemp("advice") / "spoiled.csv"
     path.write_bytes(text.encode())
     followed(path)

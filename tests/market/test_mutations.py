@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
-from helpers import examples
+from helpers import examples, spoiled
 from hypothesis import given, settings, strategies as st
 
 from market import CandleError, read_candles, simulate
@@ -97,19 +97,11 @@ def test_deleted_rows_are_refused_with_the_place_named_and_filled_flat_where_the
     np.testing.assert_array_equal(repaired.frame["close"], original.frame["close"].iloc[before])
 
 
-CHARACTERS = "0123456789.,-:; \tABNeE+x\"'\n\r"
-
-
 @settings(max_examples=examples(1_000), deadline=None)
 @given(data=st.data(), repair=st.booleans())
 def test_a_thousand_spoiled_files(folder, data, repair):
     """Random bytes put in, taken out or changed: what is read is what another parser finds in the file."""
-    text = "\n".join([HEADER, *LINES]) + "\n"
-    for _ in range(data.draw(st.integers(1, 3))):
-        place = data.draw(st.integers(len(HEADER) + 1, len(text) - 1))
-        kind = data.draw(st.sampled_from(["insert", "delete", "replace"]))
-        put = "" if kind == "delete" else data.draw(st.sampled_from(CHARACTERS))
-        text = text[:place] + put + text[place + (kind != "insert") :]
+    text = data.draw(spoiled("\n".join([HEADER, *LINES]) + "\n", len(HEADER) + 1))
     path = folder / "spoiled.csv"
     path.write_bytes(text.encode())
     candles, refusal = None, ""

@@ -7,12 +7,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from hypothesis import strategies as st
 
 from envs import BitcoinTradingEnv, BitcoinTradingVecEnv, EnvSettings
 from evaluation import Episode
 from market import Candles, simulate
 
 SHARED = Path(__file__).parents[3] / "shared"
+CHARACTERS = "0123456789.,-:; \tABNeE+x\"'\n\r"
 FREE = {"fee_bps": 0.0, "half_spread_bps": 0.0, "slippage_bps": 0.0, "min_trade": 0.0}
 
 
@@ -38,6 +40,17 @@ def make_candles(
 def shared_cases(name: str) -> Path:
     """The folder of small inputs that once failed; it may not be there."""
     return SHARED / "cases" / name
+
+
+@st.composite
+def spoiled(draw: st.DrawFn, text: str, first: int) -> str:
+    """The text with one to three characters put in, taken out or changed, from place `first` on."""
+    for _ in range(draw(st.integers(1, 3))):
+        place = draw(st.integers(first, len(text) - 1))
+        kind = draw(st.sampled_from(["insert", "delete", "replace"]))
+        put = "" if kind == "delete" else draw(st.sampled_from(CHARACTERS))
+        text = text[:place] + put + text[place + (kind != "insert") :]
+    return text
 
 
 def make_coin(symbol: str, bars: int = 1_000, seed: int = 0, late: int = 0, price: float = 1.0) -> Candles:
