@@ -54,11 +54,19 @@ def test_a_break_changes_its_function_alone():
         patched(BODY, replace(one, new="return )"))
 
 
+LOCKED = "tests/market/test_splitting.py::test_the_test_range_is_locked"
+SEEN = Break(LOCKED, "", "market/splitting.py", "Split.test", "raise LockedTestRange(", "raise KeyError(")
+UNSEEN = Break(LOCKED, "", "market/splitting.py", "cut", "length < MIN_PART_BARS:", "length < MIN_PART_BARS - 1:")
+CRASH = Break(LOCKED, "", "market/splitting.py", "", "from itertools import pairwise", "from itertools import pair_wise")
+
+
+@pytest.mark.parametrize("one", [SEEN, UNSEEN, CRASH], ids=["seen", "unseen", "crash"])
+def test_the_breaks_of_the_next_test_fit_the_code(one):
+    source = (ROOT / one.file).read_text()
+    assert patched(source, one) != source
+
+
 @pytest.mark.slow
 def test_a_break_that_a_test_sees_is_caught_and_one_that_it_does_not_see_is_missed():
-    locked = "tests/market/test_splitting.py::test_the_test_range_is_locked"
-    seen = Break(locked, "", "market/splitting.py", "Split.test", "raise LockedTestRange(", "raise KeyError(")
-    unseen = Break(locked, "", "market/splitting.py", "split", "MIN_PART_BARS:", "MIN_PART_BARS - 1:")
-    crash = Break(locked, "", "market/splitting.py", "", "from itertools import pairwise", "from itertools import pair_wise")
-    gone = replace(seen, old="no such words")
-    assert [result.verdict for result in run([seen, unseen, crash, gone], jobs=1)] == ["caught", "MISSED", "ERROR", "OLD"]
+    gone = replace(SEEN, old="no such words")
+    assert [result.verdict for result in run([SEEN, UNSEEN, CRASH, gone], jobs=1)] == ["caught", "MISSED", "ERROR", "OLD"]
