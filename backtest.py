@@ -49,7 +49,7 @@ def main() -> int:
         raise RunError(
             f"an agent trades by the actions it was trained on, so `{min(changed)}` cannot be changed; train another one"
         )
-    agent_folders(folder)  # before everything that reads an agent is imported
+    configs.load_plugins_of(agent_folders(folder)[0])  # before an agent is read, which may use what they add
     trained = evaluation.TrainedRun.load(folder)
     experiment, parts = configs.restore_splits(trained.place, overrides)
     if isinstance(parts, market.CoinSplits) and (options.walk_forward or options.forecasts):

@@ -66,7 +66,7 @@ def compare(options: Namespace, overrides: configs.Overrides) -> int:
     fitted = {}
     for name, (model, changes) in forecasts.COMPARED.items():
         of_row = experiment.with_forecasts(**changes)
-        forecasts.begin(places[name], configs.dump_experiment(of_row), parts, command="train", model=model)
+        forecasts.begin(places[name], configs.dump_experiment(of_row), parts, of_row.plugins, command="train", model=model)
         fitted[name] = forecasts.teach(places[name], model, name, parts, of_row.features.forecasts, CONSOLE)
     if not (folder / "comparison.json").exists():  # a run that is resumed does not open the test range once more
         part = forecasts.range_of(parts, task["range"], hash_of(experiment.model_dump(mode="json")), folder)
@@ -117,7 +117,7 @@ def opened(command: str, options: Namespace, overrides: configs.Overrides, **tas
         parts, task = experiment.load_split(), {"command": command, **task, **given}
         forecasts.require_trainable(task.get("model"), parts, experiment.features.forecasts)  # before a folder is made
         folder = new_run(Path("runs"), f"{experiment.name}-forecast-{command}")
-        forecasts.begin(folder, configs.dump_experiment(experiment), parts, **task)
+        forecasts.begin(folder, configs.dump_experiment(experiment), parts, experiment.plugins, **task)
     elif changed := [*overrides, *given]:
         raise InputError(f"a run goes on with its own settings, so `{changed[0]}` cannot be given with --resume; leave it out")
     else:
@@ -129,7 +129,7 @@ def opened(command: str, options: Namespace, overrides: configs.Overrides, **tas
 
 
 OPTIONS: dict[str, dict[str, Any]] = {
-    "model": {"choices": NAMES, "help": "the forecaster (default: lstm)"},
+    "model": {"help": f"the forecaster: {', '.join(NAMES)}, or one of a plugin (default: lstm)"},
     "resume": {"type": Path, "help": "go on with this run folder instead of beginning a new one"},
     "range": {"choices": RANGES, "help": "bars to look at (default: test for compare, validation for plot, train for windows)"},
     "repeats": {"type": configs.positive, "help": "trainings of each penalty, each from a seed of its own (default: 5)"},

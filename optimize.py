@@ -132,7 +132,8 @@ def be_worker(experiment: configs.Experiment, worker: int, workers: int) -> int:
 
 
 def work(experiment: configs.Experiment, on_step: Callable[[int], None]) -> None:
-    """One task of a Dask cluster."""
+    """One task of a Dask cluster, whose machine may not know the plugins yet."""
+    configs.load_plugins(experiment.plugins)
     search.run_study(*opened(experiment), on_step=on_step)
 
 
@@ -141,6 +142,7 @@ def report(experiment: configs.Experiment) -> int:
     study = search.find_study(experiment.search.storage, experiment.study_name)
     if study is None:
         raise search.StudyError(f"a report needs a study, but there is no {experiment.study_name} yet; search first")
+    configs.load_plugins(configs.plugins_of(study))
     CONSOLE.print("\n".join(f"wrote {path}" for path in search.draw_study(study, Path("studies") / experiment.study_name)))
     CONSOLE.print(search.describe_best(study, experiment.trial_settings))
     return 0

@@ -84,7 +84,7 @@ def begin(experiment: configs.Experiment, parts: market.AnySplit, origin: dict[s
     for seed in range(first, first + seeds):
         of_seed = experiment.model_copy(update={"train": experiment.train.model_copy(update={"seed": seed})})
         place = folder / f"seed-{seed}" if seeds > 1 else folder
-        training.TrainingLog(place).begin(origin, configs.dump_experiment(of_seed), parts.data_sha256)
+        training.TrainingLog(place).begin(origin, configs.dump_experiment(of_seed), parts.data_sha256, experiment.plugins)
     return folder
 
 

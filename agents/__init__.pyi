@@ -1,4 +1,10 @@
-from .algorithms import ALGORITHMS as ALGORITHMS, Algorithm as Algorithm, build_learner as build_learner
+from .algorithms import (
+    ALGORITHMS as ALGORITHMS,
+    Algorithm as Algorithm,
+    Classes as Classes,
+    ForeignFile as ForeignFile,
+    build_learner as build_learner,
+)
 from .checkpoints import (
     Checkpoint as Checkpoint,
     CheckpointError as CheckpointError,
@@ -7,12 +13,14 @@ from .checkpoints import (
 )
 from .ensemble import EnsembleAgent as EnsembleAgent
 from .learned_agent import LearnedAgent as LearnedAgent
+from .plugin_kinds import AGENT_KINDS as AGENT_KINDS
 from .recurrent_policy import MlpLstmPolicy as MlpLstmPolicy
 from .recurrent_ppo import RecurrentPPO as RecurrentPPO
 from .sb3_zip import ZipError as ZipError, export_zip as export_zip, import_zip as import_zip
 from .search_space import (
     DEFAULT_DIMENSIONS as DEFAULT_DIMENSIONS,
     DIMENSIONS as DIMENSIONS,
+    Dimension as Dimension,
     TrialSettings as TrialSettings,
     known_good as known_good,
     left_out as left_out,

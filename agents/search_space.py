@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from agents.algorithms import ALGORITHMS
 from agents.settings import AgentSettings
@@ -20,7 +20,7 @@ SCHEMES = ("orders", "targets", "continuous")
 class TrialSettings(Settings):
     """What a trial decides: the agent, what it sees, and what it trades under."""
 
-    features: FeatureSettings = FeatureSettings()
+    features: FeatureSettings = Field(default_factory=FeatureSettings)
     env: EnvSettings = EnvSettings()
     agent: AgentSettings = AgentSettings()
 
@@ -130,7 +130,7 @@ DIMENSIONS: dict[str, Dimension] = {
     "lstm_layers": _agent("lstm_layers", _one_of(1, 2)),
     "sequence_length": _agent("sequence_length", _one_of(8, 16, 32, 64)),
     "n_minibatches": _agent("n_minibatches", _one_of(1, 2, 4, 8), write=_minibatches),
-    "reward": _env("reward", _one_of(*REWARDS)),
+    "reward": _env("reward", lambda *drawn: _one_of(*REWARDS)(*drawn)),  # plugins may add some
     "reward_window": _env("reward_window", _whole(16, 256)),
     "action_scheme": Dimension("action_scheme", lambda base: base.env.action_scheme, _one_of(*SCHEMES), _mask),
     "forecast_len": _sarimax("forecast_len", _whole(1, 24)),

@@ -15,6 +15,15 @@ from .option_names import (
     option as option,
     spelled as spelled,
 )
+from .plugins import (
+    LISTS as LISTS,
+    Kind as Kind,
+    code_of as code_of,
+    copy_plugins as copy_plugins,
+    load_plugins as load_plugins,
+    own_names as own_names,
+    unload_plugins as unload_plugins,
+)
 from .png import write_png as write_png
 from .processes import run_side_by_side as run_side_by_side
 from .run_folder import (

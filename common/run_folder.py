@@ -2,12 +2,13 @@
 
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from itertools import zip_longest
 from pathlib import Path
 
 from common.atomic_files import write_atomically
 from common.errors import RunError
+from common.plugins import copy_plugins
 from common.run_seals import require_seal, write_and_seal
 
 NOT_SEALED = "not sealed: this run was made before run folders were, so an edit of its settings by hand would not be seen"
@@ -29,11 +30,17 @@ def new_run(root: Path, name: str) -> Path:
             return folder
 
 
-def describe_run(folder: Path, config: str, data_sha256: DataHash) -> None:
+def describe_run(folder: Path, config: str, data_sha256: DataHash, plugins: Collection[str] = ()) -> None:
     """Write what every run folder begins with: `config.yaml` and `data.sha256`, both sealed, and the command in `command.txt`.
 
-    `data.sha256` holds the hash of the candles; of several coins a line each, the hash and the symbol.
+    `data.sha256` holds the hash of the candles; of several coins a line each, the hash and the symbol. The code of its
+    plugins is kept in `plugins/`, for people to read.
+
+    Args:
+        config: all settings, as YAML.
+        plugins: the names of those that are loaded for it.
     """
+    copy_plugins(plugins, folder / "plugins")
     write_and_seal(folder / "config.yaml", config)
     write_and_seal(folder / "data.sha256", _hash_lines(data_sha256))
     write_atomically(folder / "command.txt", shlex.join(["python", *sys.argv]) + "\n")

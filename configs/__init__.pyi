@@ -7,5 +7,6 @@ from .experiment import (
     load_experiment as load_experiment,
     setting_fields as setting_fields,
 )
-from .from_run import restore_run as restore_run, restore_splits as restore_splits
-from .from_study import take_trial as take_trial
+from .from_run import load_plugins_of as load_plugins_of, restore_run as restore_run, restore_splits as restore_splits
+from .from_study import plugins_of as plugins_of, take_trial as take_trial
+from .plugins import load_plugins as load_plugins, unload_plugins as unload_plugins

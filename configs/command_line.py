@@ -52,12 +52,16 @@ def make_parser(
     absent: dict[str, Any] = {"default": argparse.SUPPRESS, "metavar": "VALUE"}
     if config:
         parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, metavar="YAML", help="settings to start from")
+    parser.add_argument(
+        "--plugin", "--plugins", dest="plugins", action="append", default=argparse.SUPPRESS, metavar="FILE",
+        help="a file or module of your own, such as my_ideas.py: its rewards, indicators, strategies and so on can then be named",
+    )  # fmt: skip
     for short in shortcuts:
         parser.add_argument(f"--{short}", dest=SHORTCUTS[short], help=f"same as --{SHORTCUTS[short]}", **absent)
     for section in sections:
         group = parser.add_argument_group("experiment" if section == "name" else section)
         for name, field in setting_fields():
-            if name == section or name.startswith(f"{section}."):
+            if name != "plugins" and (name == section or name.startswith(f"{section}.")):
                 flag: dict[str, Any] = {"nargs": "?", "const": "true"} if field.annotation is bool else {}
                 group.add_argument(f"--{name}", help=_help_text(field), **absent, **flag)
     return parser
@@ -72,8 +76,8 @@ def parse(parser: Parser, arguments: list[str] | None = None) -> tuple[argparse.
         hint = nearest(name, known).replace("`", "`--", 1) if unknown[0].startswith("-") else "; `--help` lists all options"
         parser.error(f"there is no option `{unknown[0]}`{hint}")
     settings = {name for name, _ in setting_fields()} & set(vars(options))
-    overrides = {}
-    for name in sorted(settings):
+    overrides: Overrides = {"plugins": ",".join(options.plugins)} if "plugins" in settings else {}
+    for name in sorted(settings - {"plugins"}):
         try:
             overrides[name] = yaml.safe_load(getattr(options, name))
         except yaml.YAMLError:

@@ -1,16 +1,18 @@
 """The settings of an experiment, composed from each room's own, and how they are read: defaults < YAML < command line."""
 
 import difflib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 
 from agents import AgentSettings, StrategySettings, TrialSettings
 from common import DataHash, InputError, Settings, one_line, put_setting
+from configs.plugins import KINDS_IN_WORDS, joined, load_plugins
 from envs import EnvSettings
 from features import FeatureSettings
 from market import AnySplit, MarketSettings, Split, SplitSettings, load_candles, load_coins, split, split_coins
@@ -28,16 +30,27 @@ class SettingError(InputError):
 class Experiment(Settings):
     """Everything that an optimize, train and backtest depend on."""
 
+    plugins: dict[str, str] = Field(default_factory=dict)
+    """files or modules of your own, such as [my_ideas.py, package.module], whose rewards, indicators and so on are then known by
+    name; the hash of their code is written down with them"""
     name: str = Field("default", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     """name of the experiment: its study is NAME-REWARD, its run folders are runs/NAME-REWARD-001 and so on"""
     market: MarketSettings = MarketSettings()
     split: SplitSettings = SplitSettings()
-    features: FeatureSettings = FeatureSettings()
+    features: FeatureSettings = Field(default_factory=FeatureSettings)
     env: EnvSettings = EnvSettings()
     agent: AgentSettings = AgentSettings()
     train: TrainSettings = TrainSettings()
     search: SearchSettings = SearchSettings()
     benchmarks: StrategySettings = StrategySettings()
+
+    @field_validator("plugins", mode="before")
+    @classmethod
+    def _are_loaded(cls, given: object) -> dict[str, str]:
+        """Loaded here, before all other settings are checked: these may name what a plugin adds."""
+        asked = joined(given)
+        expected = {name: sha256 for name, sha256 in asked.items() if sha256 is not None}
+        return load_plugins(expected) | load_plugins([name for name in asked if name not in expected])
 
     @property
     def study_name(self) -> str:
@@ -72,13 +85,18 @@ class Experiment(Settings):
         compared = {"steps", "validations", "seed", "folds", "seeds", "objective", "dimensions", "any_reward"}
         budget = self.search.model_dump(mode="json", include=compared)
         kept = self.train.model_dump(mode="json", include={"patience", "caution"})
-        return {"data_sha256": data_sha256, **dump, "search": budget, "train": kept}
+        return {"data_sha256": data_sha256, **self._plugins, **dump, "search": budget, "train": kept}
 
     def training_identity(self, data_sha256: DataHash) -> dict[str, Any]:
         """What decides the weights of a training to the bit, as JSON values."""
         dump = self.model_dump(mode="json", include={"split", "features", "env", "agent", "train"})
         del dump["train"]["checkpoint_steps"]  # when they are written changes nothing
-        return {"data_sha256": data_sha256, **dump}
+        return {"data_sha256": data_sha256, **self._plugins, **dump}
+
+    @property
+    def _plugins(self) -> dict[str, dict[str, str]]:
+        """Of an identity; one without plugins is as it was before there were any."""
+        return {"plugins": dict(sorted(self.plugins.items()))} if self.plugins else {}
 
 
 def setting_fields(model: type[Settings] = Experiment, prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
@@ -97,7 +115,10 @@ def load_experiment(path: Path | None = None, overrides: Overrides | None = None
         SettingError: an unreadable file, an unknown name or an invalid value, in one line.
     """
     tree = _read_yaml(path) if path else {}
-    for name, value in (overrides or {}).items():
+    given = dict(overrides or {})
+    if "plugins" in given:
+        given["plugins"] = joined(tree.get("plugins"), given["plugins"])
+    for name, value in given.items():
         put_setting(tree, name, value)
     try:
         return Experiment.model_validate(tree)
@@ -144,6 +165,8 @@ def _one_line(error: ValidationError, path: Path | None, overrides: Overrides) -
         return f"there is no setting `{name}` ({place}){nearest(name, [known for known, _ in setting_fields()])}"
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "value_error":
-        return f"{name}: {message} ({place})"
+        known_by_plugins = re.match(rf"there is no ({'|'.join(KINDS_IN_WORDS)}) ", message)
+        own = "; one of your own needs its --plugin" if known_by_plugins else ""
+        return f"{name}: {message}{own} ({place})"
     message = message[0].lower() + message[1:]
     return f"`{name}`: {message.replace('input should be', 'must be')}, but got {first['input']!r} ({place})"

@@ -27,6 +27,15 @@ def restore_splits(folder: Path, overrides: Overrides | None = None) -> tuple[Ex
     return experiment, parts
 
 
+def load_plugins_of(folder: Path) -> None:
+    """Load the plugins that a run was made with: what it saved names what they add.
+
+    Raises:
+        InputError: one of them is missing or was changed.
+    """
+    _settings_of(folder, None)
+
+
 def _settings_of(folder: Path, overrides: Overrides | None) -> Experiment:
     require_sealed_run(folder)
     return load_experiment(folder / "config.yaml", overrides)

@@ -10,6 +10,7 @@ from optuna.study import StudyDirection
 
 from common import DataHash, differences
 from configs.experiment import Experiment, Overrides, load_experiment
+from configs.plugins import load_plugins
 from search import SearchSettings, StudyError, against_cash, best_trial, find_study, finished_trials, settings_of
 
 Taken = tuple[Experiment, dict[str, Any], list[str]]
@@ -41,9 +42,14 @@ def take_trial(
     asked = study is not None or number is not None
     found = find_study(storage, name)
     trial = (best_trial(found) if number is None else _numbered(found, number)) if found else None
+    own = plugins_of(found) if found else {}
+    if not experiment.plugins:
+        load_plugins(own)
     why = None
     if found is None or trial is None:
         why = f"study {name} has no finished trial in {storage}"
+    elif experiment.plugins not in ({}, own):
+        why = f"study {name} was searched with {_named(own)}, and here {_named(experiment.plugins)}"
     elif not _same_data(found.user_attrs["identity"], experiment.identity(data_sha256)):
         why = f"study {name} was searched on other data or another split"
     elif not asked and _judged_by(found) != experiment.search.objective:
@@ -63,10 +69,19 @@ def take_trial(
     if study is not None and "train.steps" not in overrides and (steps := _best_steps(found, trial)):
         words.append(f"  train.steps: {steps:,}, where the trial did best")
         settings["train.steps"] = steps
-    taken = load_experiment(config, {**settings, **overrides})
+    taken = load_experiment(config, {**settings, **overrides, "plugins": own})
     given = differences(settings_of(trial).model_dump(mode="json"), taken.trial_settings.model_dump(mode="json"))
     words += [f"  from the command line instead: {'; '.join(given)}"] if given else []
     return taken, {"study": name, "trial": trial.number}, words
+
+
+def plugins_of(study: optuna.Study) -> dict[str, str]:
+    """The plugins that its trials were made with: by name the hash of their code."""
+    return dict(study.user_attrs.get("identity", {}).get("plugins", {}))
+
+
+def _named(own: Mapping[str, str]) -> str:
+    return ", ".join(f"the plugin {name} ({sha256[:12]})" for name, sha256 in own.items()) or "no plugins"
 
 
 def _numbered(study: optuna.Study, number: int) -> optuna.trial.FrozenTrial:

@@ -5,5 +5,6 @@ from .fitted import FittedFeatures as FittedFeatures
 from .indicators import INDICATORS as INDICATORS, Indicator as Indicator
 from .matrix import FeatureMatrix as FeatureMatrix
 from .pipeline import FeaturePipeline as FeaturePipeline
+from .plugin_kinds import FEATURE_KINDS as FEATURE_KINDS
 from .progress import progress_shown as progress_shown, progress_to as progress_to
 from .settings import FeatureSettings as FeatureSettings

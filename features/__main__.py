@@ -15,7 +15,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from common import CommandParser, InputError, exit_code
+from common import CommandParser, InputError, exit_code, load_plugins
 from features.correlation import Choice
 from features.correlation_heatmap import draw_heatmap
 from features.fitted import FittedFeatures
@@ -23,6 +23,7 @@ from features.fractional import fractional_differences, warmup
 from features.indicators import INDICATORS
 from features.log_differences import log_differences
 from features.pipeline import FeaturePipeline, choose_indicators
+from features.plugin_kinds import FEATURE_KINDS
 from features.progress import progress_shown
 from features.settings import FeatureSettings
 from features.stationarity_tests import (
@@ -34,7 +35,7 @@ from features.stationarity_tests import (
     p_in_words,
     smallest_order,
 )
-from market import Candles, SplitSettings, bar_name, read_candles, simulate, split
+from market import MARKET_KINDS, Candles, SplitSettings, bar_name, read_candles, simulate, split
 
 CONSOLE = Console(soft_wrap=True, highlight=False)
 MOST_BARS = 50_000
@@ -50,7 +51,12 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; 0 if all is well, 2 for wrong input."""
     options = _parser().parse_args(arguments)
     with progress_shown():
-        return exit_code(lambda: int(options.run(options)))
+        return exit_code(lambda: _run(options))
+
+
+def _run(options: argparse.Namespace) -> int:
+    load_plugins(options.plugin, (*MARKET_KINDS, *FEATURE_KINDS))
+    return int(options.run(options))
 
 
 def _stationarity(options: argparse.Namespace) -> int:
@@ -175,6 +181,7 @@ def _candles(options: argparse.Namespace) -> Candles:
 
 
 def _takes_candles(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--plugin", action="append", default=[], metavar="FILE", help="an indicator or family of your own")
     parser.add_argument("file", type=Path, nargs="?", help="candle file")
     parser.add_argument("--repair", action="store_true", help="mend the file by rule instead of refusing it")
     parser.add_argument("--simulate", metavar="NAME", help="a simulated market instead of a file")

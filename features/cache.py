@@ -11,8 +11,9 @@ from typing import TypeVar
 
 import numpy as np
 
-from common import InputError
+from common import InputError, code_of
 from features.column_families import families_of
+from features.forecasters import NAMES
 from features.indicators import INDICATORS
 from features.settings import FeatureSettings
 from market import Candles
@@ -50,12 +51,18 @@ def remembered(
 
 
 def key_of(kind: str, settings: FeatureSettings, candles: Candles, estimated: dict[str, np.ndarray] | None = None) -> str | None:
-    """The hash that names an entry, or None where a column's function is not the project's own: its code may change unseen."""
+    """The hash that names an entry; None where the code of a column is neither ours nor a plugin's, and may change unseen."""
     functions: list[Callable[..., object]] = [INDICATORS[name].compute for name in settings.indicators]
     functions += [function for family in families_of(settings).values() for function in (family.compute, family.fit)]
-    if any(not function.__module__.startswith("features.") for function in functions):
+    if own := [name for name in settings.forecasts.models if name not in NAMES]:
+        from features.forecasters import FORECASTERS  # imports torch
+
+        functions += [function for name in own for function in (FORECASTERS[name].estimate, FORECASTERS[name].forecast)]
+    strangers = [function for function in functions if not function.__module__.startswith("features.")]
+    plugins = [code_of(function) for function in strangers]
+    if None in plugins:
         return None
-    about = [kind, code_version(), candles.sha256, candles.bar.isoformat(), settings.model_dump(mode="json")]
+    about = [kind, *plugins, code_version(), candles.sha256, candles.bar.isoformat(), settings.model_dump(mode="json")]
     digest = hashlib.sha256(json.dumps(about).encode())
     if candles.filled is not None:  # no forecaster learns from bars that a repair made up
         digest.update(np.packbits(candles.filled).tobytes())

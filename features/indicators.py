@@ -287,5 +287,8 @@ INDICATORS: dict[str, Indicator] = {
     "simple_return": Indicator(lambda b: ti.rate_of_change(b.close, 1), 1, 0.0),
     "log_return": Indicator(lambda b: 100 * change(np.log(b.close)), 1, 0.0),
 }  # fmt: skip
-MADE_OF_VOLUMES = {name for name, indicator in INDICATORS.items() if indicator.group == "volume" or name.startswith("pvo")}
-"""indicators that mean nothing where there are no volumes"""
+
+
+def made_of_volumes(name: str) -> bool:
+    """Whether an indicator means nothing where there are no volumes."""
+    return INDICATORS[name].group == "volume" or name.startswith("pvo")

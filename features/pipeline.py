@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from common import InputError, hash_of
+from common import InputError, hash_of, own_names
 from features import cache
 from features.coin_features import AnyFeatures, CoinFeatures
 from features.column_families import (
@@ -135,14 +135,21 @@ def _estimate(settings: FeatureSettings, train: Candles, on_progress: OnProgress
 def choose_indicators(trains: Sequence[Candles], settings: FeatureSettings, on_progress: OnProgress = quiet) -> Choice:
     """The indicators that remain and those that are dropped, as `fit` and `fit_coins` choose them on the training candles.
 
+    Those of plugins remain, and nothing is dropped for them.
+
     Args:
         trains: the training candles of each coin.
         settings: which indicators to choose from, and how many remain.
         on_progress: is told how many have been computed and ranked.
     """
-    names = settings.indicators
-    ranks = (_ranks(train, settings, on_progress) for train in trains)
-    return choose_by_ranks(list(names), ranks, {name: INDICATORS[name].group for name in names}, settings.keep_indicators)
+    own = own_names("INDICATORS")
+    names = tuple(name for name in settings.indicators if name not in own)
+    if not names:
+        return Choice(settings.indicators, (), {}, pd.DataFrame())
+    ranks = (_ranks(train, settings.model_copy(update={"indicators": names}), on_progress) for train in trains)
+    choice = choose_by_ranks(list(names), ranks, {name: INDICATORS[name].group for name in names}, settings.keep_indicators)
+    remain = own | set(choice.kept)
+    return replace(choice, kept=tuple(name for name in settings.indicators if name in remain))
 
 
 def _ranks(train: Candles, settings: FeatureSettings, on_progress: OnProgress) -> np.ndarray:

@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 from common import Settings, unknown
 from features.extra_columns import form_of
 from features.forecasters import ForecastSettings
-from features.indicators import INDICATORS, MADE_OF_VOLUMES
+from features.indicators import INDICATORS, made_of_volumes
 
 
 class SarimaxSettings(Settings):
@@ -58,7 +58,8 @@ class FeatureSettings(Settings):
     indicators: tuple[str, ...] = Field(default_factory=lambda: tuple(INDICATORS))
     """technical indicators to choose from, by name"""
     keep_indicators: int = Field(40, ge=1)
-    """indicators that remain: in each group those that correlate most with the rest are dropped, judged on train alone"""
+    """indicators that remain: in each group those that correlate most with the rest are dropped, judged on train alone; those of
+    plugins always remain, beside them"""
     sarimax: SarimaxSettings = SarimaxSettings()
     forecasts: ForecastSettings = ForecastSettings()
     extra: tuple[str, ...] = ()
@@ -110,7 +111,7 @@ class FeatureSettings(Settings):
 
     def without_volumes(self) -> "FeatureSettings":
         """The same without columns that are made of volumes."""
-        indicators = tuple(name for name in self.indicators if name not in MADE_OF_VOLUMES)
+        indicators = tuple(name for name in self.indicators if not made_of_volumes(name))
         return self.model_copy(update={"volumes": False, "indicators": indicators})
 
     @field_validator("volatility_bars")

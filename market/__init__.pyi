@@ -2,11 +2,14 @@ from .bar_grid import MONTH as MONTH, bar_ends as bar_ends, bar_name as bar_name
 from .candles import CandleError as CandleError, Candles as Candles, as_candles as as_candles
 from .coin_splits import AnySplit as AnySplit, CoinSplits as CoinSplits, split_coins as split_coins
 from .external import with_external as with_external
+from .file_table import FileTable as FileTable
+from .layouts import Layout as Layout
 from .ledger_looks import Looks as Looks, looks_at as looks_at
 from .ledger_range import LedgerRange as LedgerRange
 from .load import load_candles as load_candles, load_coins as load_coins
 from .opening_ledger import OpeningLedger as OpeningLedger
 from .parquet import write_parquet as write_parquet
+from .plugin_kinds import MARKET_KINDS as MARKET_KINDS
 from .read import read_all_candles as read_all_candles, read_candles as read_candles
 from .resampling import resample as resample
 from .settings import ExternalFile as ExternalFile, MarketSettings as MarketSettings, SplitSettings as SplitSettings

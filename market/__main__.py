@@ -19,12 +19,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from common import CommandParser, InputError, exit_code, printable, spelled
+from common import CommandParser, InputError, exit_code, load_plugins, printable, spelled
 from market.bar_grid import bar_name, parse_bar
 from market.candles import COLUMNS, CandleError, Candles
 from market.checks import JUMP_DEVIATIONS, Problem, Report, check
 from market.download import download, progress_bar
 from market.layouts import read_table
+from market.plugin_kinds import MARKET_KINDS
 from market.raw_table import Raw, read_raw
 from market.read import read_and_repair, read_candles
 from market.read_options import MAX_FILLED_BARS, DateOrder, ReadOptions, TimeMeaning, VolumeUnit
@@ -40,7 +41,12 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; 0 if all is well, 1 if `check` found errors, 2 for wrong input."""
     options = _parser().parse_args(arguments)
     with spelled(_as_an_option):
-        return exit_code(lambda: int(options.run(options)))
+        return exit_code(lambda: _run(options))
+
+
+def _run(options: argparse.Namespace) -> int:
+    load_plugins(getattr(options, "plugin", ()), MARKET_KINDS)
+    return int(options.run(options))
 
 
 def _as_an_option(setting: str, value: object) -> str:
@@ -200,6 +206,8 @@ def _parser() -> argparse.ArgumentParser:
             added.add_argument(argument, type=Path if argument in ("file", "out", "folder") else str)
         if "file" in arguments:
             _add_read_options(added)
+        if "file" in arguments or name == "simulate":
+            added.add_argument("--plugin", action="append", default=[], metavar="FILE", help="a layout or market of your own")
         added.set_defaults(run=run)
         return added
 

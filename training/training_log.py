@@ -1,7 +1,7 @@
 """What a training has done so far, as files of its run folder: `training.json` for programs, `train.log` for people."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,14 @@ class TrainingLog:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def begin(self, origin: Mapping[str, object], config: str, data_sha256: DataHash) -> None:
-        """A run that has taken no step yet; `origin` says where its settings come from, `config` what they are."""
-        describe_run(self.folder, config, data_sha256)
+    def begin(self, origin: Mapping[str, object], config: str, data_sha256: DataHash, plugins: Collection[str] = ()) -> None:
+        """A run that has taken no step yet.
+
+        Args:
+            origin: where its settings come from.
+            config, data_sha256, plugins: see `describe_run`.
+        """
+        describe_run(self.folder, config, data_sha256, plugins)
         self._write({"origin": origin, "finished": False, "validation": []})
 
     def restore(self, history: tuple[Validation, ...]) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
-from common import RunError, describe_run, one_line, write_atomically, write_json
+from common import RunError, describe_run, one_line, unknown, write_atomically, write_json
 from evaluation.forecasts.figures import draw_dots, draw_loss_curves, draw_skill
 from evaluation.forecasts.scores import COMPARED, Comparison, comparison_table
 from features.forecasters import (
@@ -65,6 +65,8 @@ def require_trainable(model: str | None, split: Split, settings: ForecastSetting
     """Raise `InputError` if the forecaster, or one of those that are compared, can't be built, or a range has no window."""
     rows = COMPARED.values() if model is None else [(model, {})]
     for name, changes in rows:
+        if name not in FORECASTERS:
+            raise RunError(unknown("forecaster", name, FORECASTERS) + "; one of your own needs its --plugin")
         of_row = settings.model_copy(update=changes)
         require_buildable(name, of_row)
         for part in (split.train, split.validation):
@@ -142,9 +144,9 @@ def trained(run: Path) -> dict[Path, FittedForecaster]:
     return found
 
 
-def begin(folder: Path, config: str, split: Split, **task: str | int) -> None:
+def begin(folder: Path, config: str, split: Split, plugins: Collection[str] = (), **task: str | int) -> None:
     """Write what a run folder begins with, and in `forecast.json` what it is for, so that it can be resumed."""
-    describe_run(folder, config, split.data_sha256)
+    describe_run(folder, config, split.data_sha256, plugins)
     write_json(folder / "forecast.json", task)
 
 

@@ -1,4 +1,5 @@
 from .foresight import Foresight as Foresight, PerfectForesight as PerfectForesight, perfect_foresight as perfect_foresight
+from .plugin_kinds import ORACLE_KINDS as ORACLE_KINDS
 from .simulated_markets import (
     ORACLES as ORACLES,
     BestPolicy as BestPolicy,

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from common import Settings, unknown
+from common import Settings, own_names, unknown
 
 PRICES = ("open", "high", "low", "close")
 VOLUMES = ("volume", "quote_volume")
@@ -71,8 +71,8 @@ class ForecastSettings(Settings):
     @classmethod
     def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         for name in names:
-            if name not in NAMES:
-                raise ValueError(unknown("forecaster", name, NAMES))
+            if name not in (known := (*NAMES, *sorted(own_names("FORECASTERS")))):
+                raise ValueError(unknown("forecaster", name, known))
         return _each_once("forecaster", names)
 
     @field_validator("inputs")
