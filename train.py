@@ -110,6 +110,7 @@ def fit(experiment: configs.Experiment, parts: market.AnySplit) -> features.AnyF
 
 def train(folder: Path, console: Console) -> None:
     """Train with a progress bar and a log, from the newest checkpoint on; what is on disk is always the run so far."""
+    configs.load_plugins_of(folder)
     if (log := training.TrainingLog(folder)).finished:
         return console.print(f"nothing to do: it is trained; {log.in_words}")
     experiment, parts = configs.restore_splits(folder)

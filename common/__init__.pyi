@@ -18,6 +18,7 @@ from .option_names import (
 from .plugins import (
     LISTS as LISTS,
     Kind as Kind,
+    Registry as Registry,
     code_of as code_of,
     copy_plugins as copy_plugins,
     load_plugins as load_plugins,

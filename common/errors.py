@@ -27,11 +27,15 @@ def printable(text: str) -> str:
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
-    """The message for a name that does not exist: the nearest one if there is one, else all."""
+    """The message for a name that does not exist: the nearest one if there is one, else the first of those that exist."""
     names = list(known)
     close = difflib.get_close_matches(name, names, 1, 0.5)
-    hint = f"did you mean {close[0]!r}?" if close else f"the known ones are {', '.join(names)}"
+    hint = f"did you mean {close[0]!r}?" if close else f"the known ones are {_first(names)}" if names else "there are none"
     return f"there is no {kind} {name!r}; {hint}"
+
+
+def _first(names: list[str], most: int = 20) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def one_line(error: BaseException, most: int = 200) -> str:

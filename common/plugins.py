@@ -66,6 +66,8 @@ class Plugin:
 
 _LOADED: dict[Path, Plugin] = {}
 """by file"""
+_ON_THE_PATH: dict[Path, str] = {}
+"""by the file of a plugin, the folder that was added for it to where Python looks for modules"""
 
 
 def load_plugins(given: Iterable[str] | Mapping[str, str], kinds: Iterable[Kind]) -> dict[str, str]:
@@ -135,27 +137,21 @@ def _load(name: str, expected: str | None, kinds: tuple[Kind, ...]) -> Plugin:
         return before
     if before:
         _remove(before, kinds)
-        for loaded in [each for each, module in sys.modules.items() if _file_of_loaded(module) in before.files]:
-            del sys.modules[loaded]
     code = b"\n".join(sources.values()).decode(errors="replace")
-    with _Lists(name, [kind for kind in kinds if kind.name in code]) as lists:
+    with _Lists(files, [kind for kind in kinds if kind.name in code]) as lists:
         module = _execute(name, file, sources[file], files)
         _require_known_lists(name, module)
-        plugin = Plugin(name, sha256, files, lists.added_by(module))
-    if not any(plugin.entries.values()) and not any(isinstance(getattr(module, each, None), dict | list) for each in LISTS):
-        raise InputError(
-            f"a plugin must add something, but {name} holds none of {', '.join(LISTS)}; give it one, such as "
-            '`REWARDS = {"mine": mine}`'
-        )
+        _require_a_list(name, module)
+        plugin = Plugin(name, sha256, files, lists.added_by(name, module))
     _LOADED[file] = plugin
     return plugin
 
 
 class _Lists:
-    """The lists that a plugin names, as they were before it; they are put back if anything is wrong with it."""
+    """The lists that a plugin names, as they were before it: if anything is wrong with it they are put back."""
 
-    def __init__(self, plugin: str, kinds: list[Kind]) -> None:
-        self.plugin, self.kinds = plugin, kinds
+    def __init__(self, files: tuple[Path, ...], kinds: list[Kind]) -> None:
+        self.files, self.kinds = files, kinds
         self.registries = {kind.name: kind.registry() for kind in kinds}
         self.before = {name: _entries(registry) for name, registry in self.registries.items()}
 
@@ -164,10 +160,11 @@ class _Lists:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None:
+            _forget_modules(self.files)
             for name, registry in self.registries.items():
                 _replace(registry, self.before[name])
 
-    def added_by(self, module: ModuleType) -> dict[str, Entries]:
+    def added_by(self, plugin: str, module: ModuleType) -> dict[str, Entries]:
         """Check what the module holds, or has written into the lists by itself, and add it."""
         added = {}
         for kind in self.kinds:
@@ -175,22 +172,30 @@ class _Lists:
             held = getattr(module, kind.name, {})
             now = _entries(registry)
             written = {name: value for name, value in now.items() if name not in before or before[name] is not value}
-            own = written if held is registry else _entries(_checked(self.plugin, kind, held)) | written
+            own = written if held is registry else _entries(_checked(plugin, kind, held)) | written
             for name, value in own.items():
-                self._require_new(kind, name, before)
-                _require_fitting(self.plugin, kind, name, value)
+                _require_new(plugin, kind, name, before)
+                _require_fitting(plugin, kind, name, value)
             _replace(registry, _joined(registry, before, own))
             added[kind.name] = own
         return added
 
-    def _require_new(self, kind: Kind, name: str, before: Entries) -> None:
-        if name not in before:
-            return
-        others = [plugin.name for plugin in _LOADED.values() if name in plugin.entries.get(kind.name, ())]
+
+def _require_new(plugin: str, kind: Kind, name: str, before: Entries) -> None:
+    if name in before:
+        others = [each.name for each in _LOADED.values() if name in each.entries.get(kind.name, ())]
         whose = f"the plugin {others[0]} has one" if others else "the project has one"
         raise InputError(
-            f"a plugin may add to {kind.name} and replace nothing, but {self.plugin} holds {name!r}, and {whose}; "
-            "give yours another name"
+            f"a plugin may add to {kind.name} and replace nothing, but {plugin} holds {name!r}, and {whose}; give yours another "
+            "name"
+        )
+
+
+def _require_a_list(plugin: str, module: ModuleType) -> None:
+    if not any(hasattr(module, name) for name in LISTS):
+        raise InputError(
+            f"a plugin must add something, but {plugin} holds none of {', '.join(LISTS)}; give it one, such as "
+            '`REWARDS = {"mine": mine}`'
         )
 
 
@@ -225,6 +230,7 @@ def _execute(name: str, file: Path, source: bytes, files: tuple[Path, ...]) -> M
     if not dotted(name):
         _require_free(module_name, file)
         if str(file.parent) not in sys.path:
+            _ON_THE_PATH[file] = str(file.parent)
             sys.path.append(str(file.parent))  # at the end: a file beside the plugin hides nobody's module
     importlib.invalidate_caches()
     loader = SourceFileLoader(module_name, str(file))
@@ -237,7 +243,6 @@ def _execute(name: str, file: Path, source: bytes, files: tuple[Path, ...]) -> M
         sys.modules[module_name] = module
         exec(loader.source_to_code(source, str(file)), module.__dict__)
     except (Exception, SystemExit) as error:
-        sys.modules.pop(module_name, None)
         raise InputError(f"the plugin {name} cannot be loaded: {_where(error, files)}{_said(error)}") from error
     return module
 
@@ -278,6 +283,11 @@ def _said(error: BaseException) -> str:
     return f"{type(error).__name__}: {one_line(error)}"
 
 
+def _forget_modules(files: tuple[Path, ...]) -> None:
+    for name in [name for name, module in sys.modules.items() if _file_of_loaded(module) in files]:
+        del sys.modules[name]
+
+
 def _file_of_loaded(module: ModuleType | None) -> Path:
     return Path(getattr(module, "__file__", None) or "").resolve()
 
@@ -287,6 +297,9 @@ def _remove(plugin: Plugin, kinds: tuple[Kind, ...]) -> None:
         if own := plugin.entries.get(kind.name):
             registry = kind.registry()
             _replace(registry, {name: value for name, value in _entries(registry).items() if name not in own})
+    _forget_modules(plugin.files)
+    if (folder := _ON_THE_PATH.pop(plugin.files[0], None)) in sys.path:
+        sys.path.remove(str(folder))
     del _LOADED[plugin.files[0]]
 
 

@@ -54,7 +54,7 @@ def make_parser(
         parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, metavar="YAML", help="settings to start from")
     parser.add_argument(
         "--plugin", "--plugins", dest="plugins", action="append", default=argparse.SUPPRESS, metavar="FILE",
-        help="a file or module of your own, such as my_ideas.py: its rewards, indicators, strategies and so on can then be named",
+        help=Experiment.model_fields["plugins"].description,
     )  # fmt: skip
     for short in shortcuts:
         parser.add_argument(f"--{short}", dest=SHORTCUTS[short], help=f"same as --{SHORTCUTS[short]}", **absent)

@@ -31,8 +31,8 @@ class Experiment(Settings):
     """Everything that an optimize, train and backtest depend on."""
 
     plugins: dict[str, str] = Field(default_factory=dict)
-    """files or modules of your own, such as [my_ideas.py, package.module], whose rewards, indicators and so on are then known by
-    name; the hash of their code is written down with them"""
+    """a file or module of your own, such as my_ideas.py or package.module, whose rewards, indicators, strategies and so on are
+    then known by name; may be given several times"""
     name: str = Field("default", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     """name of the experiment: its study is NAME-REWARD, its run folders are runs/NAME-REWARD-001 and so on"""
     market: MarketSettings = MarketSettings()

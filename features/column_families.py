@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from common import own_names
 from features import (
     calendar_columns,
     extra_columns,
@@ -129,8 +130,9 @@ FAMILIES: dict[str, Family] = {
 
 
 def families_of(settings: FeatureSettings) -> dict[str, Family]:
-    """The families that the settings ask for."""
-    return {name: family for name, family in FAMILIES.items() if family.chosen(settings)}
+    """The families that the settings ask for; those of plugins by name, too."""
+    others = own_names("FAMILIES") - set(settings.families)
+    return {name: family for name, family in FAMILIES.items() if name not in others and family.chosen(settings)}
 
 
 def warmup_bars(settings: FeatureSettings) -> int:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pydantic import ValidationError
 from safetensors.numpy import load as load_tensors, save as dump_tensors
 
 from common import InputError, atomic_file, hash_of, one_line, write_atomically
@@ -207,7 +208,10 @@ def finite_rows(table: pd.DataFrame, first: int) -> np.ndarray:
 
 
 def _other_columns(name: str, count: int) -> str:
-    return f"features were fitted on {count} columns, but this version computes others, `{name}` among them; fit anew"
+    return (
+        f"features were fitted on {count} columns, but here others are computed, `{name}` among them; load the plugin that it "
+        "comes from, or fit again"
+    )
 
 
 def _save_fitted(fitted: FittedFeatures, folder: Path) -> None:
@@ -254,6 +258,12 @@ def _load_fitted(folder: Path) -> dict[str, Any]:
         if any(array.shape != (len(held["names"]),) for array in arrays.values()):
             raise InputError("the two files do not belong together")
         return held | arrays
+    except ValidationError as error:
+        why = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
+        raise InputError(
+            f"cannot read the features in {folder}: {why}; if it is of a plugin, load that first (`configs.load_plugins`), else "
+            "train again"
+        ) from error
     except Exception as error:  # whatever is wrong in a damaged file, the user needs its name and one line
         raise InputError(f"cannot read the features in {folder}: {one_line(error)}; train again") from error
 

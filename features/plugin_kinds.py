@@ -1,7 +1,6 @@
 """What a plugin may add here: indicators, families of columns, and forecasters."""
 
-from common import Kind
-from common.plugins import Registry
+from common import Kind, Registry
 from features.column_families import FAMILIES, Family
 from features.indicators import INDICATORS, Indicator
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from common import Settings, unknown
+from common import Settings, own_names, unknown
 from features.extra_columns import form_of
 from features.forecasters import ForecastSettings
 from features.indicators import INDICATORS, made_of_volumes
@@ -69,6 +69,8 @@ class FeatureSettings(Settings):
     """bars after which their values are known, beyond the close of their own bar"""
     volumes: bool = True
     """columns made of volumes; candles without volumes leave them out by themselves"""
+    families: tuple[str, ...] = Field(default_factory=lambda: tuple(sorted(own_names("FAMILIES"))))
+    """families of columns that plugins add, by name; by default all that are loaded"""
     calendar: bool = True
     """hour of the day and day of the week, as sine and cosine"""
     volatility_bars: tuple[int, ...] = (6, 24, 168)
@@ -83,7 +85,7 @@ class FeatureSettings(Settings):
     window: int = Field(1, ge=1)
     """rows that each observation stacks, for agents without memory; 1 is the bar's own row alone"""
 
-    @field_validator("indicators", "volatility_bars", "extra", mode="before")
+    @field_validator("indicators", "volatility_bars", "extra", "families", mode="before")
     @classmethod
     def _by_commas(cls, names: object) -> object:
         """On a command line `rsi,adx` is easier to write than a list."""
@@ -98,6 +100,14 @@ class FeatureSettings(Settings):
         if len(set(names)) < len(names):
             raise ValueError(f"each indicator may be named once, but got {', '.join(names)}; drop the repeated one")
         return names
+
+    @field_validator("families")
+    @classmethod
+    def _are_loaded(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if name not in (known := own_names("FAMILIES")):
+                raise ValueError(unknown("family of a plugin", name, sorted(known)))
+        return tuple(sorted(set(names)))
 
     @field_validator("extra")
     @classmethod

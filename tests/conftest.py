@@ -11,6 +11,8 @@ from hypothesis import Phase, settings
 from scripts import end_processes
 
 from benchmarks.mutations.promises import promises
+from common import LISTS, own_names
+from configs import unload_plugins
 from features import FeatureMatrix, FeaturePipeline
 from market import Candles, Split, simulate, split
 
@@ -57,6 +59,14 @@ def _nothing_runs_on() -> Iterator[None]:
     """A test that fails leaves no process behind."""
     yield
     end_processes()
+
+
+@pytest.fixture(autouse=True)
+def _no_plugin_stays() -> Iterator[None]:
+    """What a test has loaded is not known to the next one."""
+    yield
+    if any(own_names(kind) for kind in LISTS):
+        unload_plugins()
 
 
 @pytest.fixture(scope="session")

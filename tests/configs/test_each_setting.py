@@ -12,7 +12,7 @@ from trainings import CACHE
 
 from agents import CheckpointFolder, RsiDivergence, SmaCrossover
 from common import InputError
-from configs import Experiment, load_experiment, setting_fields
+from configs import Experiment, load_experiment, setting_fields, unload_plugins
 from envs import BitcoinTradingEnv
 from features import FeaturePipeline
 from features.forecasters import ForecastSettings
@@ -33,7 +33,7 @@ BASE = {
     "search.dimensions": "learning_rate,gamma,n_epochs",
 }  # fmt: skip
 OTHER = {
-    "name": "other",
+    "name": "other", "plugins": "each_setting_ideas.py", "features.families": "",
     "market.file": "candles.csv", "market.files": "candles.csv,candles.csv", "market.repair": True, "market.simulate": "ou",
     "market.bars": 700, "market.seed": 1,
     "market.edge": 0.3, "market.params": {"reversion": 0.2}, "market.max_fill": 5, "market.symbol": "ETH/EUR",
@@ -88,6 +88,7 @@ BESIDE: dict[str, dict[str, Any]] = {
     "env.maintenance_margin": {"env.max_leverage": 1.5},
     "features.fractional_order": {"features.differencing": "fractional", "features.fractional_threshold": 1e-2},
     "features.fractional_threshold": {"features.differencing": "fractional", "features.fractional_order": 0.7},
+    "features.families": {"plugins": "each_setting_ideas.py"},
     "features.extra": {"market.external": {"mood": "mood.csv"}},
     "features.extra_delay_bars": {"market.external": {"mood": "mood.csv"}, "features.extra": "mood"},
     "features.keep_indicators": {"features.indicators": "rsi,ema_8,ema_12"},
@@ -111,6 +112,19 @@ BESIDE: dict[str, dict[str, Any]] = {
         "features.sarimax.forecast_len": 1, "features.sarimax.refit_bars": 100, "features.sarimax.fit_bars": 150,
     },
 }  # fmt: skip
+
+
+IDEAS = """
+import numpy as np
+import pandas as pd
+from features import Family
+compute = lambda candles, settings, estimates: pd.DataFrame({"three": np.arange(len(candles)) % 3.0}, index=candles.index)
+FAMILIES = {"threes": Family(lambda settings: True, lambda settings: 0, compute)}
+"""
+
+
+def of_plugins(experiment: Experiment):
+    return experiment.training_identity("data").get("plugins")
 
 
 def of_name(experiment: Experiment):
@@ -195,7 +209,8 @@ def of_benchmarks(experiment: Experiment):
 
 BEFORE: dict = {}
 OUTCOME = {
-    "name": of_name, "market": of_market, "split": of_split, "features": of_features, "env": of_env, "agent": of_agent,
+    "name": of_name, "plugins": of_plugins,
+    "market": of_market, "split": of_split, "features": of_features, "env": of_env, "agent": of_agent,
     "train": of_agent, "search": of_search, "benchmarks": of_benchmarks,
 }  # fmt: skip
 
@@ -206,6 +221,7 @@ def workplace(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     rows = [f"2020-01-0{day} {hour:02d}:00,BTCUSD,1,1,1,1,1,1" for day in (1, 2, 4) for hour in range(24)]
     Path("candles.csv").write_text("\n".join(["Date,Symbol,Open,High,Low,Close,VolumeFrom,VolumeTo", *rows]))
+    Path("each_setting_ideas.py").write_text(IDEAS)
     moods = pd.DataFrame({"time": CANDLES.index.tz_localize(None), "mood": np.sin(np.arange(len(CANDLES)))})
     moods.to_csv("mood.csv", index=False)
     for name, day in (("bare.csv", "2020-01-01"), ("doubtful.csv", "01/02/2020")):
@@ -229,7 +245,8 @@ def test_each_setting_changes_something(name, tmp_path, monkeypatch):
     def come_to(overrides):
         place = tmp_path / str(len(list(tmp_path.iterdir())))
         place.mkdir()
-        for file in tmp_path.glob("*.csv"):
+        unload_plugins()
+        for file in [*tmp_path.glob("*.csv"), *tmp_path.glob("*.py")]:
             (place / file.name).write_bytes(file.read_bytes())
         monkeypatch.chdir(place)
         return outcome(load_experiment(None, overrides))

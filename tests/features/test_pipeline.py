@@ -311,7 +311,7 @@ def test_columns_that_are_no_longer_computed_are_refused(monkeypatch, tmp_path):
     FITTED.save(tmp_path)
     calendar = FAMILIES["calendar"]
     monkeypatch.setitem(FAMILIES, "calendar", calendar._replace(chosen=lambda s: False))
-    with pytest.raises(InputError, match=r"this version computes others, `hour_sin` among them; fit anew"):
+    with pytest.raises(InputError, match=r"here others are computed, `hour_sin` among them; load the plugin"):
         FittedFeatures.load(tmp_path).transform(CANDLES)
 
 

@@ -163,7 +163,7 @@ BREAKS = (
         "the config file wins over the trial",
         "configs/from_study.py",
         "take_trial",
-        "taken = load_experiment(config, {**settings, **overrides})",
+        'taken = load_experiment(config, {**settings, **overrides, "plugins": own})',
         "plain = load_experiment(config)\n"
         '    mine = {f"agent.{name}": value for name, value in plain.agent if value != type(plain.agent)().model_dump()[name]}\n'
         "    taken = load_experiment(config, {**settings, **mine, **overrides})",

@@ -84,7 +84,7 @@ BREAKS = (
         "what decides the weights leaves the data out",
         "configs/experiment.py",
         "Experiment.training_identity",
-        'return {"data_sha256": data_sha256, **dump}',
+        'return {"data_sha256": data_sha256, **self._plugins, **dump}',
         "return dump",
     ),
     Break(

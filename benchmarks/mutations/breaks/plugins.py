@@ -1,0 +1,58 @@
+"""Breaks of what is promised of plugins."""
+
+from benchmarks.mutations.patches import Break
+
+KNOWN = "tests/test_plugins_script.py::test_a_plugins_column_reward_and_strategy_are_in_the_run_and_its_backtest"
+REFUSED = "tests/test_plugins_script.py::test_a_changed_or_missing_plugin_is_refused_by_name"
+NOTHING_STAYS = "tests/common/test_plugins.py::test_a_plugin_that_fails_half_way_leaves_nothing_behind"
+
+BREAKS = (
+    Break(
+        KNOWN,
+        "an indicator of a plugin may be dropped for being correlated",
+        "features/pipeline.py",
+        "choose_indicators",
+        "remain = own | set(choice.kept)",
+        "remain = set(choice.kept)",
+    ),
+    Break(
+        KNOWN,
+        "a backtest does not load the plugins of its run",
+        "backtest.py",
+        "main",
+        "configs.load_plugins_of(agent_folders(folder)[0])",
+        "agent_folders(folder)",
+    ),
+    Break(
+        REFUSED,
+        "a run goes on with other code than it began with",
+        "common/plugins.py",
+        "_load",
+        "if expected is not None and expected != sha256:",
+        "if False:",
+    ),
+    Break(
+        REFUSED,
+        "a config's own hash of its plugins is not looked at",
+        "configs/experiment.py",
+        "Experiment._are_loaded",
+        "expected = {name: sha256 for name, sha256 in asked.items() if sha256 is not None}",
+        "expected = dict[str, str]()",
+    ),
+    Break(
+        NOTHING_STAYS,
+        "what a plugin added before it failed stays in the list",
+        "common/plugins.py",
+        "_Lists.__exit__",
+        "_replace(registry, self.before[name])",
+        "pass",
+    ),
+    Break(
+        NOTHING_STAYS,
+        "the lists are remembered as they are after the plugin, not before it",
+        "common/plugins.py",
+        "_Lists.__init__",
+        "_entries(registry) for name",
+        "registry for name",
+    ),
+)
