@@ -41,9 +41,7 @@ def main() -> int:
         overrides["market.file"] = str(options.data)
     if options.env is not None and options.run is not None:
         raise RunError("`--env` audits an environment and `--run` a run's agent in its own; leave one out")
-    experiment = (
-        configs.load_experiment(options.config, overrides) if options.run is None else _experiment_of(options.run, overrides)
-    )
+    experiment = _experiment_of(options.run, overrides) if options.run else configs.load_experiment(options.config, overrides)
     candles = market.load_candles(experiment.market)
     parts = market.split(candles, experiment.split)
     if options.run is not None:
@@ -75,8 +73,9 @@ def _audit(experiment: configs.Experiment, parts: market.Split, candles: market.
     with CONSOLE.status("") as status:
         return audit.leak_audit(
             candles, pipeline, fitted=fitted, train_bars=len(parts.train), env=experiment.env, agent=agent,
-            training=train if options.train_steps > 0 else None, cuts=options.cuts, seed=options.seed,
-            start_tolerance=options.start_tolerance, on_check=lambda name: status.update(f"{name} ..."),
+            training=train if options.train_steps > 0 else None, strategies=agents.strategies_of(experiment.benchmarks),
+            cuts=options.cuts, seed=options.seed, start_tolerance=options.start_tolerance,
+            on_check=lambda name: status.update(f"{name} ..."),
         )  # fmt: skip
 
 

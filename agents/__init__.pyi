@@ -37,4 +37,5 @@ from .strategies import (
     RsiDivergence as RsiDivergence,
     SignalStrategy as SignalStrategy,
     SmaCrossover as SmaCrossover,
+    strategies_of as strategies_of,
 )

@@ -1,6 +1,7 @@
 """The benchmark strategies, behind the same `predict` as the learned agent. Each plays whole-range evaluation episodes."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -165,6 +166,21 @@ STRATEGIES: dict[str, Callable[[Candles, int, StrategySettings], SignalStrategy]
 }
 """The rules that every backtest plays, by the name that it shows: made of the candles, the first bar that is traded on, and the
 settings. A new one is a class and an entry here."""
+
+
+def strategies_of(settings: StrategySettings, start: int = 0) -> dict[str, Callable[[Candles], SignalStrategy]]:
+    """`STRATEGIES` with their settings: by name, what makes one of the candles alone.
+
+    Args:
+        start: the first bar that is traded on.
+    """
+    return {name: partial(_made, make, start, settings) for name, make in STRATEGIES.items()}
+
+
+def _made(
+    make: Callable[[Candles, int, StrategySettings], SignalStrategy], start: int, settings: StrategySettings, candles: Candles
+) -> SignalStrategy:
+    return make(candles, start, settings)
 
 
 def _check_turnover(decisions: int, trades: int, bars_held: int) -> None:

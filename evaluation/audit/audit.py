@@ -25,6 +25,7 @@ from evaluation.audit.report import AuditReport, Check, Tally
 from evaluation.audit.rows import Scene, aligned_rows, causal_features, fitted_on_train_alone, pure_transform
 from evaluation.audit.stage import AgentFactory, EnvFactory, Stage
 from evaluation.audit.starts import drift_of_starts, lookback_enough
+from evaluation.audit.strategies import Strategies, causal_strategies
 from evaluation.audit.subjects import Fitted
 from evaluation.audit.tolerances import START_TOLERANCE
 from evaluation.audit.trading import causal_env
@@ -45,6 +46,7 @@ PROMISES = {
     "next-bar fills": "orders fill at a price of the bar after the decision, and earn what that bar does, up and down alike",
     "causal agent": "actions and memory do not change when the candles after them do",
     "frozen agent": "an evaluation changes no weight, and repeats to the bit",
+    "causal strategies": "what a strategy made of all candles decides at a bar does not change when the candles after it do",
     "trained on train": "the same weights come out whatever follows the train range",
 }
 
@@ -59,6 +61,7 @@ def leak_audit(
     env: EnvSettings | EnvFactory | None = None,
     agent: Any | AgentFactory | None = None,
     training: Training | None = None,
+    strategies: Strategies | None = None,
     cuts: int = 8,
     seed: int = 0,
     start_tolerance: float = START_TOLERANCE,
@@ -86,6 +89,7 @@ def leak_audit(
             fills, environment and agent.
         agent: anything with `predict`, or `(candles, FeatureMatrix) -> agent`. None: no audit of an agent.
         training: `(candles, train_bars) -> agent`, or whatever holds the weights; trained four times.
+        strategies: by name, `candles -> strategy` of those that are made of all candles at once, as `SignalStrategy`.
         cuts: of the whole series; 24 times as many on short stretches.
         seed: of the cuts, the other futures and the random actions.
         start_tolerance: a column that differs by more, in scaled units, if the candles begin later, is named in a note.
@@ -128,6 +132,8 @@ def leak_audit(
         audit.run("causal agent", causal_agent, playing if audit.located() else None)
         audit.run("frozen agent", frozen_agent, playing if audit.located() else None)
     audit.run("trained on train", trained_on_train_alone, scene if training is not None else None, training)
+    if strategies:
+        audit.run("causal strategies", causal_strategies, scene, strategies)
     span = f"{candles.index[0]:%Y-%m-%d %H:%M} to {candles.index[-1]:%Y-%m-%d %H:%M}"
     subject = f"{candles.source}: {len(candles):,} bars, {span}; train is the first {train_bars:,}"
     drift = pd.DataFrame() if drift is None else drift

@@ -9,7 +9,6 @@ import pandas as pd
 from pydantic import ValidationError
 
 from agents import (
-    STRATEGIES,
     Agent,
     BuyAndHold,
     Flat,
@@ -17,6 +16,7 @@ from agents import (
     RandomTrader,
     SignalStrategy,
     StrategySettings,
+    strategies_of,
 )
 from envs import EnvSettings, Replay
 from evaluation.backtest.names import AGENT, BUY_AND_HOLD, FLAT, FORESIGHT, RANDOM, SAME_EXPOSURE
@@ -86,7 +86,7 @@ class Contest:
         """Everyone is made ready for that range; the forecasters must know nothing of it."""
         candles, matrix = part.candles, features.transform(part.candles, since=part.start)
         start = len(candles) - len(matrix)
-        rules = {name: make(candles, start, benchmarks) for name, make in STRATEGIES.items()}
+        rules = {name: make(candles) for name, make in strategies_of(benchmarks, start).items()}
         columns = features.out_of_fold(candles).reindex(candles.index).filter(like=PATH_END)
         forecasts = {str(name).removesuffix(PATH_END): column.to_numpy() for name, column in columns.items()}
         forecasts |= {name: fitted.forecast(candles)[:, -1] for name, fitted in (forecasters or {}).items()}
