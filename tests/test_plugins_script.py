@@ -104,6 +104,7 @@ def test_the_tutorial_of_plugins_runs_with_workers_seeds_a_kill_and_a_backtest(t
 
 def test_a_plugins_column_reward_and_strategy_are_in_the_run_and_its_backtest(place):
     assert "below_high" in names_of(place, "small-calm-001")
+    unload_plugins()  # the backtest is a new process to its user
     ran = run_well(place, "backtest", "--no-bootstrap")
     assert "weekend" in ran.stdout
 
