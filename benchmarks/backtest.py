@@ -29,7 +29,7 @@ from benchmarks.env import one_core
 from benchmarks.features import best_in_turn, processor_seconds
 from benchmarks.figures import keep, option
 from configs import load_experiment
-from envs import BUY, HOLD, SELL, BitcoinTradingEnv, BitcoinTradingVecEnv, EnvSettings
+from envs import BUY, COSTS, HOLD, SELL, BitcoinTradingEnv, BitcoinTradingVecEnv, EnvSettings
 from evaluation import Episode, play
 from evaluation.backtest import AGENT, BUY_AND_HOLD, Contest, TrainedRun, conclude, monthly_returns
 from evaluation.report import draw_figures, write_report, write_tables
@@ -117,7 +117,7 @@ def stepping(candles: Candles, features: np.ndarray, settings: EnvSettings, agen
         infos.append(info)
         over, start = terminated or truncated, np.zeros(1, bool)
     bars = [info["bar"] for info in infos]
-    columns = {name: [info[name] for info in infos] for name in ("net_worth", "position", "fees", "slippage", "borrow", "funding")}
+    columns = {name: [info[name] for info in infos] for name in ("net_worth", "position", *COSTS)}
     table = pd.DataFrame({"close": candles.column("close")[bars], **columns}, index=candles.index[bars])
     return Episode(table, env.trades(), candles.bars_per_year)
 

@@ -79,7 +79,7 @@ def trade_list(episode: Episode) -> pd.DataFrame:
 
 
 def _trips_of(episode: Episode, last_price: float) -> tuple[np.ndarray, np.ndarray]:
-    """TRIP (n,), what is open at the end the last of them; int64 (fills + 1,), the position that each fill, and the end, is of."""
+    """TRIP (n,), the last of which may be open at the end; int64 (fills + 1,), the holding of each fill and of the end."""
     trades = episode.trades
     sign = np.where(trades["side"] == "buy", 1.0, -1.0)
     coins, values = sign * trades["coin"].to_numpy(np.float64), trades["value"].to_numpy(np.float64)

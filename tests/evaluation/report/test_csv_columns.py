@@ -43,9 +43,9 @@ class Erratic:
         return self.action, state
 
 
-def erratic(rules: str, bars: int = 400) -> tuple[Episode, EnvSettings]:
+def erratic(rules: str, bars: int = 400) -> Episode:
     candles, settings = simulate("bitcoin", bars=bars, seed=3), EnvSettings(**RULES[rules])
-    return play(candles, no_features(candles), settings, Erratic(settings)), settings
+    return play(candles, no_features(candles), settings, Erratic(settings))
 
 
 @pytest.fixture(scope="module")
@@ -70,8 +70,9 @@ def test_the_net_worth_loads_in_one_line_and_its_returns_and_costs_add_up(folder
     """The costs a second time: from the fills, the opens they filled around and, bar by bar, what was borrowed and funded."""
     table = pd.read_csv(folder / "net_worth.csv", index_col="time", parse_dates=True)
 
-    pd.testing.assert_index_equal(table.index, outcome.candles.index, exact="equiv", check_freq=False)
-    assert list(pd.to_datetime(table["close_time"])) == list(table.index + pd.Timedelta("1h"))
+    assert (table.index.name, str(table.index.dtype)) == ("time", "datetime64[us, UTC]")
+    assert list(table.index) == list(outcome.candles.index)
+    assert list(pd.to_datetime(table["close_time"])) == [opens + pd.Timedelta("1h") for opens in outcome.candles.index]
     np.testing.assert_allclose(table["price"], outcome.candles["close"], rtol=1e-15)
     assert list(table)[:6] == ["close_time", "price", "position", "net_worth", "return", "costs"]
     for strategy, episode in outcome.episodes.items():
@@ -110,7 +111,7 @@ def costs_again(episode: Episode, opens: pd.Series, rules: dict) -> pd.Series:
 @pytest.mark.parametrize("rules", RULES)
 def test_the_profits_of_the_round_trips_add_up_to_the_change_of_the_net_worth(rules, tmp_path):
     """Those up to any moment at which nothing is held, too: interest and funding are borne by the position that owed them."""
-    episode, _ = erratic(rules)
+    episode = erratic(rules)
     write_csv(tmp_path / "trades.csv", trade_columns(episode))
 
     trades = pd.read_csv(tmp_path / "trades.csv", parse_dates=["time"])
@@ -168,7 +169,7 @@ def test_a_trade_list_by_hand(tmp_path):
 
 
 def test_a_fill_that_turns_a_position_counts_to_the_one_that_it_closes(tmp_path):
-    episode, settings = erratic("shorts and leverage")
+    episode = erratic("shorts and leverage")
     trades = pd.DataFrame(trade_columns(episode))
     sign = np.where(trades["side"] == "buy", 1.0, -1.0)
     held = (sign * trades["coin"]).cumsum().round(9)
@@ -193,11 +194,11 @@ def test_quantstats_reads_the_returns_in_one_line_and_finds_our_figures(folder, 
     qs = pytest.importorskip("quantstats", reason="quantstats is not installed; it comes with the extra `dev`")
     agent, hold = (metrics(outcome.episodes[name]) for name in ("agent", "buy and hold"))
 
-    sharpe = qs.stats.sharpe(pd.read_csv(folder / "net_worth.csv", index_col="time", parse_dates=True)["return"], periods=8766)
+    worth = pd.read_csv(folder / "net_worth.csv", index_col="time", parse_dates=True).tz_localize(None)
 
-    table = pd.read_csv(folder / "net_worth.csv", index_col="time", parse_dates=True)
-    bars = table.iloc[1:]  # ours has no return in the first row, where an episode begins
-    assert sharpe == pytest.approx(agent["sharpe"], rel=1e-2)
+    assert qs.stats.sharpe(worth["return"], periods=8766) == pytest.approx(agent["sharpe"], rel=1e-2)
+    assert "Sharpe" in qs.reports.metrics(worth["return"], worth["return: buy and hold"], periods_per_year=8766, display=False).T
+    bars = worth.iloc[1:]  # ours has no return in the first row, where an episode begins
     for of, ours in (("", agent), (": buy and hold", hold)):
         returns = bars[f"return{of}"]
         assert qs.stats.sharpe(returns, periods=8766) == pytest.approx(ours["sharpe"], rel=1e-9)
