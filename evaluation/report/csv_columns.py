@@ -1,4 +1,4 @@
-"""Columns of `net_worth.csv` and `trades.csv`, and a CSV writer that takes a tenth of the time of pandas'."""
+"""Columns of `net_worth.csv` and `trades.csv`, and a CSV writer on pyarrow's, which is several times as fast as pandas'."""
 
 import csv
 import io
