@@ -8,8 +8,8 @@
     python backtest.py --forecasts runs/default-forecast-compare-001     followers of its forecasters play, too
 
 Opens the locked test range, which the ledger studies/test_ledger.jsonl writes down. The verdict and the table are printed;
-report.html, metrics.json, trades.csv, monthly.csv and the figures go into the run folder. Of a run on several coins every
-coin's test range is opened and played: metrics.json holds all of them, and each has a folder in coins/ for the rest.
+report.html, metrics.json, net_worth.csv, trades.csv, monthly.csv and the figures go into the run folder. Of a run on several
+coins every coin's test range is opened and played: metrics.json holds all of them, and each has a folder in coins/ for the rest.
 """
 
 from argparse import Namespace
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 ACTIONS = {"env.action_scheme", "env.targets", "env.shorts", "env.max_leverage"}
 """settings that say what an action means"""
 OPENINGS, TRIALS = Path("studies/test_ledger.jsonl"), Path("studies/trial_ledger.jsonl")
+TABLES = "net_worth.csv, trades.csv, monthly.csv"
 CONSOLE = Console(soft_wrap=True, highlight=False)
 
 
@@ -111,7 +112,7 @@ def write(folder: Path, outcome: "evaluation.Outcome", about: dict[str, Any]) ->
     title = outcome.title + (" (OPTIMISTIC fills)" if outcome.optimistic else "")
     CONSOLE.print(evaluation.figures_table({outcome.shown(name): row for name, row in outcome.figures.items()}, title))
     tell(outcome)
-    CONSOLE.print(f"written: {folder}/report.html, metrics.json, trades.csv, monthly.csv, figures/")
+    CONSOLE.print(f"written: {folder}/report.html, metrics.json, {TABLES}, figures/")
 
 
 def write_coins(folder: Path, symbols: list[str], outcomes: "list[evaluation.Outcome]", about: list[dict[str, Any]]) -> None:
@@ -126,7 +127,7 @@ def write_coins(folder: Path, symbols: list[str], outcomes: "list[evaluation.Out
         CONSOLE.print(f"\n{outcome.title}")
         tell(outcome)
     shown = ", ".join(f"{place}/" for place in places)
-    CONSOLE.print(f"\nwritten: {folder}/metrics.json; report.html, trades.csv, monthly.csv and figures/ of each coin in {shown}")
+    CONSOLE.print(f"\nwritten: {folder}/metrics.json; report.html, {TABLES} and figures/ of each coin in {shown}")
 
 
 def tell(outcome: "evaluation.Outcome") -> None:

@@ -29,10 +29,10 @@ from benchmarks.env import one_core
 from benchmarks.features import best_in_turn, processor_seconds
 from benchmarks.figures import keep, option
 from configs import load_experiment
-from envs import BUY, HOLD, SELL, BitcoinTradingEnv, BitcoinTradingVecEnv, EnvSettings
+from envs import BUY, COSTS, HOLD, SELL, BitcoinTradingEnv, BitcoinTradingVecEnv, EnvSettings
 from evaluation import Episode, play
 from evaluation.backtest import AGENT, BUY_AND_HOLD, Contest, TrainedRun, conclude, monthly_returns
-from evaluation.report import draw_figures, write_report
+from evaluation.report import draw_figures, write_report, write_tables
 from evaluation.statistics import intervals, judge, metrics, probability_of_overfitting
 from features import FeatureMatrix, FeaturePipeline, FittedFeatures
 from market import Candles, Part, load_candles, simulate, split
@@ -117,7 +117,7 @@ def stepping(candles: Candles, features: np.ndarray, settings: EnvSettings, agen
         infos.append(info)
         over, start = terminated or truncated, np.zeros(1, bool)
     bars = [info["bar"] for info in infos]
-    columns = {name: [info[name] for info in infos] for name in ("net_worth", "position", "fees")}
+    columns = {name: [info[name] for info in infos] for name in ("net_worth", "position", *COSTS)}
     table = pd.DataFrame({"close": candles.column("close")[bars], **columns}, index=candles.index[bars])
     return Episode(table, env.trades(), candles.bars_per_year)
 
@@ -165,6 +165,7 @@ def backtest_parts(part: Part, fitted: FittedFeatures, agent: Agent, figures: di
     trained = TrainedRun(Path(), {AGENT: agent}, fitted, {}, trials=10, sharpe_spread=None, overfitting=None)
     outcome = conclude(contest, trained, openings=1, bootstrap=False)
     with TemporaryDirectory() as folder:
+        clock.time("tables: net_worth.csv, trades.csv, monthly.csv", lambda: write_tables(Path(folder), outcome))
         clock.time("PNG figures", lambda: draw_figures(outcome, Path(folder)))
         clock.time("report.html", lambda: write_report(Path(folder) / "report.html", outcome))
     table.add_section()

@@ -1,7 +1,7 @@
 from .gymnasium_env import BitcoinTradingEnv as BitcoinTradingEnv
 from .gymnasium_vector_env import BitcoinTradingVectorEnv as BitcoinTradingVectorEnv
 from .kernel import ACCOUNT_COLUMNS as ACCOUNT_COLUMNS, BUY as BUY, HOLD as HOLD, N_ORDERS as N_ORDERS, SELL as SELL
-from .playthrough import Replay as Replay
+from .playthrough import COSTS as COSTS, Replay as Replay
 from .plugin_kinds import ENV_KINDS as ENV_KINDS
 from .registration import ENV_ID as ENV_ID, register as register
 from .rewards import REWARDS as REWARDS, Fold as Fold, Reward as Reward

@@ -83,7 +83,7 @@ TRACE = np.dtype(
     [
         (name, ACCOUNT[name])
         for name in (
-            "bar", "event", "outcome", "cash", "coin", "net_worth", "fees",
+            "bar", "event", "outcome", "cash", "coin", "net_worth", "fees", "slippage", "borrow", "funding",
             "fill_price", "fill_coin", "forced_price", "forced_coin",
         )
     ],
@@ -178,7 +178,8 @@ def replay(
 def record_trace(account: Record, row: Record) -> None:
     """Write the account into one record of TRACE."""
     row.bar, row.event, row.outcome = account.bar, account.event, account.outcome
-    row.cash, row.coin, row.net_worth, row.fees = account.cash, account.coin, account.net_worth, account.fees
+    row.cash, row.coin, row.net_worth = account.cash, account.coin, account.net_worth
+    row.fees, row.slippage, row.borrow, row.funding = account.fees, account.slippage, account.borrow, account.funding
     row.fill_price, row.fill_coin = account.fill_price, account.fill_coin
     row.forced_price, row.forced_coin = account.forced_price, account.forced_coin
 

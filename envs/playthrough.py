@@ -15,6 +15,8 @@ from envs.settings import EnvSettings
 from market import Candles
 
 REFUSED = "refused: "
+COSTS = ("fees", "slippage", "borrow", "funding")
+"""what an account has paid so far, by kind; funding may be earned"""
 SURPRISING = kernel.OUTCOMES[kernel.NO_MARGIN :]
 REASONS = np.array(["order", *kernel.EVENTS[1:]], dtype=object)  # of a fill; the events that force one keep their numbers
 
@@ -104,7 +106,8 @@ class Replay:
         """Row 0 is the start, row k the close of the k-th bar after it.
 
         Returns:
-            float64 columns `close`, `net_worth`, `position` (value of the coin / net worth), `fees` (USD, so far), by open time.
+            float64 columns `close`, `net_worth`, `position` (value of the coin / net worth) and, in money and so far, `fees`,
+            `slippage` (half-spread and impact included), `borrow` (interest), `funding` (below 0 if earned), by open time.
         """
         played, n = self._trace[: self._played], self._played + 1
         close = self._bars["close"][:n].copy()
@@ -114,7 +117,7 @@ class Replay:
             "close": close,
             "net_worth": worth,
             "position": np.divide(held, worth, out=np.zeros(n), where=(held != 0.0) & (worth != 0.0)),
-            "fees": np.concatenate(([0.0], played["fees"])),
+            **{name: np.concatenate(([0.0], played[name])) for name in COSTS},
         }
         return pd.DataFrame(columns, index=self.candles.index[:n])
 

@@ -22,13 +22,15 @@ class Episode:
     """What happened. Row 0 is the start; row k the close of the k-th bar after it.
 
     Args:
-        table: float64 columns `close`, `net_worth`, `position` (value of the coin / net worth), `fees` (so far), by open time.
+        table: float64 columns `close`, `net_worth`, `position` (value of the coin / net worth) and, in money and so far, `fees`,
+            `slippage`, `borrow` (interest), `funding`, by open time. Where one of the last three is missing, none was paid.
         trades: the ledger, one row a fill, as `Replay.trades` gives it.
         bars_per_year: to annualise with.
         optimistic: orders filled at a price known when they were decided; nobody can trade so.
         funding: what a long position pays a bar, as a share of its value; negative if it earns.
         middle: of the exposures that the settings allow, as a share of the net worth.
         refused: how many orders a rule refused, by its reason, such as "below one lot".
+        carry_first: a bar's interest and funding come due before its order fills, at its close.
         purchase: what one purchase with all of the cash leaves of it, 0 to 1: 1 / ((1 + fee) (1 + half-spread + slippage)).
     """
 
@@ -40,6 +42,11 @@ class Episode:
     funding: float = 0.0
     middle: float = 0.5
     refused: Mapping[str, int] = field(default_factory=dict)
+    carry_first: bool = False
+
+    def paid(self, *kinds: str) -> np.ndarray:
+        """float64 (T,), in money: what was paid so far of the kinds of cost that are named, such as `fees` and `slippage`."""
+        return self.table[[kind for kind in kinds if kind in self.table]].to_numpy(np.float64).sum(axis=1)
 
 
 def floored(worth: np.ndarray) -> np.ndarray:
@@ -82,6 +89,7 @@ def play_on(stage: Replay, settings: EnvSettings, agent: Agent) -> Episode:
         funding=settings.funding_bps_per_day / 1e4 * (replay.candles.bar / DAY),
         middle=(settings.lowest_exposure + settings.max_leverage) / 2,
         refused=replay.refused(),
+        carry_first=settings.fill == "next_close",
     )
 
 

@@ -124,7 +124,7 @@ def test_the_backtest_has_a_result_for_each_coin_and_counts_two_looks(played):
         assert (outcome["verdict"]["trials"], outcome["test_range_openings"]) == (2, 1)
         assert f"{outcome['data_sha256']}  {symbol}\n" in (run / "data.sha256").read_text()
         assert {path.name for path in (run / "coins" / symbol.replace("/", "-")).iterdir()} == {
-            "figures", "monthly.csv", "report.html", "trades.csv",
+            "figures", "monthly.csv", "net_worth.csv", "report.html", "trades.csv",
         }  # fmt: skip
         assert f"{symbol}, test range 2017-02-" in out
         (row,) = [line for line in out.splitlines() if line.startswith(f"{symbol} ") and "x " in line]

@@ -6,6 +6,8 @@ import json
 import shutil
 import signal
 
+import numpy as np
+import pandas as pd
 import pytest
 from scripts import ROOT, SETTINGS, run_script, run_well, start, studied, study_of, wait_for
 
@@ -113,6 +115,7 @@ STRATEGIES = [
     "agent", "buy and hold", "buy and hold, same exposure", "RSI divergence", "SMA crossover", "flat", "random, same turnover",
     "perfect foresight",
 ]  # fmt: skip
+TABLES = ["net_worth.csv", "trades.csv", "monthly.csv"]
 FIGURES = ["net_worth", "trades", "drawdown", "exposure", "monthly", "distribution", "costs", "learning"]
 
 
@@ -131,7 +134,13 @@ def test_backtest_prints_the_verdict_and_the_table_and_fills_the_run_folder(plac
     assert outcome["trials_searched"] == 2
     assert {path.stem for path in (run / "figures").iterdir()} == set(FIGURES)
     assert (run / "monthly.csv").read_text().startswith("month,agent,buy and hold")
-    assert (run / "trades.csv").read_text().startswith("time,reason,side,coin,price,value,fee")
+    assert "report.html, metrics.json, net_worth.csv, trades.csv, monthly.csv, figures/" in printed
+    assert (run / "trades.csv").read_text().startswith("time,reason,side,coin,price,value,fee,holding,profit,return,")
+    worth = pd.read_csv(run / "net_worth.csv", index_col="time", parse_dates=True)
+    assert list(worth.filter(like="return")) == ["return", *(f"return: {name}" for name in STRATEGIES[1:])]
+    made = {name: row["total_return"] for name, row in outcome["strategies"].items()}
+    assert np.prod(1 + worth["return"]) == pytest.approx(1 + made["agent"])
+    assert np.prod(1 + worth["return: buy and hold"]) == pytest.approx(1 + made["buy and hold"])
 
 
 def test_the_report_is_one_self_contained_page(place):
@@ -218,7 +227,7 @@ def test_the_same_command_on_the_same_data_gives_the_same_files(run, tmp_path, m
         files.append({str(path.relative_to(place)): path.read_bytes() for path in kept})
     one, two = files
     folder = "runs/small-sortino-001/"
-    wanted = ("agent/agent.safetensors", "training.json", "train.log", "metrics.json", "report.html", "trades.csv", "monthly.csv")
+    wanted = ("agent/agent.safetensors", "training.json", "train.log", "metrics.json", "report.html", *TABLES)
     assert {folder + name for name in (*wanted, *(f"figures/{name}.png" for name in FIGURES))} <= one.keys()
     assert one.keys() == two.keys()
     assert [name for name in one if one[name] != two[name]] == []
@@ -417,6 +426,9 @@ def test_walk_forward_trains_before_each_window_and_plays_beside_the_others(plac
     assert "walk-forward, window 2 of 2: training on " in run.stdout
     outcome = json.loads((place / "runs/small-sortino-001/metrics.json").read_text())
     assert list(outcome["strategies"])[-1] == "agent, walk-forward"
+    worth = pd.read_csv(place / "runs" / "small-sortino-001" / "net_worth.csv")
+    made = outcome["strategies"]["agent, walk-forward"]["total_return"]
+    assert np.prod(1 + worth["return: agent, walk-forward"]) == pytest.approx(1 + made)
     assert [set(window) for window in outcome["windows"]] == [{"first", "last", "agent, walk-forward", "buy and hold"}] * 2
     refused = run_script(place, "backtest", "--run", "runs/small-sortino-001", "--walk-forward", "40")
     assert refused.returncode == 2

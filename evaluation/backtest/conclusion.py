@@ -54,6 +54,7 @@ def conclude(
     return Outcome(
         title=f"{contest.bars.symbol}, test range {index[0]:%Y-%m-%d} to {index[-1]:%Y-%m-%d}",
         candles=contest.bars.frame[CANDLE_COLUMNS],
+        ends=contest.bars.ends,
         episodes=episodes,
         figures=figures,
         intervals={name: intervals(episode) for name, episode in episodes.items()} if bootstrap else {},

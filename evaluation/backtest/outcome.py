@@ -20,6 +20,7 @@ class Outcome:
     Args:
         title: such as "BTC/USD, test range 2019-02-07 to 2019-07-04".
         candles: float64 `open high low close volume` of the range's own bars, by UTC open time.
+        ends: the UTC time at which each of these bars closes.
         episodes: by strategy, all over these bars; one that ended in debt is shorter.
         figures: by strategy, as `metrics` gives them.
         intervals: by strategy, then by figure, its 95 % interval, None where it has none; empty without the bootstrap.
@@ -38,6 +39,7 @@ class Outcome:
 
     title: str
     candles: pd.DataFrame
+    ends: pd.DatetimeIndex
     episodes: dict[str, Episode]
     figures: dict[str, Metrics]
     intervals: dict[str, dict[str, tuple[float, float] | None]]

@@ -6,16 +6,23 @@ from pathlib import Path
 from common import write_atomically
 from evaluation.backtest.names import AGENT
 from evaluation.backtest.outcome import Outcome
+from evaluation.report.csv_columns import net_worth_columns, trade_columns, write_csv
 from evaluation.report.page import write_report
 from evaluation.report.png_figures import draw_figures
 
 
 def write_files(folder: Path, outcome: Outcome) -> None:
-    """Write `trades.csv`, `monthly.csv`, `figures/` and `report.html`."""
-    write_atomically(folder / "trades.csv", outcome.episodes[AGENT].trades.to_csv(index=False))
-    write_atomically(folder / "monthly.csv", outcome.monthly.to_csv(index_label="month"))
+    """Write the tables, `figures/` and `report.html`."""
+    write_tables(folder, outcome)
     draw_figures(outcome, folder / "figures")
     write_report(folder / "report.html", outcome)
+
+
+def write_tables(folder: Path, outcome: Outcome) -> None:
+    """Write `net_worth.csv`, `trades.csv` and `monthly.csv`; docs/evaluation.md names their columns."""
+    write_csv(folder / "net_worth.csv", net_worth_columns(outcome))
+    write_csv(folder / "trades.csv", trade_columns(outcome.episodes[AGENT]))
+    write_atomically(folder / "monthly.csv", outcome.monthly.to_csv(index_label="month"))
 
 
 def folder_of_coin(run: Path, symbol: str) -> Path:

@@ -1,4 +1,5 @@
 from .active_return import ActiveReturn as ActiveReturn, active_return_of as active_return_of, split_return as split_return
+from .average_cost import STILL_OPEN as STILL_OPEN, round_trips as round_trips, trade_list as trade_list
 from .bootstrap import block_length as block_length, iqm as iqm, resampled_means as resampled_means
 from .bootstrap_intervals import intervals as intervals
 from .figures_of_merit import (
@@ -8,7 +9,6 @@ from .figures_of_merit import (
     growth_error as growth_error,
     log_growth as log_growth,
     metrics as metrics,
-    round_trips as round_trips,
 )
 from .sharpe_tests import (
     deflated_sharpe as deflated_sharpe,

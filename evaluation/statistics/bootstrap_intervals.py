@@ -6,8 +6,9 @@ import numpy as np
 from numba import njit
 
 from evaluation.episode import Episode
+from evaluation.statistics.average_cost import round_trips
 from evaluation.statistics.bootstrap import block_length
-from evaluation.statistics.figures_of_merit import FIGURES, metrics, round_trips
+from evaluation.statistics.figures_of_merit import FIGURES, metrics
 
 Interval = tuple[float, float]
 

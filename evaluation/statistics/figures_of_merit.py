@@ -5,9 +5,9 @@ import math
 import empyrical
 import numpy as np
 import pandas as pd
-from numba import njit
 
 from evaluation.episode import RUIN, Episode, floored
+from evaluation.statistics.average_cost import round_trips
 
 Metrics = dict[str, float | int | None]
 
@@ -31,8 +31,6 @@ FIGURES: dict[str, tuple[str, str]] = {
     "win_rate": ("win rate", ".0%"),
     "fees_paid": ("fees paid", ",.0f"),
 }
-DUST = 1e-12
-"""what rounding leaves of a position that was closed, as a fraction of the fill"""
 
 
 def metrics(episode: Episode) -> Metrics:
@@ -64,26 +62,6 @@ def metrics(episode: Episode) -> Metrics:
         }
     figures |= {"drawdown_bars": longest_drawdown(worth), "trades": len(episode.trades)}
     return {name: _number(figures[name]) for name in FIGURES}
-
-
-def round_trips(episode: Episode) -> pd.DataFrame:
-    """What became of what was bought (or sold short): a row for each fill that closed a position, or a part of it.
-
-    A position has one average cost, as the kernel's account and its stop-loss have it, not a queue of purchases; what is sold of
-    it is held against that average. A fill that turns the position closes the one and opens the other. What is open at the end
-    is no round trip.
-
-    Returns:
-        `entry` (time of the fill that opened the position), `exit`, `coin` (closed; negative for a short), `return` (of what the
-        coins cost, or brought: after fee, spread and slippage; interest and funding are not in the trade list).
-    """
-    trades = episode.trades
-    sign = np.where(trades["side"] == "buy", 1.0, -1.0)
-    coins, values = sign * trades["coin"].to_numpy(np.float64), trades["value"].to_numpy(np.float64)
-    fees = trades["fee"].to_numpy(np.float64)
-    opened, closed, coin, gain = _close_positions(coins, values, fees)
-    times = pd.DatetimeIndex(trades["time"])
-    return pd.DataFrame({"entry": times[opened], "exit": times[closed], "coin": coin, "return": gain})
 
 
 def longest_drawdown(worth: np.ndarray) -> int:
@@ -146,31 +124,3 @@ def _omega(returns: np.ndarray) -> float:
 
 def _win_rate(trips: pd.DataFrame) -> float | None:
     return float((trips["return"] > 0).mean()) if len(trips) else None
-
-
-@njit(cache=True)
-def _close_positions(
-    coins: np.ndarray, values: np.ndarray, fees: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """For each closing fill: the fill that opened the position, itself, the coins closed, their return."""
-    n = len(coins)
-    opened, closed = np.empty(n, np.int64), np.empty(n, np.int64)
-    coin, gain = np.empty(n), np.empty(n)
-    held, average, since, trips = 0.0, 0.0, 0, 0
-    for fill in range(n):
-        side = 1.0 if coins[fill] > 0.0 else -1.0
-        each = (values[fill] + side * fees[fill]) / abs(coins[fill])  # what a coin cost, or brought, after the fee
-        closing = min(abs(held), abs(coins[fill])) if held * coins[fill] < 0.0 else 0.0
-        if closing > 0.0:
-            opened[trips], closed[trips], coin[trips] = since, fill, -side * closing
-            gain[trips] = -side * (each / average - 1.0)
-            trips += 1
-        opening = abs(coins[fill]) - closing
-        before = abs(held) if closing == 0.0 else 0.0
-        held += coins[fill]
-        if abs(held) <= DUST * abs(coins[fill]):
-            held = 0.0
-        elif opening > DUST * abs(coins[fill]):
-            since = fill if before == 0.0 else since
-            average = (average * before + each * opening) / (before + opening)
-    return opened[:trips], closed[:trips], coin[:trips], gain[:trips]

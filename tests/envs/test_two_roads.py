@@ -8,7 +8,7 @@ from helpers import examples, step_all
 from hypothesis import given, settings, strategies as st
 
 from common import InputError
-from envs import REWARDS, BitcoinTradingEnv, BitcoinTradingVecEnv, BitcoinTradingVectorEnv, EnvSettings, Replay, kernel
+from envs import COSTS, REWARDS, BitcoinTradingEnv, BitcoinTradingVecEnv, BitcoinTradingVectorEnv, EnvSettings, Replay, kernel
 from envs.market_arrays import Rows, Series
 from market import Candles
 
@@ -241,7 +241,7 @@ def test_a_replay_gives_what_stepping_the_env_gives(options, seed, by_hand):
         replay.play(actions[by_hand:])
     assert replay.over
     table = replay.table()
-    for name in ("net_worth", "position", "fees"):
+    for name in ("net_worth", "position", *COSTS):
         np.testing.assert_array_equal(table[name], [info[name] for info in infos])
     np.testing.assert_array_equal(pd.DatetimeIndex(table.index).tz_convert(None), [info["time"] for info in infos])
     np.testing.assert_array_equal(table["close"], ONE[0].frame["close"].loc[table.index])

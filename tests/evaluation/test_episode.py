@@ -7,7 +7,7 @@ from helpers import make_candles, no_features
 
 from agents import BuyAndHold, Flat, RandomTrader, RsiDivergence, SignalStrategy, SmaCrossover
 from common import InputError
-from envs import BUY, HOLD, SELL, BitcoinTradingEnv, EnvSettings, Replay
+from envs import BUY, COSTS, HOLD, SELL, BitcoinTradingEnv, EnvSettings, Replay
 from evaluation import play, play_on
 from market import simulate
 
@@ -57,7 +57,7 @@ def test_an_episode_is_what_the_env_shows(market):
     _, info = env.reset(seed=0)
     infos = [info, *(env.step(action)[-1] for action in strategy.actions(len(market) - 1))]
     episode = play(market, no_features(market), settings, strategy)
-    for name in ("net_worth", "position", "fees"):
+    for name in ("net_worth", "position", *COSTS):
         np.testing.assert_array_equal(episode.table[name], [info[name] for info in infos])
     np.testing.assert_array_equal(episode.table["close"], market.column("close"))
     pd.testing.assert_frame_equal(episode.trades, env.trades(), check_exact=True)

@@ -36,7 +36,7 @@ def make_outcome(bars: int = 1_500, seeds: int = 0, models: int = 0, verdict: st
     growths = {multiple: {name: growth(episode) for name, episode in all_of.items()} for multiple, all_of in played.items()}
     return Outcome(
         title=f"BTC/USD, test range {candles.index[0]:%Y-%m-%d} to {candles.index[-1]:%Y-%m-%d}",
-        candles=candles.frame[["open", "high", "low", "close", "volume"]], episodes=episodes, figures=figures,
+        candles=candles.frame[["open", "high", "low", "close", "volume"]], ends=candles.ends, episodes=episodes, figures=figures,
         intervals={name: around(row) for name, row in figures.items()}, seeds=names,
         over_seeds={"total_return": (0.5, 0.4, 0.6), "sharpe": (1.0, 0.5, 1.5)} if seeds else {}, costs=pd.DataFrame(growths),
         monthly=pd.DataFrame({name: months(episode) for name, episode in episodes.items()}),

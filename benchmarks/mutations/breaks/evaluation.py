@@ -19,6 +19,8 @@ BEST_OF_100 = (
     "tests/evaluation/statistics/test_verdict.py::test_the_best_of_100_random_traders_has_no_edge_once_the_100_are_counted"
 )
 REPLAY = "tests/evaluation/backtest/test_contest.py::test_a_replay_of_the_trade_list_gives_the_same_curve_for_everyone"
+WORTH = "tests/evaluation/report/test_csv_columns.py::test_the_net_worth_loads_in_one_line_and_its_returns_and_costs_add_up"
+PROFITS = "tests/evaluation/report/test_csv_columns.py::test_the_profits_of_the_round_trips_add_up_to_the_change_of_the_net_worth"
 FAST = "tests/evaluation/test_episode.py::test_the_fast_road_and_the_bar_by_bar_road_are_the_same_to_the_bit"
 NETWORK = "tests/evaluation/report/test_page.py::test_the_page_opens_without_an_error_a_request_or_a_sideways_scroll"
 ZOOM = "tests/evaluation/report/test_page.py::test_zooming_brings_out_the_detail_and_never_more_than_600_candles"
@@ -315,6 +317,74 @@ BREAKS = (
         "_with_cash_aside",
         'table["net_worth"] = whole',
         'table["net_worth"] = whole - cash',
+    ),
+    Break(
+        WORTH,
+        "the first row repeats the return of the second",
+        "evaluation/report/csv_columns.py",
+        "_bar_by_bar",
+        "np.concatenate(([0.0], worth[1:] / worth[:-1] - 1))",
+        "np.concatenate((worth[1:2] / worth[:1] - 1, worth[1:] / worth[:-1] - 1))",
+    ),
+    Break(
+        WORTH,
+        "fees alone count as costs",
+        "evaluation/report/csv_columns.py",
+        "_bar_by_bar",
+        "episode.paid(*COSTS)",
+        'episode.paid("fees")',
+    ),
+    Break(
+        WORTH,
+        "the trace forgets the interest",
+        "envs/kernel.py",
+        "record_trace",
+        "account.fees, account.slippage, account.borrow, account.funding",
+        "account.fees, account.slippage, 0.0, account.funding",
+    ),
+    Break(
+        WORTH,
+        "a bar is written to close when it opens",
+        "evaluation/report/csv_columns.py",
+        "net_worth_columns",
+        "iso_times(outcome.ends)",
+        "iso_times(pd.DatetimeIndex(outcome.candles.index))",
+    ),
+    Break(
+        PROFITS,
+        "what is still open is left out",
+        "evaluation/statistics/average_cost.py",
+        "_close_positions",
+        "    if held != 0.0:\n",
+        "    if held != 0.0 and count < 0:\n",
+        only="[a cash account]",
+    ),
+    Break(
+        PROFITS,
+        "nobody bears the interest and the funding",
+        "evaluation/statistics/average_cost.py",
+        "_carry_between_fills",
+        "if not so_far.any():",
+        "if so_far.any():",
+        only="[shorts and leverage]",
+    ),
+    Break(
+        PROFITS,
+        "the carry of a bar is borne by the position after its fill, not by the one before",
+        "evaluation/episode.py",
+        "play_on",
+        'carry_first=settings.fill == "next_close",',
+        "carry_first=False,",
+        only="[fills at the next close]",
+    ),
+    Break(
+        PROFITS,
+        "the coins that a turning fill opens keep the average cost of those that it closed",
+        "evaluation/statistics/average_cost.py",
+        "_close_positions",
+        "before = abs(held) if closing == 0.0 else 0.0",
+        "before = abs(held)",
+        only="[shorts and leverage]",
     ),
     Break(
         FAST,
