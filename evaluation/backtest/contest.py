@@ -1,7 +1,7 @@
 """Plays the agent and everyone it is held against through one range, on one kernel at one cost."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,8 +18,9 @@ from agents import (
     StrategySettings,
     strategies_of,
 )
+from common import InputError
 from envs import EnvSettings, Replay
-from evaluation.backtest.names import AGENT, BUY_AND_HOLD, FLAT, FORESIGHT, RANDOM, SAME_EXPOSURE
+from evaluation.backtest.names import AGENT, BUY_AND_HOLD, FLAT, FORESIGHT, NAMES, RANDOM, SAME_EXPOSURE
 from evaluation.episode import Episode, play_on
 from evaluation.oracles.foresight import PerfectForesight
 from evaluation.oracles.simulated_markets import OraclePolicy, best_policy
@@ -87,6 +88,7 @@ class Contest:
         candles, matrix = part.candles, features.transform(part.candles, since=part.start)
         start = len(candles) - len(matrix)
         rules = {name: make(candles) for name, make in strategies_of(benchmarks, start).items()}
+        _require_free(rules, {*agents, *NAMES, *(f"follows {name}" for name in forecasters or {})})
         columns = features.out_of_fold(candles).reindex(candles.index).filter(like=PATH_END)
         forecasts = {str(name).removesuffix(PATH_END): column.to_numpy() for name, column in columns.items()}
         forecasts |= {name: fitted.forecast(candles)[:, -1] for name, fitted in (forecasters or {}).items()}
@@ -166,6 +168,12 @@ class Contest:
         cash = self.env.initial_cash
         bought = play_on(self.stage, free.model_copy(update={"initial_cash": share * cash}), BuyAndHold())
         return _with_cash_aside(bought, (1 - share) * cash)
+
+
+def _require_free(rules: Collection[str], taken: Collection[str]) -> None:
+    """A plugin's strategy under the name of somebody else would stand in his place."""
+    if both := sorted(set(rules) & set(taken)):
+        raise InputError(f"a strategy needs a name of its own, but there is {both[0]!r} already; rename it in your plugin")
 
 
 def refused_in_words(episode: Episode) -> str:

@@ -7,5 +7,6 @@ FLAT = "flat"
 RANDOM = "random, same turnover"
 FORESIGHT = "perfect foresight"
 WALK_FORWARD = "agent, walk-forward"
+NAMES = (AGENT, BUY_AND_HOLD, SAME_EXPOSURE, FLAT, RANDOM, FORESIGHT, WALK_FORWARD)
 NOT_RIVALS = (AGENT, FORESIGHT, WALK_FORWARD)
 """the agent itself, and whom nobody can beat"""

@@ -8,7 +8,8 @@ from helpers import FREE, make_candles, no_features
 from rich.console import Console
 
 import backtest as backtest_script
-from agents import BuyAndHold, Flat, RandomTrader, SignalStrategy, StrategySettings
+from agents import STRATEGIES, BuyAndHold, Flat, RandomTrader, SignalStrategy, StrategySettings
+from common import InputError
 from envs import BUY, HOLD, SELL, EnvSettings
 from evaluation import play, play_on
 from evaluation.backtest import AGENT, Contest, TrainedRun, as_json, conclude, in_words, random_like, share_in_words
@@ -376,3 +377,10 @@ def test_the_share_of_the_oracle_is_said_where_there_is_an_oracle(part, features
     assert "of its log growth the agent found 50%" in share_in_words(0.1, 0.2)
     assert share_in_words(0.1, None) == ""
     assert "never trades" in share_in_words(-0.1, 0.0)
+
+
+@pytest.mark.parametrize("name", [AGENT, "buy and hold", "perfect foresight", "seed 0"])
+def test_a_strategy_of_a_plugin_takes_nobodys_place(name, contest_of, monkeypatch):
+    monkeypatch.setitem(STRATEGIES, name, lambda candles, start, settings: SignalStrategy(np.array([BUY])))
+    with pytest.raises(InputError, match=f"a strategy needs a name of its own, but there is '{name}' already"):
+        contest_of(SignalStrategy(np.array([HOLD])), seeds={"seed 0": SignalStrategy(np.array([HOLD]))})
