@@ -51,7 +51,8 @@ def remembered(
 
 def key_of(kind: str, settings: FeatureSettings, candles: Candles, estimated: dict[str, np.ndarray] | None = None) -> str | None:
     """The hash that names an entry, or None where a column's function is not the project's own: its code may change unseen."""
-    functions: list[Callable[..., object]] = [INDICATORS[name].compute for name in settings.indicators]
+    longer = [name for name in settings.timeframe_columns if name in INDICATORS] if settings.timeframes else []
+    functions: list[Callable[..., object]] = [INDICATORS[name].compute for name in (*settings.indicators, *longer)]
     functions += [function for family in families_of(settings).values() for function in (family.compute, family.fit)]
     if any(not function.__module__.startswith("features.") for function in functions):
         return None

@@ -51,8 +51,8 @@ BREAKS = (
         "the look-back forgets the measured memory of the averages",
         "features/fitted.py",
         "FittedFeatures.lookback",
-        "max(int(self.memory.max()), by_definition, columns_warmup(self._kept_settings) + 1)",
-        "max(by_definition, columns_warmup(self._kept_settings) + 1)",
+        "max(int(self.memory.max()), by_definition, warmed_up)",
+        "max(by_definition, warmed_up)",
     ),
     Break(
         LOOK_BACK,
