@@ -85,7 +85,7 @@ class FittedFeatures:
         dropped = f" ({len(self.dropped)} correlated indicators dropped)" if self.dropped else ""
         frames = self.settings.timeframes
         longer = sum(name.endswith(tuple(f"_{frame}" for frame in frames)) for name in self.names) if frames else 0
-        of_frames = f", {longer} of them of bars of {' and '.join(frames)}" if longer else ""
+        of_frames = f", {longer} of them of {' and '.join(frames)} bars" if longer else ""
         return f"features: {len(self.names)} columns{dropped}{of_frames}{stacked}"
 
     @property

@@ -101,7 +101,7 @@ class FeaturePipeline:
         settings = self.settings
         if not settings.timeframes or warmup == warmup_bars(settings.model_copy(update={"timeframes": ()}), train.bar):
             return ""
-        return f": {longer_bars.longest_wait(settings.timeframes, settings.timeframe_columns, train.bar)}"
+        return f", or shorter time frames: {longer_bars.longest_wait(settings.timeframes, settings.timeframe_columns, train.bar)}"
 
 
 def _fit_coins(

@@ -146,9 +146,9 @@ def pure_transform(scene: Scene, tally: Tally) -> None:
 def causal_features(scene: Scene, tally: Tally) -> None:
     """Replace or remove the future of a cut: no row up to it changes.
 
-    The cuts are of the whole series, also where a column of it is fitted anew, of all bars of short stretches, of bars where a day,
-    a week or another longer bar closes, and of bars where something rare happens, to the candles or to a column: the latter again
-    on random candles, which visit what these candles may never have seen.
+    The cuts are of the whole series, also where a column of it is fitted anew, of all bars of short stretches, of bars where a
+    day, a week or another longer bar closes, and of bars where something rare happens, to the candles or to a column: the latter
+    again on random candles, which visit what these candles may never have seen.
     """
     first = max(scene.rows.first, 0)
     refits = [Cut(0, len(scene.candles), bar, "another market") for bar in _refit_bars(scene)]
