@@ -70,7 +70,7 @@ def test_a_longer_bar_that_is_known_when_it_has_closed_passes(candles: Candles, 
 def value_of_the_day(candles: Candles, bars_early: int) -> pd.DataFrame:
     """By hand: the day's close from the end of its last bar on, or so many bars before that; the first rows are left out."""
     days = candles.frame["close"].resample("1D").last()
-    ends = days.index + pd.Timedelta("1D")
+    ends = pd.DatetimeIndex(days.index) + pd.Timedelta("1D")
     known = days.set_axis(ends - candles.bar * (1 + bars_early)).reindex(candles.index, method="ffill")
     return pd.DataFrame({"day": np.log(known / candles.frame["close"])}).iloc[3_000:]
 
