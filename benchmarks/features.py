@@ -2,7 +2,8 @@
 
     python -m benchmarks.features [FILE]
     python -m benchmarks.features --keep
-    python -m benchmarks.features --only large --keep    # five million bars alone: see `benchmarks.large_features`
+    python -m benchmarks.features --only large --keep         # five million bars alone: see `benchmarks.large_features`
+    python -m benchmarks.features --only timeframes --keep    # a million bars with longer time frames
 
 17,583 simulated hourly bars (as many as the Coinbase file has), or the candles of FILE, on one core. All is warm, compiled
 and imported, but for the rows that say otherwise. `ta` runs on a RangeIndex, where it is right and fastest, once with all its
@@ -33,7 +34,7 @@ from statsmodels.tsa.stattools import adfuller
 from benchmarks import parts
 from benchmarks.env import one_core
 from benchmarks.figures import keep
-from benchmarks.large_features import large
+from benchmarks.large_features import large, longer_frames
 from features import INDICATORS, FeaturePipeline, FeatureSettings, sarimax
 from features.column_families import Family, families_of
 from features.indicators import compute_indicators
@@ -286,16 +287,18 @@ def usual(console: Console, name: str, figures: Figures) -> None:
 
 
 def main() -> None:
-    parser = parts.parser_of(__doc__, ("usual", "large"))
+    parser = parts.parser_of(__doc__, ("usual", "large", "timeframes"))
     parser.add_argument("file", nargs="?", default="", help="candles; simulated ones by default")
     options, console, figures = parser.parse_args(), Console(width=110), Figures()
     if options.file and options.keep:
         parser.error("the figures that are kept are those of the simulated candles; leave out FILE or --keep")
     one_core()
-    if options.only != "large":
+    if options.only in (None, "usual"):
         usual(console, options.file, figures)
-    if options.only != "usual" and not options.file:
+    if options.only in (None, "large") and not options.file:
         console.print(large(figures))
+    if options.only in (None, "timeframes") and not options.file:
+        console.print(longer_frames(figures))
     if options.keep:
         keep("features", parts.of("features") | figures)
 

@@ -41,6 +41,17 @@ fitted = FeaturePipeline(settings).fit(candles[:10_000])
 begin = time.process_time()
 fitted.transform(candles)
 """
+FRAMES = """
+candles = candles[:{bars}]
+settings = FeatureSettings(timeframes="{frames}")
+FeaturePipeline(settings).fit(candles[:60_000]).transform(candles[:60_000])
+begin = time.process_time()
+fitted = FeaturePipeline(settings).fit(candles[: 6 * len(candles) // 10])
+print(time.process_time() - begin)
+begin = time.process_time()
+fitted.transform(candles)
+"""
+FRAMED_BARS = 1_000_000
 STAGES = {
     "fit": ("fit on 60 %", "FeaturePipeline().fit(candles[: 6 * len(candles) // 10]).save(folder)"),
     "transform": ("transform of all", "FittedFeatures.load(folder).transform(candles)"),
@@ -74,6 +85,20 @@ def large(figures: dict[str, float]) -> Table:
         add(table, figures, "train", f"train.py, {int(TRAIN[2]):,} steps, all of it", done.seconds, done.gigabytes)
     for unit in ("seconds", "gb"):
         figures[f"large_ta_{unit}_times"] = figures[f"large_ta_{unit}"] / figures[f"large_here_{unit}"]
+    return table
+
+
+def longer_frames(figures: dict[str, float]) -> Table:
+    """The default pipeline without and with longer time frames: a fit on 60 % and a transform of all, compiled before."""
+    table = Table(title=f"{FRAMED_BARS:,} one-minute bars, a process each", title_justify="left")
+    for heading in ("time frames", "fit, s", "transform, s"):
+        table.add_column(heading, justify="right" if heading != "time frames" else "left")
+    for name, frames in (("without", ""), ("with", "5min,1h,1d")):
+        code = BEGIN + FRAMES.format(bars=FRAMED_BARS, frames=frames) + END
+        done = measured([sys.executable, "-c", code, ""], ROOT)
+        fit, transform = map(float, done.printed.split())
+        figures |= {f"timeframes_{name}_fit_seconds": fit, f"timeframes_{name}_transform_seconds": transform}
+        table.add_row(frames or "none", f"{fit:.1f}", f"{transform:.1f}")
     return table
 
 

@@ -52,7 +52,8 @@ def remembered(
 
 def key_of(kind: str, settings: FeatureSettings, candles: Candles, estimated: dict[str, np.ndarray] | None = None) -> str | None:
     """The hash that names an entry; None where the code of a column is neither ours nor a plugin's, and may change unseen."""
-    functions: list[Callable[..., object]] = [INDICATORS[name].compute for name in settings.indicators]
+    longer = [name for name in settings.timeframe_columns if name in INDICATORS] if settings.timeframes else []
+    functions: list[Callable[..., object]] = [INDICATORS[name].compute for name in (*settings.indicators, *longer)]
     functions += [function for family in families_of(settings).values() for function in (family.compute, family.fit)]
     if own := [name for name in settings.forecasts.models if name not in NAMES]:
         from features.forecasters import FORECASTERS  # imports torch

@@ -6,18 +6,20 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from common import own_names
+from common import InputError, own_names
 from features import (
     calendar_columns,
     extra_columns,
     forecasters,
     fractional,
     log_differences,
+    longer_bars,
     sarimax,
     simulated_state,
     volatility,
 )
 from features.indicators import INDICATORS, compute_indicators
+from features.progress import OnProgress
 from features.settings import FeatureSettings
 from market import Candles
 
@@ -35,6 +37,26 @@ def _few_indicators(settings: FeatureSettings) -> list[FeatureSettings]:
     names = settings.indicators
     parts = (names[first : first + AT_A_TIME] for first in range(0, len(names), AT_A_TIME))
     return [settings.model_copy(update={"indicators": part}) for part in parts]
+
+
+def _few_columns_of_a_frame(settings: FeatureSettings) -> list[FeatureSettings]:
+    names = settings.timeframe_columns
+    parts = [names[first : first + AT_A_TIME] for first in range(0, len(names), AT_A_TIME)]
+    return [
+        settings.model_copy(update={"timeframes": (frame,), "timeframe_columns": part})
+        for frame in settings.timeframes
+        for part in parts
+    ]
+
+
+def _memories_of_frames(
+    train: Candles, settings: FeatureSettings, scales: dict[str, float], on_progress: OnProgress
+) -> dict[str, int]:
+    return longer_bars.measure_memories(train, settings.timeframes, settings.timeframe_columns, scales, on_progress)
+
+
+def _no_memories(train: Candles, settings: FeatureSettings, scales: dict[str, float], on_progress: OnProgress) -> dict[str, int]:
+    return {}
 
 
 def _nothing_to_say(estimates: Estimates, settings: FeatureSettings) -> list[str]:
@@ -55,6 +77,9 @@ class Family(NamedTuple):
         pieces: settings that each ask for some of its columns, one after the other: of a large family a few columns are computed
             at a time, so that a long series fits into memory.
         measured: whether more bars than that may show, which is measured on train; not where `memory` is all there is.
+        warmup_on: a longer warm-up that depends on the length of a bar, too. Refuses a length that the settings do not suit.
+        measure: the memories of its columns by their names, of train, settings and the columns' scales, where `measured` is
+            false and `memory` does not tell them.
     """
 
     chosen: Callable[[FeatureSettings], bool]
@@ -65,6 +90,8 @@ class Family(NamedTuple):
     memory: Callable[[FeatureSettings], int] = lambda settings: 1
     pieces: Callable[[FeatureSettings], list[FeatureSettings]] = lambda settings: [settings]
     measured: bool = True
+    warmup_on: Callable[[FeatureSettings, pd.Timedelta], int] = lambda settings, bar: 0
+    measure: Callable[[Candles, FeatureSettings, dict[str, float], OnProgress], dict[str, int]] = _no_memories
 
 
 FAMILIES: dict[str, Family] = {
@@ -111,6 +138,15 @@ FAMILIES: dict[str, Family] = {
         fit=lambda train, s: extra_columns.fit_extra(train, s.extra),
         memory=lambda s: s.extra_delay_bars + 2,
     ),
+    "timeframes": Family(
+        chosen=lambda s: bool(s.timeframes and s.timeframe_columns),
+        warmup=lambda s: 0,
+        compute=lambda candles, s, _: longer_bars.timeframe_columns(candles, s.timeframes, s.timeframe_columns),
+        pieces=_few_columns_of_a_frame,
+        measured=False,
+        warmup_on=lambda s, bar: longer_bars.warmup(s.timeframes, s.timeframe_columns, bar),
+        measure=_memories_of_frames,
+    ),
     "calendar": Family(
         chosen=lambda s: s.calendar,
         warmup=lambda s: 0,
@@ -135,14 +171,26 @@ def families_of(settings: FeatureSettings) -> dict[str, Family]:
     return {name: family for name, family in FAMILIES.items() if name not in others and family.chosen(settings)}
 
 
-def warmup_bars(settings: FeatureSettings) -> int:
-    """Bars in front that have no features: the longest warm-up of the chosen columns, and the rows that a window stacks."""
-    return columns_warmup(settings) + settings.window - 1
+def warmup_bars(settings: FeatureSettings, bar: pd.Timedelta | None = None) -> int:
+    """Bars in front that have no features: the longest warm-up of the chosen columns, and the rows that a window stacks.
+
+    Args:
+        settings: which columns.
+        bar: length of a bar; may be left out where there are no time frames.
+
+    Raises:
+        InputError: time frames that bars of this length can't make, or no `bar` for them.
+    """
+    return columns_warmup(settings, bar) + settings.window - 1
 
 
-def columns_warmup(settings: FeatureSettings) -> int:
-    """The longest warm-up of the chosen columns."""
-    return max(family.warmup(settings) for family in families_of(settings).values())
+def columns_warmup(settings: FeatureSettings, bar: pd.Timedelta | None = None) -> int:
+    """The longest warm-up of the chosen columns; arguments and errors of `warmup_bars`."""
+    if bar is None and settings.timeframes:
+        raise InputError(f"the warm-up of {', '.join(settings.timeframes)} depends on the bar; give its length")
+    families = families_of(settings).values()
+    on_bar = [] if bar is None else [family.warmup_on(settings, bar) for family in families]
+    return max([*(family.warmup(settings) for family in families), *on_bar])
 
 
 def compute_tables(

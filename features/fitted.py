@@ -70,20 +70,24 @@ class FittedFeatures:
     @property
     def warmup(self) -> int:
         """Bars in front of a series that get no row."""
-        return warmup_bars(self._kept_settings)
+        return warmup_bars(self._kept_settings, self.bar)
 
     @property
     def lookback(self) -> int:
         """Bars whose `transform` gives the newest row as the whole series would, to 1e-6: what live trading keeps at hand."""
         by_definition = max(family.memory(self.settings) for family in families_of(self.settings).values())
-        return max(int(self.memory.max()), by_definition, columns_warmup(self._kept_settings) + 1) + self.settings.window - 1
+        warmed_up = columns_warmup(self._kept_settings, self.bar) + 1
+        return max(int(self.memory.max()), by_definition, warmed_up) + self.settings.window - 1
 
     @property
     def columns_in_words(self) -> str:
         """How many columns there are."""
         stacked = f", {self.settings.window} rows stacked" if self.settings.window > 1 else ""
         dropped = f" ({len(self.dropped)} correlated indicators dropped)" if self.dropped else ""
-        return f"features: {len(self.names)} columns{dropped}{stacked}"
+        frames = self.settings.timeframes
+        longer = sum(name.endswith(tuple(f"_{frame}" for frame in frames)) for name in self.names) if frames else 0
+        of_frames = f", {longer} of them of {' and '.join(frames)} bars" if longer else ""
+        return f"features: {len(self.names)} columns{dropped}{of_frames}{stacked}"
 
     @property
     def in_words(self) -> str:
@@ -173,7 +177,7 @@ class FittedFeatures:
             skipped: rows after the warm-up that are left out.
             on_progress: is told how many columns are done.
         """
-        first = columns_warmup(self._kept_settings)
+        first = columns_warmup(self._kept_settings, self.bar)
         values = np.empty((len(candles) - first - skipped, len(self.names)), np.float32)
         done = 0
         for table in compute_tables(candles, self._kept_settings, self.estimates):

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from common import InputError, hash_of, own_names
-from features import cache
+from features import cache, longer_bars
 from features.coin_features import AnyFeatures, CoinFeatures
 from features.column_families import (
     FAMILIES,
@@ -89,12 +89,19 @@ class FeaturePipeline:
             )  # fmt: skip
 
     def _require_enough(self, train: Candles, named: str) -> None:
-        warmup = warmup_bars(self.settings)
+        warmup = warmup_bars(self.settings, train.bar)
         if len(train) - warmup < MIN_FIT_ROWS:
             raise InputError(
                 f"fitting needs {MIN_FIT_ROWS} bars after a warm-up of {warmup}, but {named} has {len(train)}; "
-                "give more candles or choose columns with shorter windows"
+                f"give more candles or choose columns with shorter windows{self._longest_wait(train, warmup)}"
             )
+
+    def _longest_wait(self, train: Candles, warmup: int) -> str:
+        """Which column of a time frame asks for so long a warm-up, if one does."""
+        settings = self.settings
+        if not settings.timeframes or warmup == warmup_bars(settings.model_copy(update={"timeframes": ()}), train.bar):
+            return ""
+        return f", or shorter time frames: {longer_bars.longest_wait(settings.timeframes, settings.timeframe_columns, train.bar)}"
 
 
 def _fit_coins(
@@ -154,7 +161,7 @@ def choose_indicators(trains: Sequence[Candles], settings: FeatureSettings, on_p
 
 def _ranks(train: Candles, settings: FeatureSettings, on_progress: OnProgress) -> np.ndarray:
     """int32 (F, R): `centred_ranks` of each indicator after the warm-up."""
-    names, first = settings.indicators, columns_warmup(settings)
+    names, first = settings.indicators, columns_warmup(settings, train.bar)
     ranks = np.empty((len(names), max(len(train) - first, 0)), np.int32)
     done = 0
     for piece in FAMILIES["indicators"].pieces(settings):
@@ -174,7 +181,7 @@ def _scaler(
     on_progress: OnProgress,
 ) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
     """Names, centers and scales of the columns that remain, from the rows after the warm-up of all that were asked for."""
-    first = columns_warmup(settings)
+    first = columns_warmup(settings, train.bar)
     names: list[str] = []
     scalers = []
     on_progress("scales of columns", 0, 0)
@@ -201,6 +208,8 @@ def _memory(
     names = columns(0, MIN_FIT_ROWS).columns
     scale = np.array([scales[name] for name in names])
     measured = dict(zip(names, measure_memory(columns, len(train), scale, on_progress).tolist(), strict=True))
+    for family in families_of(settings).values():
+        measured |= family.measure(train, settings, scales, on_progress)
     return np.array([measured.get(name, max(told, default=1)) for name in scales], np.int64)
 
 

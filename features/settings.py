@@ -5,9 +5,11 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from common import Settings, own_names, unknown
+from features import longer_bars
 from features.extra_columns import form_of
 from features.forecasters import ForecastSettings
 from features.indicators import INDICATORS, made_of_volumes
+from market import parse_bar
 
 
 class SarimaxSettings(Settings):
@@ -67,6 +69,10 @@ class FeatureSettings(Settings):
     `log` the change of their logarithm"""
     extra_delay_bars: int = Field(0, ge=0)
     """bars after which their values are known, beyond the close of their own bar"""
+    timeframes: tuple[str, ...] = ()
+    """longer bars whose columns are added, such as 4h,1d; each is known once it has closed. 1w begins on Monday, 1M is a month"""
+    timeframe_columns: tuple[str, ...] = longer_bars.DEFAULT_COLUMNS
+    """columns of each time frame: d_log_close and other log differences, any indicator, volatility_N over N bars of the frame"""
     volumes: bool = True
     """columns made of volumes; candles without volumes leave them out by themselves"""
     families: tuple[str, ...] = Field(default_factory=lambda: tuple(sorted(own_names("FAMILIES"))))
@@ -85,7 +91,7 @@ class FeatureSettings(Settings):
     window: int = Field(1, ge=1)
     """rows that each observation stacks, for agents without memory; 1 is the bar's own row alone"""
 
-    @field_validator("indicators", "volatility_bars", "extra", "families", mode="before")
+    @field_validator("indicators", "volatility_bars", "extra", "families", "timeframes", "timeframe_columns", mode="before")
     @classmethod
     def _by_commas(cls, names: object) -> object:
         """On a command line `rsi,adx` is easier to write than a list."""
@@ -119,10 +125,39 @@ class FeatureSettings(Settings):
             )
         return items
 
+    @field_validator("timeframes")
+    @classmethod
+    def _are_frames(cls, frames: tuple[str, ...]) -> tuple[str, ...]:
+        """Each by the name that its columns end with: 240min is 4h."""
+        names = tuple(longer_bars.frame_name(parse_bar(frame)) for frame in frames)
+        if len(set(names)) < len(names):
+            raise ValueError(f"each time frame may be named once, but got {', '.join(frames)}; drop the repeated one")
+        return names
+
+    @field_validator("timeframe_columns")
+    @classmethod
+    def _are_columns_of_frames(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            longer_bars.require_column(name)
+        if not names or len(set(names)) < len(names):
+            raise ValueError(
+                f"a time frame needs a column, and each one once, but got {', '.join(names) or 'none'}; "
+                "to have no time frames leave `timeframes` empty"
+            )
+        return names
+
+    @model_validator(mode="after")
+    def _have_names_of_their_own(self) -> "FeatureSettings":
+        columns = {f"{name}_{frame}" for frame in self.timeframes for name in self.timeframe_columns}
+        if taken := sorted(columns & set(self.indicators)):
+            raise ValueError(f"`{taken[0]}` is a column of a time frame and an indicator; give the indicator another name")
+        return self
+
     def without_volumes(self) -> "FeatureSettings":
         """The same without columns that are made of volumes."""
         indicators = tuple(name for name in self.indicators if not made_of_volumes(name))
-        return self.model_copy(update={"volumes": False, "indicators": indicators})
+        columns = longer_bars.without_volumes(self.timeframe_columns)
+        return self.model_copy(update={"volumes": False, "indicators": indicators, "timeframe_columns": columns})
 
     @field_validator("volatility_bars")
     @classmethod

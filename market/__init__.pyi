@@ -1,4 +1,10 @@
-from .bar_grid import MONTH as MONTH, bar_ends as bar_ends, bar_name as bar_name, parse_bar as parse_bar
+from .bar_grid import (
+    MONTH as MONTH,
+    bar_ends as bar_ends,
+    bar_name as bar_name,
+    months_of as months_of,
+    parse_bar as parse_bar,
+)
 from .candles import CandleError as CandleError, Candles as Candles, as_candles as as_candles
 from .coin_splits import AnySplit as AnySplit, CoinSplits as CoinSplits, split_coins as split_coins
 from .external import with_external as with_external

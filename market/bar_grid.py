@@ -118,7 +118,7 @@ def parse_bar(text: str) -> pd.Timedelta:
     if months := re.fullmatch("(1|3|12) ?(M|month|months|mo)", text):
         return MONTH * int(months.group(1))
     try:
-        bar = pd.Timedelta(re.sub("m$", "min", re.sub("d$", "D", text)))
+        bar = pd.Timedelta(re.sub("m$", "min", re.sub("[dw]$", lambda unit: unit[0].upper(), text)))
     except ValueError:
         bar = pd.Timedelta(0)
     if not bar > pd.Timedelta(0):

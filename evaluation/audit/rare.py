@@ -37,6 +37,26 @@ def rare_bars(candles: Candles, first: int, seed: int, each: int = 2) -> list[in
     return list(dict.fromkeys(chosen))
 
 
+def frame_ends(candles: Candles, first: int, seed: int) -> list[int]:
+    """Last bars of hours, of a day of each weekday, of a month, a quarter and a year, from `first` on: a random one of each.
+
+    There a longer bar closes. A column of longer bars that shows one too early knows what comes at no other bar.
+    """
+    opens, ends = candles.index, candles.ends
+    months, next_months = (times.year * 12 + times.month for times in (opens, ends))
+    day_end, month_end = np.asarray(opens.floor("D") != ends.floor("D")), np.asarray(months != next_months)
+    kinds = [np.asarray(opens.floor("h") != ends.floor("h")), day_end]
+    kinds += [day_end & np.asarray(opens.day_of_week == day) for day in range(7)]
+    kinds += [month_end, month_end & np.asarray(ends.month % 3 == 1), month_end & np.asarray(ends.month == 1)]
+    rng = np.random.default_rng([seed, len(candles), 3])
+    chosen: list[int] = []
+    for kind in kinds:
+        bars = first + np.flatnonzero(kind[first:-1])
+        if 0 < len(bars) < len(candles) - 1 - first:
+            chosen.append(int(rng.choice(bars)))
+    return sorted(set(chosen))
+
+
 def unusual_values(rows: Rows, each: int = 4) -> list[int]:
     """Bars at which a column has anything but its usual value, if it has one; some of them, from all over the rows."""
     chosen: list[int] = []

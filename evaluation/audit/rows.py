@@ -11,7 +11,7 @@ from evaluation.audit.external import External, another_external
 from evaluation.audit.foreign import in_one_line
 from evaluation.audit.futures import KINDS, REMOVED, Cut, another_future, dense_cuts, whole_cuts
 from evaluation.audit.pipelines import called, fit
-from evaluation.audit.rare import extreme_values, random_market, rare_bars, unusual_values
+from evaluation.audit.rare import extreme_values, frame_ends, random_market, rare_bars, unusual_values
 from evaluation.audit.refits import SHAKEN, next_refit, shaken
 from evaluation.audit.report import Tally
 from market import Candles, bar_ends
@@ -146,9 +146,9 @@ def pure_transform(scene: Scene, tally: Tally) -> None:
 def causal_features(scene: Scene, tally: Tally) -> None:
     """Replace or remove the future of a cut: no row up to it changes.
 
-    The cuts are of the whole series, also where a column of it is fitted anew, of all bars of short stretches, and of bars where
-    something rare happens, to the candles or to a column: the latter again on random candles, which visit what these candles may
-    never have seen.
+    The cuts are of the whole series, also where a column of it is fitted anew, of all bars of short stretches, of bars where a
+    day, a week or another longer bar closes, and of bars where something rare happens, to the candles or to a column: the latter
+    again on random candles, which visit what these candles may never have seen.
     """
     first = max(scene.rows.first, 0)
     refits = [Cut(0, len(scene.candles), bar, "another market") for bar in _refit_bars(scene)]
@@ -156,6 +156,7 @@ def causal_features(scene: Scene, tally: Tally) -> None:
         _compare(scene, tally, cut, scene.rows, scene.candles)
     _cut_densely(scene, tally, dense_cuts(scene.candles, first, scene.cuts), scene.candles)
     _cut_densely(scene, tally, _rare_cuts(scene, scene.candles, scene.rows), scene.candles)
+    _cut_densely(scene, tally, _frame_cuts(scene), scene.candles)
     strange = random_market(scene.candles, RANDOM_BARS + first, scene.seed)
     try:
         rows = scene.transform(scene.fitted, strange)
@@ -193,6 +194,16 @@ def _rare_cuts(scene: Scene, candles: Candles, rows: Rows) -> list[Cut]:
         Cut(max(bar - room, 0), min(bar + BARS_AROUND, total), bar, ("another market", REMOVED)[k % 2])
         for k, bar in enumerate(chosen)
     ]
+
+
+def _frame_cuts(scene: Scene) -> list[Cut]:
+    """Where a longer bar closes: a cut before the last bar of it, which must not be known there, and a cut at that bar."""
+    first, total = max(scene.rows.first, 0), len(scene.candles)
+    cuts: list[Cut] = []
+    for k, end in enumerate(frame_ends(scene.candles, first, scene.seed)):
+        start, stop = max(end - first - BARS_AROUND, 0), min(end + BARS_AROUND, total)
+        cuts += [Cut(start, stop, bar, ("another market", REMOVED)[k % 2]) for bar in (end - 1, end) if bar >= start + first]
+    return cuts
 
 
 def _cut_densely(scene: Scene, tally: Tally, cuts: list[Cut], candles: Candles) -> None:

@@ -43,6 +43,7 @@ OTHER = {
     "features.indicators": "rsi", "features.keep_indicators": 2, "features.scaler": "standard", "features.clip": 1.0,
     "features.differencing": "both", "features.fractional_order": 0.7, "features.fractional_threshold": 1e-2,
     "features.extra": "mood", "features.extra_delay_bars": 2, "features.volumes": False,
+    "features.timeframes": "4h,12h", "features.timeframe_columns": "d_log_close,rsi",
     "features.calendar": False, "features.state": True, "features.volatility_bars": "5", "features.window": 2,
     "features.sarimax.forecast_len": 2, "features.sarimax.confidence_interval": 0.5, "features.sarimax.order": "2,0,0",
     "features.sarimax.seasonal_order": "1,0,0,24", "features.sarimax.refit_bars": 100, "features.sarimax.fit_bars": 200,
@@ -91,6 +92,7 @@ BESIDE: dict[str, dict[str, Any]] = {
     "features.families": {"plugins": "each_setting_ideas.py"},
     "features.extra": {"market.external": {"mood": "mood.csv"}},
     "features.extra_delay_bars": {"market.external": {"mood": "mood.csv"}, "features.extra": "mood"},
+    "features.timeframe_columns": {"features.timeframes": "2h", "features.timeframe_columns": "d_log_close"},
     "features.keep_indicators": {"features.indicators": "rsi,ema_8,ema_12"},
     **{f"features.sarimax.{name}": {"features.sarimax.forecast_len": 1}
        for name in ("confidence_interval", "order", "seasonal_order")},

@@ -5,6 +5,9 @@ from benchmarks.mutations.patches import Break
 LEAKS = "tests/evaluation/audit/test_leak_audit.py::test_each_of_the_leaks_is_caught"
 TWINS = "tests/evaluation/audit/test_leak_audit.py::test_the_honest_twin_of_each_leak_passes"
 HIDDEN = "tests/evaluation/audit/test_rare_leaks.py::test_each_hidden_leak_is_caught"
+EARLY_DAY = (
+    "tests/evaluation/audit/test_timeframe_leaks.py::test_a_day_of_minutes_is_caught_one_minute_early_wherever_the_rows_begin"
+)
 ONE_MODEL = "tests/evaluation/audit/test_leak_audit.py::test_one_model_of_all_of_train_is_caught_in_the_whole_pipeline"
 FORESIGHT = "tests/evaluation/oracles/test_foresight.py::test_the_kernel_pays_perfect_foresight_to_the_cent_and_nobody_makes_more"
 OPTIMISTIC = "tests/evaluation/backtest/test_contest.py::test_fills_at_a_known_price_are_marked_wherever_they_show"
@@ -80,6 +83,24 @@ BREAKS = (
         "chosen = sorted(",
         "chosen = [] and sorted(",
         only="[next return at silent bars]",
+    ),
+    Break(
+        EARLY_DAY,
+        "no cut lies where a longer bar closes",
+        "evaluation/audit/rows.py",
+        "_frame_cuts",
+        "for bar in (end - 1, end)",
+        "for bar in ()",
+        only="[1]",
+    ),
+    Break(
+        EARLY_DAY,
+        "the cut lies behind the last bar of a day, and not before it",
+        "evaluation/audit/rows.py",
+        "_frame_cuts",
+        "for bar in (end - 1, end)",
+        "for bar in (end, end + 1)",
+        only="[1]",
     ),
     Break(
         TWINS,

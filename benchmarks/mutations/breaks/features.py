@@ -12,6 +12,11 @@ CACHE = "tests/features/test_cache.py::test_the_second_run_computes_nothing_and_
 WALK_FORWARD = "tests/features/forecasters/test_walk_forward_models.py::test_no_model_is_shown_a_bar_that_it_will_be_asked_for"
 PLANTED = "tests/features/forecasters/test_every_forecaster.py::test_a_planted_autoregression_is_found"
 NOISE = "tests/features/forecasters/test_every_forecaster.py::test_in_noise_nothing_is_found"
+FRAMES = "tests/features/test_timeframes.py"
+FRAME_CLOSED = f"{FRAMES}::test_a_row_shows_the_last_longer_bar_that_has_closed"
+FRAME_FUTURE = f"{FRAMES}::test_changing_the_future_changes_no_longer_bar_before_it"
+FRAME_START = f"{FRAMES}::test_where_the_candles_begin_changes_nothing"
+FRAME_LOOK_BACK = f"{FRAMES}::test_a_look_back_is_counted_in_the_shorter_bars"
 
 BREAKS = (
     Break(
@@ -51,8 +56,8 @@ BREAKS = (
         "the look-back forgets the measured memory of the averages",
         "features/fitted.py",
         "FittedFeatures.lookback",
-        "max(int(self.memory.max()), by_definition, columns_warmup(self._kept_settings) + 1)",
-        "max(by_definition, columns_warmup(self._kept_settings) + 1)",
+        "max(int(self.memory.max()), by_definition, warmed_up)",
+        "max(by_definition, warmed_up)",
     ),
     Break(
         LOOK_BACK,
@@ -61,6 +66,79 @@ BREAKS = (
         "_column_from",
         "len(part) - int(np.argmax(apart[::-1]))",
         "int(np.argmax(apart))",
+    ),
+    Break(
+        FRAME_CLOSED,
+        "a longer bar is known one bar before it closes",
+        "features/longer_bars.py",
+        "whole_bars",
+        "ended[stops - 1] = 1",
+        "ended[stops - 2] = 1",
+    ),
+    Break(
+        FRAME_CLOSED,
+        "a longer bar is known one bar after it closed",
+        "features/longer_bars.py",
+        "whole_bars",
+        "LongerBars(Candles(bars, frame, candles.symbol, source), np.cumsum(ended))",
+        "LongerBars(Candles(bars, frame, candles.symbol, source), np.cumsum(ended) - ended)",
+    ),
+    Break(
+        FRAME_CLOSED,
+        "weeks begin on Thursday",
+        "features/longer_bars.py",
+        "_numbers",
+        "MONDAY if frame.value % WEEK == 0 else 0",
+        "0",
+        only="[2021-03-03-1D-1200-1w]",
+    ),
+    Break(
+        FRAME_FUTURE,
+        "the day's close shows in the morning",
+        "features/longer_bars.py",
+        "whole_bars",
+        "ended[stops - 1] = 1",
+        "ended[starts] = 1",
+    ),
+    Break(
+        FRAME_FUTURE,
+        "the bar that is forming is shown at the last bar of the candles",
+        "features/longer_bars.py",
+        "whole_bars",
+        "starts, stops = starts[whole], stops[whole]",
+        "whole[-1] = True; starts, stops = starts[whole], stops[whole]",
+    ),
+    Break(
+        FRAME_START,
+        "a first bar of which a part is missing is taken for whole",
+        "features/longer_bars.py",
+        "whole_bars",
+        "starts, stops = starts[whole], stops[whole]",
+        "whole[0] = True; starts, stops = starts[whole], stops[whole]",
+    ),
+    Break(
+        FRAME_START,
+        "days begin when the candles do",
+        "features/longer_bars.py",
+        "_numbers",
+        'index.as_unit("ns").asi8 - first)',
+        'index.as_unit("ns").asi8 - index.as_unit("ns").asi8[0])',
+    ),
+    Break(
+        FRAME_LOOK_BACK,
+        "the look-back holds no room for the bar that is forming",
+        "features/longer_bars.py",
+        "_bars_for",
+        "(longer + 1) * most_parts(frame, bar) - 1",
+        "longer * most_parts(frame, bar)",
+    ),
+    Break(
+        FRAME_LOOK_BACK,
+        "days without a trade are forgotten",
+        "features/longer_bars.py",
+        "measure_memories",
+        "log_differences.HELD_BARS + 1 if name in VOLUME_DIFFERENCES else 1",
+        "1",
     ),
     Break(
         BOUND,
