@@ -8,4 +8,4 @@ from .experiment import (
     setting_fields as setting_fields,
 )
 from .from_run import restore_run as restore_run, restore_splits as restore_splits
-from .from_study import take_trial as take_trial
+from .from_study import require_one_reward as require_one_reward, take_trial as take_trial

@@ -10,6 +10,7 @@ from optuna.study import StudyDirection
 
 from common import DataHash, differences
 from configs.experiment import Experiment, Overrides, load_experiment
+from envs import REWARDS
 from search import SearchSettings, StudyError, against_cash, best_trial, find_study, finished_trials, settings_of
 
 Taken = tuple[Experiment, dict[str, Any], list[str]]
@@ -53,6 +54,7 @@ def take_trial(
             raise StudyError(
                 f"a study to train from must hold trials on these data, but {why}; run `python optimize.py`, or name another"
             )
+        require_one_reward(experiment, why or "")
         return experiment, {"study": None}, [f"agent settings: the configured ones, since {why}"]
     words = [f"agent settings: {_in_words(found, trial)}"]
     words += [f"  {lost}"] if (lost := against_cash(trial, found)) else []
@@ -67,6 +69,19 @@ def take_trial(
     given = differences(settings_of(trial).model_dump(mode="json"), taken.trial_settings.model_dump(mode="json"))
     words += [f"  from the command line instead: {'; '.join(given)}"] if given else []
     return taken, {"study": name, "trial": trial.number}, words
+
+
+def require_one_reward(experiment: Experiment, why_no_trial: str) -> None:
+    """Refuse to train for any reward where no trial of a study says for which.
+
+    Raises:
+        StudyError: the search may choose the reward (`--reward all`).
+    """
+    if experiment.search.any_reward:
+        raise StudyError(
+            f"with `--reward all` a training takes the reward of the best trial, but {why_no_trial}; search first, with "
+            f"`python optimize.py --reward all`, or name one: {', '.join(REWARDS)}"
+        )
 
 
 def _numbered(study: optuna.Study, number: int) -> optuna.trial.FrozenTrial:

@@ -14,7 +14,7 @@ from .overfitting import (
     write_down as write_down,
     write_down_trial as write_down_trial,
 )
-from .settings import SearchSettings as SearchSettings
+from .settings import LOG_GROWTH as LOG_GROWTH, SearchSettings as SearchSettings
 from .study import (
     best_trial as best_trial,
     find_study as find_study,

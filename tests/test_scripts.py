@@ -96,6 +96,15 @@ def test_train_without_a_study_says_so_and_the_command_line_wins_over_one_that_i
     assert "was searched on other data" in run.stdout
 
 
+@pytest.mark.parametrize("arguments", [[], ["--no-study"]])
+def test_all_rewards_cannot_be_trained_for_without_a_study(tmp_path, arguments):
+    run = run_script(tmp_path, "train", *QUICK_TRAINING, "--reward", "all", *arguments)
+    assert (run.returncode, run.stdout, run.stderr.count("\n")) == (2, "", 1)
+    assert "with `--reward all` a training takes the reward of the best trial" in run.stderr
+    assert "or name one: profit, log_return, sortino" in run.stderr
+    assert not (tmp_path / "runs").exists()
+
+
 def test_trials_count_whatever_study_they_were_in_and_whether_it_was_used(place):
     run = run_script(place, "train", *SMALL, *QUICK_TRAINING, "--reward", "profit", "--no-study")
     folder = place / run.folder

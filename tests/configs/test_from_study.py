@@ -6,6 +6,7 @@ import pytest
 from agents import suggest
 from common import differences
 from configs import load_experiment, make_parser, parse, take_trial
+from envs import REWARDS
 from market import LedgerRange, TrialLedger
 from search import StudyError, against_cash, describe_best, open_study, searched_before
 
@@ -103,6 +104,13 @@ def test_the_command_line_wins_over_the_trial_and_says_so(experiment, config, st
 
 def test_what_the_command_line_repeats_is_not_said(experiment, config, study):
     assert "command line" not in "".join(take(experiment, config, {"env.reward": "sortino"})[2])
+
+
+def test_any_reward_without_a_study_is_refused(experiment, config):
+    """Not trained for the configured reward, under the name of all."""
+    with pytest.raises(StudyError, match="takes the reward of the best trial, but study mine-all has no finished trial") as error:
+        take(load_experiment(config, {"search.any_reward": True}), config)
+    assert ", ".join(REWARDS) in str(error.value)
 
 
 def test_without_a_study_the_configured_settings_are_taken_unless_one_was_asked_for(experiment, config):
