@@ -1,6 +1,8 @@
 """Turns the settings tree into command-line options, and input errors into one line."""
 
 import argparse
+import contextlib
+import math
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
@@ -25,6 +27,8 @@ DEFAULT_CONFIG = Path(__file__).with_name("default.yaml")
 ANY_REWARD = "all"
 """as --reward: the search chooses the reward, too"""
 ALL_HELP = "; or all: a search chooses the reward, too"
+UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+"""in seconds"""
 EVERYTHING = tuple(Experiment.model_fields)
 SETTINGS = dict(setting_fields())
 """every setting, by dotted name"""
@@ -144,6 +148,15 @@ def positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"it must be 1 or more, but got {text}")
     return int(text)
+
+
+def seconds(text: str) -> float:
+    """A time from the command line, in seconds, or such as 90s, 30m, 2h or 1d."""
+    number, unit = (text[:-1], text[-1]) if text[-1:] in UNITS else (text, "s")
+    with contextlib.suppress(ValueError):
+        if 0 < float(number) < math.inf:
+            return float(number) * UNITS[unit]
+    raise argparse.ArgumentTypeError(f"it must be a time above 0, in seconds or such as 30m or 2h, but got {text}")
 
 
 def run(main: Callable[[], int], spelling: Spelling = in_a_script) -> NoReturn:

@@ -10,7 +10,7 @@ import pytest
 from scripts import ROOT, SETTINGS, run_script, run_well, start, studied, study_of, wait_for
 
 from configs import load_experiment
-from search import finished_trials
+from search import finished_trials, settings_of
 
 SMALL = ["--config", "small.yaml"]
 QUICK_SEARCH = ["--search.steps", "512", "--search.validations", "1"]
@@ -57,7 +57,7 @@ def test_train_takes_the_best_trial_and_writes_the_run_folder(place):
     trial = study.trials[origin["trial"]]
     assert (origin["study"], origin["trials"]) == ("small-sortino", 2)
     assert "after a search of 2 trials" in (place / "backtest.out").read_text()
-    assert load_experiment(run / "config.yaml").trial_settings.model_dump(mode="json") == trial.user_attrs["settings"]
+    assert load_experiment(run / "config.yaml").trial_settings == settings_of(trial)
     assert (run / "command.txt").read_text().startswith("python ")
     assert (run / "train.log").read_text().count("log growth on validation") == len(
         json.loads((run / "training.json").read_text())["validation"]
@@ -77,7 +77,7 @@ def test_a_trial_of_a_study_is_trained_on_train_and_validation_with_three_seeds(
     assert [path.name for path in sorted(folder.iterdir())] == ["seed-0", "seed-1", "seed-2"]
     for own in folder.iterdir():
         experiment = load_experiment(own / "config.yaml")
-        assert experiment.agent.model_dump(mode="json") == study.trials[1].user_attrs["settings"]["agent"]
+        assert experiment.agent == settings_of(study.trials[1]).agent
         assert (experiment.train.range, experiment.env.reward) == ("train+validation", "omega")
         looks = json.loads((own / "training.json").read_text())["validation"]
         assert len(looks) == 1  # at the end: nothing is chosen on bars that were trained on

@@ -174,7 +174,7 @@ BREAKS = (
         "configs/from_study.py",
         "take_trial",
         "best_trial(found) if number is None",
-        'next((one for one in found.trials if "settings" in one.user_attrs), None) if number is None',
+        "next((one for one in found.trials if has_settings(one)), None) if number is None",
     ),
     Break(
         EACH_SETTING,
