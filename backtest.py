@@ -109,7 +109,9 @@ def write(folder: Path, outcome: "evaluation.Outcome", about: dict[str, Any]) ->
     write_json_and_seal(folder / "metrics.json", about | backtest.as_json(outcome))
     report.write_files(folder, outcome)
     title = outcome.title + (" (OPTIMISTIC fills)" if outcome.optimistic else "")
-    CONSOLE.print(evaluation.figures_table({outcome.shown(name): row for name, row in outcome.figures.items()}, title))
+    figures = {outcome.shown(name): row for name, row in outcome.figures.items()}
+    width = CONSOLE.width if CONSOLE.is_terminal else 80  # what is piped is as wide everywhere
+    CONSOLE.print(evaluation.figures_table(figures, title, width))
     tell(outcome)
     CONSOLE.print(f"written: {folder}/report.html, metrics.json, trades.csv, monthly.csv, figures/")
 
