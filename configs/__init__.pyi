@@ -17,9 +17,10 @@ from .experiment import (
 )
 from .from_run import restore_run as restore_run, restore_splits as restore_splits
 from .from_study import (
-    experiment_of as experiment_of,
+    experiment_of_study as experiment_of_study,
     kept_of as kept_of,
+    note_in_study as note_in_study,
     require_one_reward as require_one_reward,
-    study_in_words as study_in_words,
     take_trial as take_trial,
 )
+from .study_commands import experiment_of as experiment_of, run_study_command as run_study_command, search_parser as search_parser

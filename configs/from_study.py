@@ -18,13 +18,16 @@ from search import (
     StudyError,
     against_cash,
     best_trial,
+    describe_in_dashboard,
     find_study,
     finished_trials,
     folds_of,
     has_settings,
     identity_of,
     judged_by,
+    keep_settings,
     kept_settings,
+    note_bars,
     require_study,
     settings_of,
 )
@@ -87,7 +90,7 @@ def take_trial(
     return taken, {"study": name, "trial": trial.number}, words
 
 
-def experiment_of(study: str, overrides: Overrides) -> Experiment:
+def experiment_of_study(study: str, overrides: Overrides) -> Experiment:
     """The settings that a study was begun with, but for the overrides, to go on with its search.
 
     Args:
@@ -119,6 +122,13 @@ def experiment_of(study: str, overrides: Overrides) -> Experiment:
 def kept_of(experiment: Experiment) -> dict[str, Any]:
     """What a study keeps of the settings that it was begun with: all but the address of its storage, where a password may be."""
     return experiment.model_dump(mode="json", exclude={"search": {"storage"}})
+
+
+def note_in_study(study: optuna.Study, experiment: Experiment, parts: AnySplit) -> None:
+    """Say in the study what it lacks: the bars that its trials are judged on, its settings, and what the dashboard shows."""
+    note_bars(study, *(coin.validation_known_as for coin in parts.coins))
+    keep_settings(study, kept_of(experiment))
+    describe_in_dashboard(study, study_in_words(experiment, parts))
 
 
 def study_in_words(experiment: Experiment, parts: AnySplit) -> dict[str, str]:

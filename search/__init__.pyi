@@ -18,6 +18,7 @@ from .overfitting import (
     write_down_trial as write_down_trial,
 )
 from .settings import LOG_GROWTH as LOG_GROWTH, SearchSettings as SearchSettings
+from .storage import shown as shown
 from .studies import (
     StudySummary as StudySummary,
     delete_study as delete_study,

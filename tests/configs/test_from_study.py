@@ -5,7 +5,7 @@ import pytest
 
 from agents import suggest
 from common import differences
-from configs import experiment_of, kept_of, load_experiment, make_parser, parse, take_trial
+from configs import experiment_of_study, kept_of, load_experiment, make_parser, parse, take_trial
 from envs import REWARDS
 from market import LedgerRange, TrialLedger
 from search import (
@@ -207,19 +207,19 @@ def begun(experiment):
 
 def test_a_study_goes_on_with_its_own_settings(begun):
     here = {"search.storage": begun.search.storage}
-    assert experiment_of("mine-sortino", here) == begun
-    more = experiment_of("mine-sortino", {**here, "search.trials": 40})
+    assert experiment_of_study("mine-sortino", here) == begun
+    more = experiment_of_study("mine-sortino", {**here, "search.trials": 40})
     assert more == begun.model_copy(update={"search": begun.search.model_copy(update={"trials": 40})})
     open_study(more.search, more.study_name, more.identity(DATA), more.trial_settings)  # it is the same search
 
 
 def test_overrides_that_make_it_another_search_are_refused_with_the_difference(begun):
     here = {"search.storage": begun.search.storage}
-    dearer = experiment_of("mine-sortino", {**here, "env.fee_bps": 9})
+    dearer = experiment_of_study("mine-sortino", {**here, "env.fee_bps": 9})
     with pytest.raises(StudyError, match=r"env.fee_bps: 7 -> 9"):
         open_study(dearer.search, dearer.study_name, dearer.identity(DATA), dearer.trial_settings)
     with pytest.raises(StudyError, match=r"goes on with its own settings, but got env\.reward: sortino -> profit"):
-        experiment_of("mine-sortino", {**here, "env.reward": "profit"})
+        experiment_of_study("mine-sortino", {**here, "env.reward": "profit"})
 
 
 def test_the_settings_in_a_study_hold_no_address_of_a_database(begun):
@@ -230,9 +230,19 @@ def test_the_settings_in_a_study_hold_no_address_of_a_database(begun):
 
 def test_a_study_of_a_version_that_kept_no_settings_says_how_to_go_on(study, experiment):
     with pytest.raises(StudyError, match="kept no settings in it; go on once with the options that it was begun with"):
-        experiment_of("mine-sortino", {"search.storage": experiment.search.storage})
+        experiment_of_study("mine-sortino", {"search.storage": experiment.search.storage})
 
 
 def test_a_study_that_is_not_there_is_one_line(study, experiment):
     with pytest.raises(StudyError, match=r"did you mean 'mine-sortino'\?"):
-        experiment_of("mine-sortin", {"search.storage": experiment.search.storage})
+        experiment_of_study("mine-sortin", {"search.storage": experiment.search.storage})
+
+
+def test_a_search_whose_trials_were_all_pruned_at_a_loss_says_so(experiment):
+    study = open_study(experiment.search, "mine-sortino", experiment.identity(DATA), experiment.trial_settings)
+    for _ in range(2):
+        trial = study.ask()
+        trial.set_user_attr("folds", [{"log_growth": -0.5}])
+        study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+    told = describe_best(study, experiment.trial_settings)
+    assert told == "no trial has completed yet; all 2 that were pruned lost on validation, and cash would have made 0"

@@ -241,7 +241,7 @@ BREAKS = (
         OWN_SETTINGS,
         "the costs that a study was begun with are forgotten",
         "configs/from_study.py",
-        "experiment_of",
+        "experiment_of_study",
         '{**begun.model_dump(mode="json"), **overrides}',
         '{**begun.model_dump(mode="json", exclude={"env"}), **overrides}',
     ),
