@@ -62,8 +62,9 @@ def main() -> int:
     opened = backtest.open_ranges(parts, trained, *ledgers, config_sha256, f"backtest.py {folder}")
     outcomes = [play(coin, trained, experiment, followed, options, folder) for coin in opened]
     given = {"config_sha256": config_sha256, "overrides": overrides}
-    about = [{"data_sha256": coin.parts.data_sha256, **given, **coin.as_json()} for coin in opened]
-    about = [each | {"trials_searched": coin.trained.trials} for each, coin in zip(about, opened, strict=True)]
+    about = [
+        {"data_sha256": one.parts.data_sha256, **given, **one.as_json(), "trials_searched": one.trained.trials} for one in opened
+    ]
     if isinstance(parts, market.CoinSplits):
         write_coins(folder, list(parts.data_sha256), outcomes, about)
     else:
@@ -110,7 +111,9 @@ def write(folder: Path, outcome: "evaluation.Outcome", about: dict[str, Any]) ->
     write_json_and_seal(folder / "metrics.json", about | backtest.as_json(outcome))
     report.write_files(folder, outcome)
     title = outcome.title + (" (OPTIMISTIC fills)" if outcome.optimistic else "")
-    CONSOLE.print(evaluation.figures_table({outcome.shown(name): row for name, row in outcome.figures.items()}, title))
+    figures = {outcome.shown(name): row for name, row in outcome.figures.items()}
+    width = CONSOLE.width if CONSOLE.is_terminal else 80  # what is piped is as wide everywhere
+    CONSOLE.print(evaluation.figures_table(figures, title, width))
     tell(outcome)
     CONSOLE.print(f"written: {folder}/report.html, metrics.json, {TABLES}, figures/")
 

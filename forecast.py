@@ -8,7 +8,7 @@
     python forecast.py windows --out windows.h5    the windows of train as an HDF5 file
 
 Everything goes into a new folder in runs/; `--resume RUN` goes on where a killed one stood. `python forecast.py COMMAND --help`
-lists the options. `--features.forecasts.models lstm` shows the agent of train.py the walk-forward forecasts of such models.
+lists the options, `--help-all` all. `--features.forecasts.models lstm` shows the agent of train.py walk-forward forecasts.
 """
 
 import sys

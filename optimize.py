@@ -5,7 +5,10 @@
     python optimize.py --config configs/coinbase-hourly.yaml --market.file my-candles.csv     or --market.files a.csv,b.csv
     python optimize.py --storage postgresql+psycopg://me@host/coindojo     the same command on every machine
     python optimize.py --storage ... --dask tcp://scheduler:8786           on the workers of a Dask cluster
-    python optimize.py report --reward sortino               figures of the study, into studies/NAME/
+    python optimize.py --study default-sortino --trials 40   go on with a study by its name, with its own settings
+    python optimize.py --timeout 2h                          no trial begins after two hours
+    python optimize.py list                                  the studies; `delete NAME` asks, and deletes one
+    python optimize.py report --study default-sortino        figures of a study, into studies/NAME/
     optuna-dashboard sqlite:///studies/coindojo.db
 
 Each trial trains on the train range and is judged by the log growth of its net worth on the validation range, after costs.
@@ -13,8 +16,10 @@ The test range stays locked. Ctrl-C ends cleanly, a killed worker's trial is tri
 """
 
 import argparse
+import math
 import signal
 import sys
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -39,19 +44,15 @@ TRIALS = Path("studies/trial_ledger.jsonl")
 
 
 def main() -> int:
-    """Parse the command line, open or resume the study, let the workers make trials, say what came out."""
+    """Open or resume the study, let the workers make trials, say what came out; or run a command about studies."""
     words = sys.argv[1:]
-    parser = configs.make_parser(__doc__ or "", shortcuts=("reward", "trials", "storage"))
-    parser.add_argument("--workers", type=configs.positive, metavar="N", help="processes, or tasks with --dask (default: 1)")
-    parser.add_argument("--dask", metavar="ADDRESS", help="scheduler of a running Dask cluster, such as tcp://scheduler:8786")
-    parser.add_argument("--worker", help=argparse.SUPPRESS)
-    options, overrides = configs.parse(parser, words[1:] if words[:1] == ["report"] else words)
-    experiment = configs.load_experiment(options.config, overrides)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as a cluster stops what it wants back: like Ctrl-C
-    if words[:1] == ["report"]:
-        return report(experiment)
+    if words and not words[0].startswith("-"):
+        return configs.run_study_command(words, __doc__ or "", CONSOLE, TRIALS)
+    options, overrides = configs.parse(configs.search_parser(__doc__ or ""), words)
+    experiment = configs.experiment_of(options, overrides)
     if options.worker:
-        return be_worker(experiment, *map(int, options.worker.split("/")))
+        return be_worker(experiment, options.until, *map(int, options.worker.split("/")))
     return run_search(experiment, options)
 
 
@@ -61,6 +62,7 @@ def run_search(experiment: configs.Experiment, options: argparse.Namespace) -> i
         raise search.StudyError(
             "`--dask` needs a database that all machines reach; give --storage postgresql+psycopg://USER@HOST/DB"
         )
+    until = time.time() + options.timeout if options.timeout else math.inf
     study, objective = opened(experiment, CONSOLE.print)
     ledger = market.TrialLedger(TRIALS)
     search.write_down(study, ledger)  # what was killed before it could
@@ -76,18 +78,23 @@ def run_search(experiment: configs.Experiment, options: argparse.Namespace) -> i
         if before >= wanted:
             CONSOLE.print(f"nothing to do; give a larger --trials to go on (now {wanted})")
         elif options.dask:
-            search.run_on_dask(options.dask, partial(work, experiment), options.workers, tell)
+            search.run_on_dask(options.dask, partial(work, experiment, until), options.workers, tell)
         elif workers > 1:
-            search.run_workers([sys.executable, __file__, *sys.argv[1:]], workers, CONSOLE.print)
+            command = [sys.executable, __file__, *sys.argv[1:], "--until", str(until)]
+            search.run_workers(command, workers, CONSOLE.print)
         else:
-            make_trials(study, objective)
+            make_trials(study, objective, until)
     except KeyboardInterrupt:
         CONSOLE.print("interrupted; the same command goes on from here")
         return 130
     finally:
         search.write_down(study, ledger)
         CONSOLE.print(search.describe_best(study, experiment.trial_settings))
-    return 0 if search.finished_trials(study) >= wanted else 1
+    finished = search.finished_trials(study)
+    if finished < wanted and time.time() >= until:
+        CONSOLE.print(f"the time is over: {finished} of {wanted} trials finished; the same command goes on from here")
+        return 0
+    return 0 if finished >= wanted else 1
 
 
 def opened(experiment: configs.Experiment, say: Callable[[str], None] = lambda line: None) -> "tuple[Study, search.Objective]":
@@ -96,7 +103,7 @@ def opened(experiment: configs.Experiment, say: Callable[[str], None] = lambda l
     objective = search.Objective(parts, experiment.trial_settings, experiment.train, settings, features.CACHE)
     fitted = features.FeaturePipeline(experiment.features, features.CACHE).fit_coins([coin.train.candles for coin in parts.coins])
     study = search.open_study(settings, experiment.study_name, experiment.identity(parts.data_sha256), experiment.trial_settings)
-    search.note_bars(study, *(coin.validation_known_as for coin in parts.coins))
+    configs.note_in_study(study, experiment, parts)
     say(search.describe_study(study, settings))
     if unused := agents.left_out(experiment.trial_settings, settings.searched):
         say(f"not searched, since the settings have no use for it: {', '.join(unused)}")
@@ -107,7 +114,7 @@ def opened(experiment: configs.Experiment, say: Callable[[str], None] = lambda l
     return study, objective
 
 
-def make_trials(study: "Study", objective: "search.Objective") -> None:
+def make_trials(study: "Study", objective: "search.Objective", until: float) -> None:
     """In this process, under a progress bar; the trial ledger gets a line for each."""
     ledger = market.TrialLedger(TRIALS)
     with Progress(console=CONSOLE, transient=True, disable=not CONSOLE.is_terminal) as progress:
@@ -118,34 +125,24 @@ def make_trials(study: "Study", objective: "search.Objective") -> None:
             CONSOLE.print(search.describe_trial(trial, study))
 
         with features.progress_to(lambda stage, done, total: progress.update(task, description=f"trial: {stage}")):
-            search.run_study(study, objective, tell, lambda step: progress.update(task, completed=step, description="trial"))
+            step_made = partial(progress.update, task, description="trial")
+            search.run_study(study, objective, tell, lambda step: step_made(completed=step), until)
 
 
-def be_worker(experiment: configs.Experiment, worker: int, workers: int) -> int:
+def be_worker(experiment: configs.Experiment, until: float, worker: int, workers: int) -> int:
     """One process of several: its lines are passed on by the one that began it."""
     search.stay_on(search.share_of_cores(worker, workers))
     try:
-        make_trials(*opened(experiment))
+        make_trials(*opened(experiment), until)
     except KeyboardInterrupt:
         return 130
     return 0
 
 
-def work(experiment: configs.Experiment, on_step: Callable[[int], None]) -> None:
+def work(experiment: configs.Experiment, until: float, on_step: Callable[[int], None]) -> None:
     """One task of a Dask cluster, whose machine may not know the plugins yet."""
     configs.load_plugins(experiment.plugins)
-    search.run_study(*opened(experiment), on_step=on_step)
-
-
-def report(experiment: configs.Experiment) -> int:
-    """Draw the study, and say what is best in it."""
-    study = search.find_study(experiment.search.storage, experiment.study_name)
-    if study is None:
-        raise search.StudyError(f"a report needs a study, but there is no {experiment.study_name} yet; search first")
-    configs.load_plugins(configs.plugins_of(study))
-    CONSOLE.print("\n".join(f"wrote {path}" for path in search.draw_study(study, Path("studies") / experiment.study_name)))
-    CONSOLE.print(search.describe_best(study, experiment.trial_settings))
-    return 0
+    search.run_study(*opened(experiment), on_step=on_step, until=until)
 
 
 if __name__ == "__main__":

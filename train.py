@@ -49,7 +49,9 @@ def main() -> int:
         parts = experiment.train.of(experiment.load_splits())
         origin: dict[str, Any] = {"study": None}
         words = ["agent settings: as configured"]
-        if not options.no_study:
+        if options.no_study:
+            configs.require_one_reward(experiment, "`--no-study` takes none")
+        else:
             asked = overrides, options.study, options.trial
             experiment, origin, words = configs.take_trial(experiment, parts.data_sha256, options.config, *asked)
         ledger = market.TrialLedger(TRIALS)

@@ -3,6 +3,9 @@
 import difflib
 from collections.abc import Iterable
 
+FEW_NAMES = 25
+"""names that a message can list beside the nearest one; the indicators are more"""
+
 
 class InputError(ValueError):
     """Input that breaks a rule; the message names the rule, the value, the place and what to do."""
@@ -27,14 +30,16 @@ def printable(text: str) -> str:
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
-    """The message for a name that does not exist: the nearest one if there is one, else the first of those that exist."""
+    """The message for a name that does not exist: the nearest one if there is one, and the others if they are few."""
     names = list(known)
     close = difflib.get_close_matches(name, names, 1, 0.5)
-    hint = f"did you mean {close[0]!r}?" if close else f"the known ones are {_first(names)}" if names else "there are none"
-    return f"there is no {kind} {name!r}; {hint}"
+    known_ones = f"the known ones are {_first(names)}" if names else "there are none"
+    if not close:
+        return f"there is no {kind} {name!r}; {known_ones}"
+    return f"there is no {kind} {name!r}; did you mean {close[0]!r}?" + (f" ({known_ones})" if len(names) <= FEW_NAMES else "")
 
 
-def _first(names: list[str], most: int = 20) -> str:
+def _first(names: list[str], most: int = FEW_NAMES) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 

@@ -1,4 +1,12 @@
-from .command_line import Parser as Parser, make_parser as make_parser, parse as parse, positive as positive, run as run
+from .command_line import (
+    DEFAULT_CONFIG as DEFAULT_CONFIG,
+    Parser as Parser,
+    make_parser as make_parser,
+    parse as parse,
+    positive as positive,
+    run as run,
+    seconds as seconds,
+)
 from .experiment import (
     Experiment as Experiment,
     Overrides as Overrides,
@@ -8,5 +16,13 @@ from .experiment import (
     setting_fields as setting_fields,
 )
 from .from_run import load_plugins_of as load_plugins_of, restore_run as restore_run, restore_splits as restore_splits
-from .from_study import plugins_of as plugins_of, take_trial as take_trial
+from .from_study import (
+    experiment_of_study as experiment_of_study,
+    kept_of as kept_of,
+    note_in_study as note_in_study,
+    plugins_of as plugins_of,
+    require_one_reward as require_one_reward,
+    take_trial as take_trial,
+)
 from .plugins import load_plugins as load_plugins, unload_plugins as unload_plugins
+from .study_commands import experiment_of as experiment_of, run_study_command as run_study_command, search_parser as search_parser

@@ -1,16 +1,18 @@
 """Turns the settings tree into command-line options, and input errors into one line."""
 
 import argparse
+import contextlib
+import math
 import sys
-from collections.abc import Callable, Iterable
+import textwrap
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-import yaml
-from pydantic.fields import FieldInfo
-
-from common import Spelling, exit_code, in_a_script, spelled
+from common import CommandParser, Spelling, exit_code, in_a_script, spelled
 from configs.experiment import Experiment, Overrides, nearest, setting_fields
+from configs.option_help import COMMON, help_text, value_name
+from configs.setting_values import from_command_line
 from features import progress_shown
 
 SHORTCUTS = {
@@ -24,22 +26,74 @@ SHORTCUTS = {
 DEFAULT_CONFIG = Path(__file__).with_name("default.yaml")
 ANY_REWARD = "all"
 """as --reward: the search chooses the reward, too"""
+ALL_HELP = "; or all: a search chooses the reward, too"
+UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+"""in seconds"""
 EVERYTHING = tuple(Experiment.model_fields)
+SETTINGS = {name: field for name, field in setting_fields() if name != "plugins"}
+"""every setting that is an option of its own, by dotted name"""
 
 
-class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line, without the page of usage."""
+class Parser(CommandParser):
+    """A parser whose errors are one line. `--help` shows the script's own options and the common settings, `--help-all` all."""
+
+    common: Sequence[str] = ()
+    """settings that `--help` shows"""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message}\n")
+
+    def format_help(self) -> str:
+        settings = {action.dest: action for action in self._actions if action.dest in SETTINGS}
+        if not settings:
+            return self.format_help_of_all()
+        formatter = self._get_formatter()
+        formatter.add_usage(self.usage, [], [])
+        formatter.add_text(self.description)
+        for heading, actions in (
+            ("options", [*self._positionals._group_actions, *self._optionals._group_actions]),
+            ("common settings", [settings[name] for name in self.common if name in settings]),
+        ):
+            formatter.start_section(heading)
+            formatter.add_arguments(actions)
+            formatter.end_section()
+        rest = f"--help-all shows all {len(settings)} settings: {_sections_of(settings)}"
+        formatter.add_text(textwrap.fill(rest, formatter._width))
+        formatter.add_text(self.epilog)
+        return formatter.format_help()
+
+    def format_help_of_all(self) -> str:
+        """With every setting."""
+        return super().format_help()
+
+
+class _HelpAll(argparse.Action):
+    """`--help-all`."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        assert isinstance(parser, Parser)
+        print(parser.format_help_of_all(), end="")
+        parser.exit()
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Names the value of an option once, behind all of its names."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=28)
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        if not action.option_strings or action.nargs == 0:
+            return super()._format_action_invocation(action)
+        return f"{', '.join(action.option_strings)} {self._format_args(action, self._get_default_metavar_for_optional(action))}"
 
 
 def make_parser(
     description: str, sections: Iterable[str] = EVERYTHING, shortcuts: Iterable[str] = (), config: bool = True
 ) -> Parser:
-    """A parser with an option for every setting of the given sections, such as `--env.fee_bps 5`; values are YAML.
+    """A parser with an option for every setting of the given sections, such as `--env.fee_bps 5`.
 
-    A section may be a part of one, such as `features.forecasts`.
+    A section may be a part of one, such as `features.forecasts`, or a single setting.
     """
     first, *rest = description.strip().split("\n\n")
     parser = Parser(
@@ -47,42 +101,49 @@ def make_parser(
         description=first,
         epilog="\n\n".join(rest),
         allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Formatter,
     )
-    absent: dict[str, Any] = {"default": argparse.SUPPRESS, "metavar": "VALUE"}
+    names = [name for name in SETTINGS if any(name == section or name.startswith(f"{section}.") for section in sections)]
+    if names:
+        parser.add_argument("--help-all", action=_HelpAll, nargs=0, default=argparse.SUPPRESS, help="show every setting and exit")
     if config:
         parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, metavar="YAML", help="settings to start from")
     parser.add_argument(
         "--plugin", "--plugins", dest="plugins", action="append", default=argparse.SUPPRESS, metavar="FILE",
         help=Experiment.model_fields["plugins"].description,
     )  # fmt: skip
-    for short in shortcuts:
-        parser.add_argument(f"--{short}", dest=SHORTCUTS[short], help=f"same as --{SHORTCUTS[short]}", **absent)
-    for section in sections:
-        group = parser.add_argument_group("experiment" if section == "name" else section)
-        for name, field in setting_fields():
-            if name != "plugins" and (name == section or name.startswith(f"{section}.")):
-                flag: dict[str, Any] = {"nargs": "?", "const": "true"} if field.annotation is bool else {}
-                group.add_argument(f"--{name}", help=_help_text(field), **absent, **flag)
+    short = {SHORTCUTS[shortcut]: shortcut for shortcut in shortcuts}
+    parser.common = [name for name in COMMON if name in short or name not in SHORTCUTS.values()]
+    groups = {section: parser.add_argument_group("experiment" if section == "name" else section) for section in sections}
+    for name in names:
+        field, flag = SETTINGS[name], dict[str, Any]()
+        if field.annotation is bool:
+            flag = {"nargs": "?", "const": "true"}
+        section = next(section for section in groups if name == section or name.startswith(f"{section}."))
+        flags = [f"--{short[name]}"] if name in short else []
+        told = help_text(name, field) + (ALL_HELP if name == "env.reward" and "search.any_reward" in names else "")
+        groups[section].add_argument(
+            *flags, f"--{name}", dest=name, help=told, default=argparse.SUPPRESS, metavar=value_name(field), **flag
+        )
     return parser
 
 
 def parse(parser: Parser, arguments: list[str] | None = None) -> tuple[argparse.Namespace, Overrides]:
     """The script's own options, and the settings that were given, by dotted name."""
     options, unknown = parser.parse_known_args(arguments)
+    known = [name.lstrip("-") for action in parser._actions for name in action.option_strings]
     if unknown:
         name = unknown[0].lstrip("-").split("=")[0]
-        known = [action.option_strings[-1].lstrip("-") for action in parser._actions if action.option_strings]
-        hint = nearest(name, known).replace("`", "`--", 1) if unknown[0].startswith("-") else "; `--help` lists all options"
+        options_hint = nearest(name, known).replace("did you mean `", "did you mean `--")
+        hint = options_hint if unknown[0].startswith("-") else "; `--help` lists the options"
         parser.error(f"there is no option `{unknown[0]}`{hint}")
-    settings = {name for name, _ in setting_fields()} & set(vars(options))
-    overrides: Overrides = {"plugins": ",".join(options.plugins)} if "plugins" in settings else {}
-    for name in sorted(settings - {"plugins"}):
-        try:
-            overrides[name] = yaml.safe_load(getattr(options, name))
-        except yaml.YAMLError:
-            overrides[name] = getattr(options, name)  # no YAML, so plain text; validation will judge it
-    if overrides.get("env.reward") == ANY_REWARD:
+    given = {name: value for name, value in vars(options).items() if name in SETTINGS}
+    overrides = {name: from_command_line(given[name], SETTINGS[name].annotation) for name in sorted(given)}
+    if "plugins" in vars(options):
+        overrides["plugins"] = ",".join(options.plugins)
+    if overrides.get("env.reward") == ANY_REWARD and "search.any_reward" in known:
+        if overrides.get("search.any_reward") is False:
+            parser.error("`--reward all` searches the reward, but got `--search.any_reward false`; leave one out")
         del overrides["env.reward"]
         overrides["search.any_reward"] = True
     return options, overrides
@@ -93,6 +154,15 @@ def positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"it must be 1 or more, but got {text}")
     return int(text)
+
+
+def seconds(text: str) -> float:
+    """A time from the command line, in seconds, or such as 90s, 30m, 2h or 1d."""
+    number, unit = (text[:-1], text[-1]) if text[-1:] in UNITS else (text, "s")
+    with contextlib.suppress(ValueError):
+        if 0 < float(number) < math.inf:
+            return float(number) * UNITS[unit]
+    raise argparse.ArgumentTypeError(f"it must be a time above 0, in seconds or such as 30m or 2h, but got {text}")
 
 
 def run(main: Callable[[], int], spelling: Spelling = in_a_script) -> NoReturn:
@@ -106,12 +176,5 @@ def run(main: Callable[[], int], spelling: Spelling = in_a_script) -> NoReturn:
         sys.exit(exit_code(main))
 
 
-def _help_text(field: FieldInfo) -> str:
-    default = _as_text(field.get_default(call_default_factory=True))
-    return f"{field.description} (default: {default})".replace("%", "%%")
-
-
-def _as_text(value: object) -> str:
-    if isinstance(value, tuple):
-        return ",".join(str(part) for part in value)
-    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+def _sections_of(settings: Iterable[str]) -> str:
+    return ", ".join(dict.fromkeys(name if "." not in name else f"{name.split('.')[0]}.*" for name in settings))

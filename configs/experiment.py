@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 from agents import AgentSettings, StrategySettings, TrialSettings
 from common import DataHash, InputError, Settings, one_line, put_setting
 from configs.plugins import KINDS_IN_WORDS, joined, load_plugins
+from configs.setting_values import TextLoader, as_meant
 from envs import EnvSettings
 from features import FeatureSettings
 from market import AnySplit, MarketSettings, Split, SplitSettings, load_candles, load_coins, split, split_coins
@@ -137,12 +138,12 @@ def nearest(name: str, known: list[str]) -> str:
     close = difflib.get_close_matches(name, known, 1, 0.6) or [
         by_last[last] for last in difflib.get_close_matches(name.rsplit(".", 1)[-1], list(by_last), 1, 0.6)
     ]
-    return f"; did you mean `{close[0]}`?" if close else "; `--help` lists all settings"
+    return f"; did you mean `{close[0]}`?" if close else "; `--help-all` lists all settings"
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        tree = yaml.safe_load(path.read_text())
+        tree = as_meant(yaml.load(path.read_text(), TextLoader), Experiment)
     except FileNotFoundError:
         have = ", ".join(sorted(str(file) for file in Path("configs").glob("*.yaml")))
         raise SettingError(f"there is no config file {path}; there are {have or 'none in configs/'}") from None

@@ -9,9 +9,29 @@ import optuna
 from optuna.study import StudyDirection
 
 from common import DataHash, differences
-from configs.experiment import Experiment, Overrides, load_experiment
-from configs.plugins import load_plugins
-from search import SearchSettings, StudyError, against_cash, best_trial, find_study, finished_trials, settings_of
+from configs.experiment import Experiment, Overrides, SettingError, load_experiment
+from configs.plugins import joined, load_plugins
+from envs import REWARDS
+from market import AnySplit
+from search import (
+    LOG_GROWTH,
+    SearchSettings,
+    StudyError,
+    against_cash,
+    best_trial,
+    describe_in_dashboard,
+    find_study,
+    finished_trials,
+    folds_of,
+    has_settings,
+    identity_of,
+    judged_by,
+    keep_settings,
+    kept_settings,
+    note_bars,
+    require_study,
+    settings_of,
+)
 
 Taken = tuple[Experiment, dict[str, Any], list[str]]
 
@@ -50,15 +70,16 @@ def take_trial(
         why = f"study {name} has no finished trial in {storage}"
     elif experiment.plugins not in ({}, own):
         why = f"study {name} was searched with {_named(own)}, and here {_named(experiment.plugins)}"
-    elif not _same_data(found.user_attrs["identity"], experiment.identity(data_sha256)):
+    elif not _same_data(identity_of(found) or {}, experiment.identity(data_sha256)):
         why = f"study {name} was searched on other data or another split"
-    elif not asked and _judged_by(found) != experiment.search.objective:
-        why = f"study {name} judged its trials by {_judged_by(found)} and `search.objective` is {experiment.search.objective}"
+    elif not asked and judged_by(found) != experiment.search.objective:
+        why = f"study {name} judged its trials by {judged_by(found)} and `search.objective` is {experiment.search.objective}"
     if found is None or trial is None or why:
         if asked:
             raise StudyError(
                 f"a study to train from must hold trials on these data, but {why}; run `python optimize.py`, or name another"
             )
+        require_one_reward(experiment, why or "")
         return experiment, {"study": None}, [f"agent settings: the configured ones, since {why}"]
     words = [f"agent settings: {_in_words(found, trial)}"]
     words += [f"  {lost}"] if (lost := against_cash(trial, found)) else []
@@ -77,15 +98,86 @@ def take_trial(
 
 def plugins_of(study: optuna.Study) -> dict[str, str]:
     """The plugins that its trials were made with: by name the hash of their code."""
-    return dict(study.user_attrs.get("identity", {}).get("plugins", {}))
+    return dict((identity_of(study) or {}).get("plugins", {}))
 
 
 def _named(own: Mapping[str, str]) -> str:
     return ", ".join(f"the plugin {name} ({sha256[:12]})" for name, sha256 in own.items()) or "no plugins"
 
 
+def experiment_of_study(study: str, overrides: Overrides) -> Experiment:
+    """The settings that a study was begun with, but for the overrides, to go on with its search.
+
+    Args:
+        study: its name.
+        overrides: `search.storage` says where it is; what would make its trials incomparable is refused when it is opened.
+
+    Raises:
+        StudyError: no such study, one of a version that kept no settings, or overrides that name another study.
+    """
+    storage = overrides.get("search.storage", SearchSettings().storage)
+    found = require_study(storage, study)
+    kept = kept_settings(found)
+    if kept is None:
+        raise StudyError(
+            f"study {study} was made by a version that kept no settings in it; go on once with the options that it was begun "
+            f"with, its --name, --config and so on, instead of --study"
+        )
+    try:
+        begun = load_experiment(None, kept | {"search": {**kept["search"], "storage": storage}})
+    except SettingError as error:
+        raise StudyError(f"the settings in study {study} are of another version: {error}") from None
+    experiment = load_experiment(
+        None, {**begun.model_dump(mode="json"), **overrides, "plugins": joined(begun.plugins, overrides.get("plugins"))}
+    )
+    if experiment.study_name != study:
+        changed = "; ".join(differences(begun.model_dump(mode="json"), experiment.model_dump(mode="json")))
+        raise StudyError(f"study {study} goes on with its own settings, but got {changed}; leave them out, or leave --study out")
+    return experiment
+
+
+def kept_of(experiment: Experiment) -> dict[str, Any]:
+    """What a study keeps of the settings that it was begun with: all but the address of its storage, where a password may be."""
+    return experiment.model_dump(mode="json", exclude={"search": {"storage"}})
+
+
+def note_in_study(study: optuna.Study, experiment: Experiment, parts: AnySplit) -> None:
+    """Say in the study what it lacks: the bars that its trials are judged on, its settings, and what the dashboard shows."""
+    note_bars(study, *(coin.validation_known_as for coin in parts.coins))
+    keep_settings(study, kept_of(experiment))
+    describe_in_dashboard(study, study_in_words(experiment, parts))
+
+
+def study_in_words(experiment: Experiment, parts: AnySplit) -> dict[str, str]:
+    """What the study is about, in words for the dashboard."""
+    search, coin = experiment.search, parts.coins[0]
+    index = coin.validation.own.index
+    coins = f"{', '.join(coin.symbol for coin in parts.coins)}, such as " if len(parts.coins) > 1 else ""
+    times = search.folds * search.seeds
+    return {
+        "data": f"{coins}{coin.in_words.removeprefix('data: ')}",
+        "judged on": f"{index[0]:%Y-%m-%d %H:%M} to {index[-1]:%Y-%m-%d %H:%M}, by {search.objective.replace('_', ' ')}",
+        "reward": "all are tried" if search.any_reward else experiment.env.reward,
+        "costs": experiment.env.costs_in_words,
+        "trial": f"{times} training{'s' * (times > 1)} of {search.steps:,} steps, {search.validations} validations each",
+    }
+
+
+def require_one_reward(experiment: Experiment, why_no_trial: str) -> None:
+    """Refuse to train for any reward where no trial of a study says for which.
+
+    Raises:
+        StudyError: the search may choose the reward (`--reward all`).
+    """
+    if experiment.search.any_reward:
+        raise StudyError(
+            f"with `--reward all` a training takes the reward of the best trial, but {why_no_trial}; search first, with "
+            f"`python optimize.py --reward all`, or name one: {', '.join(REWARDS)}"
+        )
+
+
 def _numbered(study: optuna.Study, number: int) -> optuna.trial.FrozenTrial:
-    trials = {trial.number: trial for trial in study.get_trials(deepcopy=False) if "settings" in trial.user_attrs}
+    trials = {trial.number: trial for trial in study.get_trials(deepcopy=False) if has_settings(trial)}
     if number not in trials:
         raise StudyError(
             f"`--trial` must be one that study {study.study_name} has settings of, but got {number}; it has {_shown(trials)}"
@@ -99,7 +191,7 @@ def _best_steps(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> int:
     A trial that was made before trainings kept that step had the best figure of its curve.
     """
     best = max if study.direction == StudyDirection.MAXIMIZE else min
-    folds = [fold for fold in trial.user_attrs.get("folds", ()) if fold.get("kept_step") or fold.get("curve")]
+    folds = [fold for fold in folds_of(trial) if fold.get("kept_step") or fold.get("curve")]
     steps = [fold.get("kept_step") or int(best(fold["curve"], key=fold["curve"].__getitem__)) for fold in folds]
     return round(median(steps)) if steps else 0
 
@@ -110,17 +202,12 @@ def _shown(numbers: Iterable[int], most: int = 12) -> str:
 
 
 def _same_data(searched: Mapping[str, object], here: Mapping[str, object]) -> bool:
-    return (searched["data_sha256"], searched["split"]) == (here["data_sha256"], here["split"])
-
-
-def _judged_by(study: optuna.Study) -> str:
-    """The figure that the study's best trial is best by."""
-    return str(study.user_attrs["identity"].get("search", {}).get("objective", SearchSettings().objective))
+    return all(searched.get(name) == here[name] for name in ("data_sha256", "split"))
 
 
 def _in_words(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> str:
     best = best_trial(study)
     place = f", best of {finished_trials(study)}" if best and best.number == trial.number else ""
-    figure = "" if _judged_by(study) == SearchSettings().objective else f" {_judged_by(study)}"
+    figure = "" if judged_by(study) == LOG_GROWTH else f" {judged_by(study)}"
     value = f", validation{figure} {trial.value:+.3f}" if trial.value is not None else f", {trial.state.name.lower()}"
     return f"trial {trial.number} of study {study.study_name}{place}{value}"

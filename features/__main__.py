@@ -3,6 +3,7 @@
 python -m features stationarity FILE                              test every column, raw and differenced, and draw it
 python -m features correlation FILE                               which indicators remain and which are dropped, and a heatmap
 python -m features columns FILE                                   the columns of the default pipeline, fitted on train
+python -m features indicators                                     the names that --features.indicators may have
 python -m features stationarity --simulate bitcoin --bars 5000    the same of a simulated market
 """
 
@@ -180,6 +181,13 @@ def _candles(options: argparse.Namespace) -> Candles:
     return candles if options.bars is None else candles[-options.bars :]
 
 
+def _indicators(options: argparse.Namespace) -> int:
+    """Groups are those in which correlated ones are dropped."""
+    for group in dict.fromkeys(indicator.group for indicator in INDICATORS.values()):
+        print(f"{group}: {', '.join(name for name, indicator in INDICATORS.items() if indicator.group == group)}")
+    return 0
+
+
 def _takes_candles(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--plugin", action="append", default=[], metavar="FILE", help="an indicator or family of your own")
     parser.add_argument("file", type=Path, nargs="?", help="candle file")
@@ -210,6 +218,9 @@ def _parser() -> argparse.ArgumentParser:
     added = commands.add_parser("columns", help=text, description=text)
     _takes_candles(added)
     added.set_defaults(run=_columns)
+    text = "the names of all indicators, group by group"
+    added = commands.add_parser("indicators", help=text, description=text)
+    added.set_defaults(run=_indicators)
     return parser
 
 

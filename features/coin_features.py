@@ -8,6 +8,7 @@ import pandas as pd
 
 from common import InputError, one_line, write_atomically
 from features.fitted import FittedFeatures
+from features.lookback import lookback_in_words
 from features.matrix import FeatureMatrix
 from market import Candles
 
@@ -39,7 +40,7 @@ class CoinFeatures:
         """How many columns there are, and the notes of each coin, a line each."""
         first = next(iter(self.by_symbol.values())).columns_in_words
         notes = [f"  note: {symbol}: {note}" for symbol, fitted in self.by_symbol.items() for note in fitted.notes]
-        return "\n".join([f"{first}, look-back {self.lookback:,} bars, each coin with a scaler of its own", *notes])
+        return "\n".join([f"{first}, {lookback_in_words(self.lookback)}, each coin with a scaler of its own", *notes])
 
     def of(self, candles: Candles) -> FittedFeatures:
         """What was fitted on the coin of these candles.

@@ -17,6 +17,7 @@ from safetensors.numpy import load as load_tensors, save as dump_tensors
 from common import InputError, atomic_file, hash_of, one_line, write_atomically
 from features import cache as feature_cache, forecasters
 from features.column_families import Estimates, columns_warmup, compute_tables, families_of, warmup_bars
+from features.lookback import lookback_in_words
 from features.matrix import FeatureMatrix, stack_rows
 from features.progress import OnProgress, begun
 from features.scaler import apply_scaler
@@ -92,7 +93,7 @@ class FittedFeatures:
     @property
     def in_words(self) -> str:
         """How many columns there are, and the notes, a line each."""
-        first = f"{self.columns_in_words}, look-back {self.lookback:,} bars"
+        first = f"{self.columns_in_words}, {lookback_in_words(self.lookback)}"
         return "\n".join([first, *(f"  note: {note}" for note in self.notes)])
 
     @property

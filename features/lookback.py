@@ -16,6 +16,11 @@ USUAL_RUNS = 4
 """as many runs, each `LONGER` times as long as the one before, are held ready for"""
 
 
+def lookback_in_words(bars: int) -> str:
+    """How many bars the newest row needs, and whether that asks for something."""
+    return f"look-back {bars:,} bars (live, keep as many at hand; in training and backtests nothing is to be done)"
+
+
 def measure_memory(
     columns: Callable[[int, int], pd.DataFrame], bars: int, scale: np.ndarray, on_progress: OnProgress = quiet
 ) -> np.ndarray:

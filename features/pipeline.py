@@ -217,4 +217,9 @@ def _long_memories(names: tuple[str, ...], memory: np.ndarray, bars: int) -> lis
     endless = [name for name, held in zip(names, memory, strict=True) if held >= bars]
     if not endless:
         return []
-    return [f"{', '.join(endless)}: the start of the data still shows after train's {bars:,} bars, so the look-back is no proof"]
+    one = len(endless) == 1
+    return [
+        f"{', '.join(endless)} still depend{'s' * one} on where the data begin after train's {bars:,} bars. Backtests are right "
+        "as they are; for live bars, whose history may begin elsewhere, train on more bars or leave "
+        f"{'it' if one else 'them'} out"
+    ]

@@ -15,6 +15,7 @@ from evaluation import Episode, floored
 from evaluation.statistics import log_growth, metrics
 from features import AnyFeatures
 from market import AnySplit
+from search.attributes import keep_in_trial
 from search.settings import LOG_GROWTH, SearchSettings
 from training import TrainingListener, TrainSettings, Validation, require_trainable, train_agent
 
@@ -65,9 +66,9 @@ class Objective:
     validation's. After each validation the trial reports the mean so far, at the same steps for every trial, so that a pruner
     compares like with like.
 
-    The trial keeps, as attributes: `settings`, `seeds`, `folds` (a dict for each training: window, seed, figure, log growth,
-    the step that was kept, seconds, learning curve), `seconds`, `sharpe` (of a bar, of its validation returns) and `growths`
-    (the log growth of each of 128 stretches of the validation range).
+    The trial keeps `settings`, `folds` (a dict for each training: window, seed, figure, log growth, the step that was kept,
+    seconds, learning curve) and `returns` on validation (`sharpe`, of a bar, and `growths`, the log growth of each of 128
+    stretches). Its user attributes, for people, are `log_growth` (the mean over the trainings), `sharpe_of_a_bar` and `seconds`.
 
     Args:
         split: the data.
@@ -105,9 +106,8 @@ class Objective:
         """
         start = time.monotonic()
         settings = suggest(trial, self.base, self.search.searched)
-        trial.set_user_attr("settings", settings.model_dump(mode="json"))
+        keep_in_trial(trial, "settings", settings.model_dump(mode="json"))
         seeds = range(self.search.seed, self.search.seed + self.search.seeds)
-        trial.set_user_attr("seeds", list(seeds))
         trainings: list[_Training] = []
         for fold, part in enumerate(self.folds):
             for seed in seeds:
@@ -116,12 +116,20 @@ class Objective:
                 try:
                     train_agent(part, settings, self.train, seed=seed, cache=self.cache, listener=listener)
                 finally:  # what a pruned or failed trial has learnt is kept, too
-                    trial.set_user_attr("folds", [training.as_json() for training in trainings if training.kept])
-                    trial.set_user_attr("seconds", round(time.monotonic() - start, 2))
+                    _keep(trial, [training.as_json() for training in trainings if training.kept])
+                    trial.set_user_attr("seconds", round(time.monotonic() - start, 1))
         episodes = [episode for training in trainings for episode in training.episodes.values()]
-        for name, value in _returns_of(episodes, len(episodes) // len(self.folds)).items():
-            trial.set_user_attr(name, value)
+        returns = _returns_of(episodes, len(episodes) // len(self.folds))
+        keep_in_trial(trial, "returns", returns)
+        trial.set_user_attr("sharpe_of_a_bar", round(returns["sharpe"], 4))
         return float(np.mean([training.figure for training in trainings]))
+
+
+def _keep(trial: optuna.Trial, folds: list[dict[str, Any]]) -> None:
+    """What the trainings so far came to."""
+    keep_in_trial(trial, "folds", folds)
+    if folds:
+        trial.set_user_attr("log_growth", round(float(np.mean([fold["log_growth"] for fold in folds])), 4))
 
 
 class _TrialListener(TrainingListener):

@@ -8,6 +8,7 @@ from optuna.trial import FrozenTrial
 
 from evaluation.statistics import probability_of_overfitting
 from market import AnySplit, LedgerRange, Split, TrialLedger
+from search.attributes import keep_in_study, kept_in_trial
 from search.study import FINISHED, VALIDATED, as_finished, trials_on, validated_on
 
 FEWEST = 4
@@ -33,8 +34,8 @@ def searched_before(storage: str, validated: LedgerRange, ledger: TrialLedger) -
     found = trials_on(storage, validated)
     ledger.record_new([trial for trial, _ in found])
     known = ledger.ids(validated)
-    same = [trial.user_attrs for finished, trial in found if finished.validated == validated]
-    spread = _spread_of([attributes for attributes in same if "growths" in attributes])
+    same = [trial for finished, trial in found if finished.validated == validated]
+    spread = _spread_of([returns for trial in same if (returns := returns_of(trial))])
     return {"trials": None if known is None else len(known), **spread}
 
 
@@ -49,9 +50,9 @@ def searched_before_on(storage: str, split: AnySplit, ledger: TrialLedger) -> di
 
 def note_bars(study: optuna.Study, *validated: LedgerRange) -> None:
     """Say in the study which bars its trials are judged on, a range a coin."""
-    if VALIDATED not in study.user_attrs:
+    if not validated_on(study):
         bars = [each.as_json() for each in validated]
-        study.set_user_attr(VALIDATED, bars[0] if len(bars) == 1 else bars)
+        keep_in_study(study, VALIDATED, bars[0] if len(bars) == 1 else bars)
 
 
 def write_down(study: optuna.Study, ledger: TrialLedger) -> None:
@@ -65,6 +66,12 @@ def write_down_trial(trial: FrozenTrial, study: optuna.Study, ledger: TrialLedge
     """Write a trial that has just ended into the ledger, if it finished; takes no longer in a long ledger."""
     if trial.state in FINISHED:
         ledger.record(as_finished(trial, study, validated_on(study)))
+
+
+def returns_of(trial: FrozenTrial) -> dict[str, Any] | None:
+    """`sharpe` (of a bar) and `growths` (of each stretch) on validation; None if the trial has not played all of it."""
+    returns: dict[str, Any] | None = kept_in_trial(trial, "returns")
+    return returns or (trial.user_attrs if "growths" in trial.user_attrs else None)  # as older versions kept them
 
 
 def _spread_of(played: list[dict[str, Any]]) -> dict[str, float | None]:

@@ -30,6 +30,7 @@ from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
+from search.attributes import without_kept
 from search.errors import StudyError
 
 SQLITE = "sqlite:///"
@@ -84,6 +85,7 @@ class StudyStorage(RDBStorage):
     def retry(self, study: optuna.Study, trial: FrozenTrial) -> None:
         """Put the trial in line again with its parameters, and without what it had said so far."""
         trial.user_attrs = {"retry_of": trial.number}
+        trial.system_attrs = without_kept(trial)
         self._retry(study, trial)
 
     def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
@@ -155,6 +157,18 @@ def retry_killed(study: optuna.Study) -> None:
         for trial in trials:
             if was_killed(trial) and trial.number not in in_line and (trial.datetime_complete or long_ago) < long_ago:
                 storage.retry(study, copy.deepcopy(trial))
+
+
+def being_tried(study: optuna.Study) -> list[int]:
+    """The numbers of the running trials whose workers gave a sign of life within the last `MISSED_BEATS` heartbeats."""
+    storage = _storage_of(study)
+    with storage.engine.connect() as connection:
+        never_beaten = set(connection.execute(WITHOUT_HEARTBEAT, {"study": study.study_name}).scalars())
+    silent = set(storage._get_stale_trial_ids(study._study_id))
+    long_ago = datetime.now() - timedelta(seconds=storage.grace_period or 0)
+    running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+    old = {trial._trial_id for trial in running if (trial.datetime_start or long_ago) <= long_ago}
+    return [trial.number for trial in running if trial._trial_id not in silent | (never_beaten & old)]
 
 
 def was_killed(trial: FrozenTrial) -> bool:

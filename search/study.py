@@ -4,12 +4,11 @@ import math
 import os
 import platform
 import time
-import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import optuna
-from optuna.exceptions import ExperimentalWarning, StorageInternalError, UpdateFinishedTrialError
+from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from pydantic import ValidationError
@@ -18,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from agents import TrialSettings, known_good
 from common import InputError, differences, hash_of, one_line
 from market import FinishedTrial, LedgerRange
+from search.attributes import keep_in_study, kept_in_study, kept_in_trial, name_axis
 from search.errors import StudyError
 from search.samplers import PRUNERS, SeededByTrial
 from search.settings import SearchSettings
@@ -27,8 +27,12 @@ if TYPE_CHECKING:
     from search.objective import Objective
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
+IDENTITY = "identity"
+"""kept in a study: all that makes two of its trials comparable"""
+SETTINGS = "settings"
+"""kept in a study: with which its search goes on when it is called by its name"""
 VALIDATED = "validated"
-"""attribute of a study: the bars that its trials are judged on, as the trial ledger knows them; of several coins a list"""
+"""kept in a study: the bars that its trials are judged on, as the trial ledger knows them; of several coins a list"""
 HOPELESS = 10
 """failed trials without a finished one that end a search"""
 Report = Callable[[FrozenTrial], None]
@@ -70,19 +74,17 @@ def open_study(settings: SearchSettings, name: str, identity: Mapping[str, objec
         sampler=SeededByTrial(settings),
         pruner=PRUNERS[settings.pruner](settings),
     )
-    if "identity" not in study.user_attrs:
-        axis = f"{settings.objective.replace('_', ' ')} on validation"
-        with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
-            study.set_metric_names([axis])  # what the dashboard writes there
+    name_axis(study, axis_of(settings.objective))
+    if identity_of(study) is None:
         for parameters in starts:
             study.enqueue_trial(parameters, skip_if_exists=True)
-        study.set_user_attr("identity", identity)  # last, so that whoever was killed before does it again
+        keep_in_study(study, IDENTITY, identity)  # last, so that whoever was killed before does it again
         return study
-    changed = differences(study.user_attrs["identity"], identity)
+    changed = differences(identity_of(study) or {}, identity)
     if changed:
         raise StudyError(
             f"the trials of study {name!r} were made with other settings ({'; '.join(changed)}), so new ones could not be "
-            "compared with them; give the search another --name"
+            "compared with them; leave them out, or give the search another --name"
         )
     return study
 
@@ -92,6 +94,7 @@ def run_study(
     objective: "Objective",
     on_trial: Report = lambda trial: None,
     on_step: Callable[[int], None] = lambda step: None,
+    until: float = math.inf,
 ) -> None:
     """Make trials until the study holds `search.trials` finished ones, together with all other workers of the study.
 
@@ -103,13 +106,14 @@ def run_study(
     Args:
         on_trial: called after each trial of this worker.
         on_step: called with the number of environment steps that the trial has made.
+        until: seconds since the epoch; no trial begins later, and one that runs then is finished.
 
     Raises:
-        StudyError: none of the first trials could be tried, or the storage is gone.
+        StudyError: none of the first trials could be tried, or the storage or the study is gone.
     """
-    wanted, pause = objective.search.trials, 0.25
+    wanted, pause, name = objective.search.trials, 0.25, study.study_name
     try:
-        while finished_trials(study) < wanted:
+        while finished_trials(study) < wanted and time.time() < until:
             retry_killed(study)
             if finished_trials(study) + running_trials(study) < wanted:
                 last = _one_trial(study, objective, on_step)
@@ -117,7 +121,11 @@ def run_study(
                 _require_hope(study, last)
             else:
                 time.sleep(pause)
-                pause = min(2 * pause, objective.search.heartbeat_seconds)
+                pause = min(2 * pause, objective.search.heartbeat_seconds, max(until - time.time(), 0))
+    except (KeyError, UnboundLocalError):  # all that Optuna says of a study that is gone
+        if name in optuna.get_all_study_names(study._storage):
+            raise
+        raise StudyError(f"a search needs its study, but {name} was deleted; the same command begins a new one") from None
     except (SQLAlchemyError, StorageInternalError) as error:
         cause = one_line(error.__cause__ or error)
         raise StudyError(f"a search needs its storage, which is gone: {cause}; the same command goes on from here") from error
@@ -166,15 +174,48 @@ def as_finished(trial: FrozenTrial, study: optuna.Study, bars: Sequence[LedgerRa
 
 def validated_on(study: optuna.Study) -> list[LedgerRange]:
     """The bars that its trials are judged on, a range a coin; none if it does not say."""
-    said = study.user_attrs.get(VALIDATED, [])
+    said = kept_in_study(study, VALIDATED) or []
     return [LedgerRange(**each) for each in ([said] if isinstance(said, dict) else said)]
 
 
 def _validated(study: optuna.Study, searched: LedgerRange) -> list[LedgerRange]:
     if said := validated_on(study):
         return said
-    same = study.user_attrs.get("identity", {}).get("data_sha256") == searched.data_sha256
+    same = (identity_of(study) or {}).get("data_sha256") == searched.data_sha256
     return [searched] if same else []
+
+
+def identity_of(study: optuna.Study) -> dict[str, Any] | None:
+    """All that makes two of its trials comparable, as JSON values; None of a study that was not begun by a search."""
+    identity: dict[str, Any] | None = kept_in_study(study, IDENTITY)
+    return identity
+
+
+def keep_settings(study: optuna.Study, settings: Mapping[str, object]) -> None:
+    """Keep the settings that the search was begun with, as JSON values, if the study has none."""
+    if kept_settings(study) is None:
+        keep_in_study(study, SETTINGS, settings)
+
+
+def kept_settings(study: optuna.Study) -> dict[str, Any] | None:
+    """The settings that the search was begun with; None of a study of an older version."""
+    settings: dict[str, Any] | None = kept_in_study(study, SETTINGS)
+    return settings
+
+
+def axis_of(objective: str) -> str:
+    """What the trials are judged by, in words."""
+    return f"{objective.replace('_', ' ')} on validation"
+
+
+def has_settings(trial: FrozenTrial) -> bool:
+    """Whether the trial came as far as to say what it was made with."""
+    return kept_in_trial(trial, "settings") is not None
+
+
+def folds_of(trial: FrozenTrial) -> list[dict[str, Any]]:
+    """A dict for each training that it made: window, seed, figure, log growth, step that was kept, seconds, learning curve."""
+    return kept_in_trial(trial, "folds") or []
 
 
 def settings_of(trial: optuna.trial.FrozenTrial) -> TrialSettings:
@@ -184,8 +225,8 @@ def settings_of(trial: optuna.trial.FrozenTrial) -> TrialSettings:
         StudyError: it holds none, or those of another version.
     """
     try:
-        return TrialSettings.model_validate(trial.user_attrs["settings"])
-    except (KeyError, ValidationError) as error:
+        return TrialSettings.model_validate(kept_in_trial(trial, "settings"))
+    except ValidationError as error:
         why = one_line(error)
         raise StudyError(
             f"a trial must hold its settings, but those of trial {trial.number} cannot be read ({why}); search anew"

@@ -18,7 +18,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from common import write_png
 from search.errors import StudyError
-from search.messages import axis_of
+from search.messages import judged_by
+from search.study import axis_of
 
 FEWEST = 2
 """completed trials that a figure needs"""
@@ -81,7 +82,7 @@ def _importances(study: optuna.Study, completed: Trials) -> Figure:
     names = list(shares)[::-1]
     bars = axes.barh(names, [shares[name] for name in names], color=STRONG)
     axes.bar_label(bars, fmt="%.2f", padding=3)
-    axes.set_xlabel(f"importance for {axis_of(study)}" if shares else "too few trials to tell what matters")
+    axes.set_xlabel(f"importance for {axis_of(judged_by(study))}" if shares else "too few trials to tell what matters")
     axes.margins(x=0.1)
     axes.spines[["top", "right"]].set_visible(False)
     return figure
@@ -109,7 +110,7 @@ def _slices(study: optuna.Study, completed: Trials) -> Figure:
         axes.set_xlabel(name)
         axes.margins(0.08)
         axes.spines[["top", "right"]].set_visible(False)
-    figure.supylabel(axis_of(study), fontsize="medium")
+    figure.supylabel(axis_of(judged_by(study)), fontsize="medium")
     return figure
 
 
@@ -132,7 +133,7 @@ def _parallel(study: optuna.Study, completed: Trials) -> Figure:
     axes.set_xlim(-0.4, len(names) - 0.5)
     axes.set_yticks([])
     axes.spines[:].set_visible(False)
-    axes.set_title(f"{len(whole)} completed trials; the better their {axis_of(study)}, the darker", fontsize="medium")
+    axes.set_title(f"{len(whole)} completed trials; the better their {axis_of(judged_by(study))}, the darker", fontsize="medium")
     return figure
 
 
@@ -208,7 +209,7 @@ def _ordered(choices: Sequence[Any]) -> list[Any]:
 
 def _axes(study: optuna.Study) -> tuple[Figure, Axes]:
     figure, axes = plt.subplots(figsize=(9, 4.5), layout="constrained")
-    axes.set_ylabel(axis_of(study))
+    axes.set_ylabel(axis_of(judged_by(study)))
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color="0.92")
     return figure, axes

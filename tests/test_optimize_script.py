@@ -16,6 +16,8 @@ from browser import CHROMIUM, Browser
 from PIL import Image
 from scripts import SETTINGS, process_of, run_script, run_well, start, studied, wait_for
 
+from search import settings_of
+
 SMALL = ["--config", "small.yaml", "--search.validations", "2", "--search.heartbeat_seconds", "1"]
 STUDY = "small-sortino"
 pytestmark = pytest.mark.timeout(600)  # several processes that import everything, on a machine that may be busy
@@ -176,3 +178,85 @@ def test_a_mistake_is_one_line_and_leaves_no_study_behind(place, arguments, mess
     assert run.stderr.count("\n") == 1
     assert "secret" not in run.stderr
     assert not (place / "studies").exists()
+
+
+QUICK = ["--search.steps", "256", "--search.validations", "1"]
+
+
+def test_a_study_goes_on_by_its_name_alone_is_listed_and_deleted(place, monkeypatch):
+    """With settings that no option repeats; its trials stay in the ledger."""
+    begun = run_well(place, "optimize", "--config", "small.yaml", *QUICK, "--name", "2024", "--env.fee_bps", "7", "--trials", "1")
+    assert "study 2024-sortino in" in begun.stdout
+    more = run_well(place, "optimize", "--study", "2024-sortino", "--trials", "2")
+    assert "1 of 2 trials finished" in more.stdout
+    assert {settings_of(trial).env.fee_bps for trial in studied(storage_of(place), "2024-sortino").trials if trial.params} == {7}
+    for arguments, message in (
+        (["--env.fee_bps", "8"], "env.fee_bps: 7 -> 8"),
+        (["--name", "other"], "goes on with its own settings, but got name: 2024 -> other"),
+        (["--config", "small.yaml"], "`--study` goes on with its own settings, but got --config small.yaml, too"),
+    ):
+        refused = run_script(place, "optimize", "--study", "2024-sortino", *arguments)
+        assert refused.returncode == 2
+        assert message in refused.stderr
+    assert "best: trial" in run_well(place, "optimize", "report", "--study", "2024-sortino").stdout
+    table = run_well(place, "optimize", "list").stdout
+    assert max(map(len, table.splitlines())) <= 80
+    assert table.splitlines()[2].split()[:2] == ["2024-sortino", "2"]
+    monkeypatch.setattr("sys.stdin", open(os.devnull))  # noqa: SIM115
+    refused = run_script(place, "optimize", "delete", "2024-sortino")
+    assert refused.returncode == 2
+    assert "cannot be undone, and nobody can be asked here; give --yes" in refused.stderr
+    deleted = run_well(place, "optimize", "delete", "2024-sortino", "--yes").stdout
+    assert "deleted study 2024-sortino from sqlite:///studies/coindojo.db: 2 finished trials" in deleted
+    assert "there are no studies" in run_well(place, "optimize", "list").stdout
+    assert len((place / "studies" / "trial_ledger.jsonl").read_text().splitlines()) == 2
+
+
+def test_a_study_is_deleted_when_the_answer_is_yes(place, monkeypatch):
+    run_well(place, "optimize", "--config", "small.yaml", *QUICK, "--trials", "1")
+    asked: list[str] = []
+    answers = ["", "y"]
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+
+    def answer(_, question):
+        asked.append(question)
+        return answers[len(asked) - 1]
+
+    monkeypatch.setattr("rich.console.Console.input", answer)
+    kept = run_script(place, "optimize", "delete", STUDY)
+    assert (kept.returncode, kept.stdout) == (1, "nothing was deleted\n")
+    assert "deleted study" in run_well(place, "optimize", "delete", STUDY).stdout
+    assert asked == [f"delete study {STUDY} with 1 finished trials? (y/N) "] * 2
+
+
+@pytest.mark.parametrize("arguments", [["--timeout", "15s"], ["--timeout", "1m", "--workers", "2"]])
+@pytest.mark.slow
+def test_a_search_ends_cleanly_when_its_time_is_over(place, arguments):
+    """And the same command, or its name alone, goes on."""
+    run = ended(search(place, "--trials", "500", *arguments))
+    assert run[0] == 0, run
+    now = studied(storage_of(place), STUDY)
+    assert f"the time is over: {now.finished} of 500 trials finished; the same command goes on from here" in run[1]
+    assert 0 < now.finished < 500
+    assert not now.running
+    assert not [each for each in now.trials if each.state.name == "FAIL"]
+    assert f"{now.finished} of {now.finished + 1} trials" in run_well(
+        place, "optimize", "--study", STUDY, "--trials", str(now.finished + 1)
+    ).stdout  # fmt: skip
+
+
+@pytest.mark.parametrize("time_given", ["0", "-1", "2x", "h", "inf"])
+def test_a_timeout_is_a_time(place, time_given):
+    run = run_script(place, "optimize", f"--timeout={time_given}")
+    assert (run.returncode, run.stdout) == (2, "")
+    assert f"it must be a time above 0, in seconds or such as 30m or 2h, but got {time_given}" in run.stderr
+
+
+def test_a_search_in_which_every_trial_loses_says_what_cash_would_have_made(place):
+    """At the end of the search, and in the report."""
+    losing = ["--env.fee_bps", "2000", "--env.action_scheme", "targets", "--env.targets", "0.2,0.9", "--search.pruner", "none"]
+    words = "it lost: its log growth on validation is -"
+    out = run_well(place, "optimize", "--config", "small.yaml", *QUICK, *losing, "--trials", "2").stdout
+    assert words in out.splitlines()[-1]
+    assert out.splitlines()[-1].endswith("and cash would have made 0")
+    assert words in run_well(place, "optimize", "report", "--study", STUDY).stdout.splitlines()[-1]

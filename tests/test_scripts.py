@@ -12,7 +12,7 @@ import pytest
 from scripts import ROOT, SETTINGS, run_script, run_well, start, studied, study_of, wait_for
 
 from configs import load_experiment
-from search import finished_trials
+from search import finished_trials, settings_of
 
 SMALL = ["--config", "small.yaml"]
 QUICK_SEARCH = ["--search.steps", "512", "--search.validations", "1"]
@@ -59,7 +59,7 @@ def test_train_takes_the_best_trial_and_writes_the_run_folder(place):
     trial = study.trials[origin["trial"]]
     assert (origin["study"], origin["trials"]) == ("small-sortino", 2)
     assert "after a search of 2 trials" in (place / "backtest.out").read_text()
-    assert load_experiment(run / "config.yaml").trial_settings.model_dump(mode="json") == trial.user_attrs["settings"]
+    assert load_experiment(run / "config.yaml").trial_settings == settings_of(trial)
     assert (run / "command.txt").read_text().startswith("python ")
     assert (run / "train.log").read_text().count("log growth on validation") == len(
         json.loads((run / "training.json").read_text())["validation"]
@@ -79,7 +79,7 @@ def test_a_trial_of_a_study_is_trained_on_train_and_validation_with_three_seeds(
     assert [path.name for path in sorted(folder.iterdir())] == ["seed-0", "seed-1", "seed-2"]
     for own in folder.iterdir():
         experiment = load_experiment(own / "config.yaml")
-        assert experiment.agent.model_dump(mode="json") == study.trials[1].user_attrs["settings"]["agent"]
+        assert experiment.agent == settings_of(study.trials[1]).agent
         assert (experiment.train.range, experiment.env.reward) == ("train+validation", "omega")
         looks = json.loads((own / "training.json").read_text())["validation"]
         assert len(looks) == 1  # at the end: nothing is chosen on bars that were trained on
@@ -96,6 +96,15 @@ def test_train_without_a_study_says_so_and_the_command_line_wins_over_one_that_i
     assert load_experiment(newest / "config.yaml").agent.learning_rate == 0.00123
     run = run_script(place, "train", *SMALL, *QUICK_TRAINING, "--market.seed", "5")
     assert "was searched on other data" in run.stdout
+
+
+@pytest.mark.parametrize("arguments", [[], ["--no-study"]])
+def test_all_rewards_cannot_be_trained_for_without_a_study(tmp_path, arguments):
+    run = run_script(tmp_path, "train", *QUICK_TRAINING, "--reward", "all", *arguments)
+    assert (run.returncode, run.stdout, run.stderr.count("\n")) == (2, "", 1)
+    assert "with `--reward all` a training takes the reward of the best trial" in run.stderr
+    assert "or name one: profit, log_return, sortino" in run.stderr
+    assert not (tmp_path / "runs").exists()
 
 
 def test_trials_count_whatever_study_they_were_in_and_whether_it_was_used(place):

@@ -72,6 +72,7 @@ def conclude(
         optimistic=agent.optimistic,
         unable=played.unable,
         money=money_of(contest.bars.symbol) or "money",
+        validated=trained.validated,
     )  # fmt: skip
 
 

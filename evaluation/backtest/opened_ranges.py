@@ -75,7 +75,19 @@ def open_ranges(
     known = [count for count in counts if count is not None]
     symbols, all_known = tuple(coin.symbol for coin in parts.coins), len(known) == len(counts)
     others = [sum(known) - (each.looks.count or 0) if all_known else 0 for each in opened]
-    return [replace(each, other_looks=other, known=all_known, coins=symbols) for each, other in zip(opened, others, strict=True)]
+    on = validated_in_words(parts)
+    return [
+        replace(each, other_looks=other, known=all_known, coins=symbols, trained=replace(each.trained, validated=on))
+        for each, other in zip(opened, others, strict=True)
+    ]
+
+
+def validated_in_words(parts: AnySplit) -> str:
+    """What a validation of a training is made on: the symbol and the range; of several coins all, whose mean it is."""
+    symbols, ranges = [coin.symbol for coin in parts.coins], [coin.validation.own.index for coin in parts.coins]
+    mean = "mean over " if len(symbols) > 1 else ""
+    first, last = min(index[0] for index in ranges), max(index[-1] for index in ranges)
+    return f"{mean}{', '.join(symbols)}, validation range {first:%Y-%m-%d} to {last:%Y-%m-%d}"
 
 
 def _open(

@@ -35,6 +35,7 @@ class Outcome:
         optimistic: orders filled at a price known when they were decided; nobody can trade so.
         unable: by strategy that could not trade, why every order of it was refused.
         money: what the prices are in, such as `USD`.
+        validated: what the validations of `learning` were made on, such as "BTC/USD, validation range 2018-09-14 to 2019-02-06".
     """
 
     title: str
@@ -54,6 +55,7 @@ class Outcome:
     optimistic: bool
     unable: Mapping[str, str] = field(default_factory=dict)
     money: str = "USD"
+    validated: str = ""
 
     def shown(self, name: str) -> str:
         """The name of a strategy, with a word beside it if it could not trade."""

@@ -30,6 +30,7 @@ class TrainedRun:
         openings_before: of the test range, that the run's last backtest knew of, that one included; 0 if there was none.
         sealed: whether an edit by hand of its settings or records would have been seen.
         coins: of a run on several coins, by symbol: what differs for each (`of_coin`).
+        validated: what its validations were made on, in words: the symbols and the range; empty where unknown.
     """
 
     place: Path
@@ -42,6 +43,7 @@ class TrainedRun:
     openings_before: int = 0
     sealed: bool = False
     coins: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    validated: str = ""
 
     @property
     def seeds(self) -> tuple[str, ...]:

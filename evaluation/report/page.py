@@ -118,7 +118,7 @@ def _sections(outcome: Outcome) -> str:
     """In reading order; two small ones stand side by side where there is room."""
     notes = "".join(f'<p class="note">{escape(note)}</p>' for note in outcome.notes)
     bounds = "Below each figure the bounds of its 95 % interval, by the stationary bootstrap. " if outcome.intervals else ""
-    days = histogram(outcome.episodes)
+    days, on = histogram(outcome.episodes), outcome.validated or "On the validation range"
     return (
         _section(
             "Figures",
@@ -142,7 +142,7 @@ def _sections(outcome: Outcome) -> str:
             _section("Windows", "Returns in stretches of the range.", _table("", windows_rows(outcome)))
             if len(outcome.windows)
             else "",
-            _section("Learning", LEARNING, _chart("learning")) if outcome.learning else "",
+            _section("Learning", escape(f"{LEARNING} {on}."), _chart("learning")) if outcome.learning else "",
         )
     )
 

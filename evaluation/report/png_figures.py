@@ -1,6 +1,7 @@
 """The pictures of a backtest as PNG, for papers: what the charts of the report show, in their light colors."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -165,7 +166,7 @@ def costs(outcome: Outcome) -> Figure:
 
 def learning(outcome: Outcome) -> Figure:
     """Log growth on validation by training steps, within one standard error; the dot is the agent that was kept."""
-    figure, axes = _canvas("Learning", outcome)
+    figure, axes = _canvas("Learning", replace(outcome, title=outcome.validated or "on validation"))
     axes.axhline(0.0, color=LIGHT["muted"], linewidth=0.8, zorder=0)
     for seed, taken in outcome.learning.items():
         table = pd.DataFrame(taken)

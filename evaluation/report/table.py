@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from rich.console import Group
+from rich.console import Console, Group
 from rich.table import Table
 
 from evaluation.backtest.names import AGENT, BUY_AND_HOLD
@@ -12,16 +12,39 @@ from evaluation.statistics.figures_of_merit import FIGURES, Metrics, format_figu
 FEW = 5
 """strategies that fit side by side"""
 BLOCK = 5
-"""figures that fit side by side"""
+"""figures that fit side by side in 80 characters"""
+NARROW = 80
+"""characters of a terminal that may be taken for granted, and of what is piped"""
 
 
-def figures_table(figures: dict[str, Metrics], title: str) -> Group:
-    """A row a figure, a column a strategy, of many strategies a row each, the figures in blocks: 80 characters hold either."""
+def figures_table(figures: dict[str, Metrics], title: str, width: int = NARROW) -> Group:
+    """A row a figure, a column a strategy, of many strategies a row each, the figures in blocks.
+
+    Args:
+        figures: of each strategy.
+        title: of the table.
+        width: of the terminal, in characters; wider ones hold more figures in a block.
+    """
     if len(figures) <= FEW:
         return Group(_short_table(figures, title))
-    keys = list(FIGURES)
-    blocks = [keys[start : start + BLOCK] for start in range(0, len(keys), BLOCK)]
+    blocks = _blocks(figures, width)
     return Group(*(_block(figures, block, title if block is blocks[0] else "") for block in blocks))
+
+
+def _blocks(figures: dict[str, Metrics], width: int) -> list[list[str]]:
+    """The figures that fit side by side, `BLOCK` of them at the least."""
+    blocks: list[list[str]] = [[]]
+    for key in FIGURES:
+        if len(blocks[-1]) >= BLOCK and (width <= NARROW or _measured([*blocks[-1], key], figures) > width):
+            blocks.append([])
+        blocks[-1].append(key)
+    return blocks
+
+
+def _measured(keys: list[str], figures: dict[str, Metrics]) -> int:
+    """Characters that a block of these figures is wide."""
+    wide = Console(width=10_000)
+    return wide.measure(_block(figures, keys, "")).maximum
 
 
 def coins_table(outcomes: Mapping[str, Outcome]) -> Table:

@@ -17,7 +17,7 @@ from envs import BitcoinTradingEnv
 from features import FeaturePipeline
 from features.forecasters import ForecastSettings
 from market import CandleError, load_coins, simulate, split, with_external
-from search import Objective, open_study, run_study
+from search import Objective, judged_by, open_study, run_study
 from training import train_agent
 
 CANDLES = simulate("bitcoin", bars=600, seed=0)
@@ -193,14 +193,14 @@ def of_agent(experiment: Experiment):
 
 def of_search(experiment: Experiment):
     """Of two settings it is the storage that must know them: how long a killed worker is waited for, how often it is retried."""
-    study = open_study(experiment.search, experiment.study_name, {}, experiment.trial_settings)
+    study = open_study(experiment.search, experiment.study_name, experiment.identity(""), experiment.trial_settings)
     run_study(
         study, Objective(split(CANDLES, experiment.split), experiment.trial_settings, experiment.train, experiment.search, CACHE)
     )
     trials = [(trial.params, trial.state.name, list(trial.intermediate_values)) for trial in study.trials]
     storage: Any = getattr(study._storage, "_backend")  # noqa: B009
     watched = storage.heartbeat_interval, storage._retry._max_retry
-    return trials, watched, study.metric_names, sorted(str(path) for path in Path().rglob("*.db"))
+    return trials, watched, judged_by(study), sorted(str(path) for path in Path().rglob("*.db"))
 
 
 def of_benchmarks(experiment: Experiment):

@@ -1,10 +1,13 @@
+import re
 from pathlib import Path
+from typing import Literal, get_args, get_origin
 
 import pytest
 import yaml
 from scripts import run_script
 
 from configs import Experiment, SettingError, dump_experiment, load_experiment, make_parser, parse, setting_fields
+from envs import REWARDS
 
 ROOT = Path(__file__).parents[2]
 
@@ -37,13 +40,88 @@ def test_shortcuts_are_their_settings():
     assert (experiment.train.steps, experiment.train.seed) == (9, 3)
 
 
-def test_values_are_read_as_yaml():
+def test_values_are_read_by_the_type_of_their_setting():
     experiment = given("--market.repair", "--agent.learning_rate", "2e-4", "--features.indicators", "rsi, adx")
     assert experiment.market.repair is True
     assert experiment.agent.learning_rate == 2e-4
     assert experiment.features.indicators == ("rsi", "adx")
     assert given("--features.indicators", "[rsi]").features.indicators == ("rsi",)
     assert given("--market.file", "null").market.file is None
+    assert given("--train.steps", "1e6", "--market.seed", "010").train.steps == 1_000_000
+    assert given("--market.seed", "010").market.seed == 10
+    assert given("--market.repair", "no", "--env.shorts", "On").env.shorts is True
+    assert given("--features.forecasts.conv_layers", "3").features.forecasts.conv_layers == 3
+    external = given("--market.external", "{mood: on.csv, fear: {file: 2024, delay: 1d}}").market.external
+    assert (str(external["mood"].file), str(external["fear"].file), external["fear"].delay) == ("on.csv", "2024", "1d")
+    assert given("--market.simulate", "ou", "--market.params", "{reversion: 1e-1}").market.params == {"reversion": 0.1}
+
+
+TEXTS = [
+    name for name, field in setting_fields() if field.annotation in (str, str | None, Path, Path | None)
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["2024", "on", "1e5", "010", "1:30", "2020-01-01", "~", "[a]", "a: b", "#1", " 5"])
+@pytest.mark.parametrize("name", TEXTS)
+def test_a_text_setting_takes_the_text_as_it_stands(name, text):
+    _, overrides = parse(make_parser("a script"), [f"--{name}", text])
+    assert overrides == {name: text}
+
+
+def test_texts_that_yaml_takes_for_something_else_arrive(write):
+    """On a command line and in a file."""
+    assert given("--name", "2024", "--market.symbol", "1e5").market.symbol == "1e5"
+    assert [given("--name", text).study_name for text in ("2024", "on", "1e5", "null")] == [
+        "2024-sortino", "on-sortino", "1e5-sortino", "null-sortino",
+    ]  # fmt: skip
+    experiment = load_experiment(write("name: on\nmarket: {symbol: 1e5, file: 2024, timezone: ~}\nfeatures: {extra: [on, no]}"))
+    assert (experiment.name, experiment.market.symbol, str(experiment.market.file)) == ("on", "1e5", "2024")
+    assert (experiment.market.timezone, experiment.features.extra) == (None, ("on", "no"))
+
+
+ONE = {
+    "market.files": ("a.csv", Path("a.csv")), "features.indicators": ("rsi", "rsi"), "features.extra": ("on", "on"),
+    "features.volatility_bars": ("6", 6), "features.forecasts.models": ("lstm", "lstm"),
+    "features.forecasts.inputs": ("close", "close"), "env.targets": ("1", 1.0), "agent.head_layers": ("64", 64),
+    "search.dimensions": ("gamma", "gamma"),
+}  # fmt: skip
+"""of each list setting an item as it is written, and as it is meant"""
+
+
+@pytest.mark.parametrize("form", ["{}", "[{}]"])
+@pytest.mark.parametrize("name", [name for name, field in setting_fields() if Ellipsis in get_args(field.annotation)])
+def test_a_list_of_one_item_is_a_list(write, name, form):
+    """Every list setting, on the command line and in a file."""
+    written, meant = ONE[name]
+    section, *rest = name.split(".")
+    text = form.format(written)
+    for part in reversed(rest):
+        text = f"{{{part}: {text}}}"
+    if name == "env.targets":
+        with pytest.raises(SettingError, match="should have at least 2 items"):
+            given(f"--{name}", form.format(written))
+        return
+    for experiment in (given(f"--{name}", form.format(written)), load_experiment(write(f"{section}: {text}"))):
+        value = experiment.model_dump()
+        for part in name.split("."):
+            value = value[part]
+        assert value == (meant,) or (name, experiment.market.file) == ("market.files", meant)
+
+
+@pytest.mark.parametrize("script", ["optimize", "train", "backtest", "audit"])
+@pytest.mark.parametrize("option", ["--run", "--seed", "--config", "--env.fee_bps", "--storage"])
+def test_an_option_given_twice_is_refused(script, option, tmp_path):
+    """Before a run is read or a test range opened."""
+    ran = run_script(tmp_path, script, option, "1", option, "2")
+    assert (ran.returncode, ran.stdout, list(tmp_path.iterdir())) == (2, "", [])
+    if "there is no option" not in ran.stderr:
+        assert f"`{option}` may be given once, but got `{option} 1` and `{option} 2`; leave one out" in ran.stderr
+
+
+def test_a_shortcut_beside_its_setting_is_given_twice(capsys):
+    with pytest.raises(SystemExit):
+        given("--seed", "1", "--train.seed", "2")
+    assert "`--train.seed` may be given once, but got `--seed 1` and `--train.seed 2`" in capsys.readouterr().err
 
 
 def test_a_dump_reads_back_the_same(write):
@@ -124,10 +202,15 @@ def test_an_unknown_option_is_one_line_with_the_nearest_name(argument, hint, cap
     assert message.count("\n") == 1
 
 
-def test_help_shows_every_setting_with_its_doc_and_default(capsys):
+def help_of(capsys, *arguments):
+    """Without its line breaks and spaces: argparse wraps lines."""
     with pytest.raises(SystemExit):
-        given("--help")
-    text = "".join(capsys.readouterr().out.split())  # argparse wraps lines
+        given(*arguments)
+    return "".join(capsys.readouterr().out.split())
+
+
+def test_help_of_all_shows_every_setting_with_its_doc_and_default(capsys):
+    text = help_of(capsys, "--help-all")
     experiment = Experiment()
     for name, field in setting_fields():
         assert f"--{name}" in text
@@ -140,9 +223,54 @@ def test_help_shows_every_setting_with_its_doc_and_default(capsys):
             assert f"(default:{value})".replace(" ", "") in text, name
 
 
+def test_help_shows_the_common_settings_and_says_where_the_others_are(capsys):
+    text = help_of(capsys, "--help")
+    for name in ("env.reward", "train.steps", "search.trials", "market.file", "env.fee_bps"):
+        assert f"--{name}" in text
+    assert "--market.max_fill" not in text
+    assert f"--help-allshowsall{len(list(setting_fields()))}settings" in text
+
+
+def test_each_setting_names_its_choices(capsys):
+    """All names, or the command that lists them, of every setting that refuses a name that it does not know."""
+    text, names = help_of(capsys, "--help-all"), dict(setting_fields())
+    for name, field in names.items():
+        own = re.split(rf"--{name}(?=[A-Z\[{{])", text)[1].split("(default:")[0]
+        for kind in (field.annotation, *get_args(field.annotation)):
+            assert all(str(choice) in own for choice in (get_args(kind) if get_origin(kind) is Literal else ())), name
+        if str not in (field.annotation, *get_args(field.annotation)):
+            continue
+        known = ""
+        try:
+            load_experiment(None, {name: "no-such-name"})
+        except SettingError as error:
+            known = str(error).partition("the known ones are ")[2].partition(" (on the command line")[0]
+        if name == "features.indicators":
+            assert "`python-mfeaturesindicators`liststhem" in own
+        elif known:
+            assert all(each in own for each in known.split(", ")), name
+
+
 @pytest.mark.parametrize("script", ["optimize", "train", "backtest", "audit"])
-def test_each_script_has_help(script, tmp_path):
+def test_each_script_has_help_of_two_screens_at_most(script, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
     run = run_script(tmp_path, script, "--help")
     assert run.returncode == 0
     assert f"python {script}.py" in run.stdout
     assert "--env.fee_bps" in run.stdout
+    assert len(run.stdout.splitlines()) <= 80
+    assert "--env.half_spread_bps" in run_script(tmp_path, script, "--help-all").stdout
+
+
+def test_a_help_lists_the_rewards(tmp_path):
+    for script in ("optimize", "train"):
+        words = run_script(tmp_path, script, "--help").stdout.split("--reward, --env.reward")[1].split("--")[0]
+        assert all(reward in words for reward in REWARDS)
+    assert all(f"`{reward}`" in (ROOT / "README.md").read_text() for reward in REWARDS)
+
+
+@pytest.mark.parametrize("name", ["sortin", "none-such"])
+def test_a_wrong_reward_names_all_of_them(name):
+    with pytest.raises(SettingError) as error:
+        given("--reward", name)
+    assert ", ".join(REWARDS) in str(error.value)

@@ -5,9 +5,19 @@ import pytest
 
 from agents import suggest
 from common import differences
-from configs import load_experiment, make_parser, parse, take_trial
+from configs import experiment_of_study, kept_of, load_experiment, make_parser, parse, take_trial
+from envs import REWARDS
 from market import LedgerRange, TrialLedger
-from search import StudyError, against_cash, describe_best, open_study, searched_before
+from search import (
+    StudyError,
+    against_cash,
+    describe_best,
+    find_study,
+    keep_settings,
+    kept_settings,
+    open_study,
+    searched_before,
+)
 
 DATA = "d" * 64
 BARS = LedgerRange("BTCUSD", "1h", "2020-01-01T00:00:00+00:00", "2020-02-01T00:00:00+00:00", DATA)
@@ -105,6 +115,13 @@ def test_what_the_command_line_repeats_is_not_said(experiment, config, study):
     assert "command line" not in "".join(take(experiment, config, {"env.reward": "sortino"})[2])
 
 
+def test_any_reward_without_a_study_is_refused(experiment, config):
+    """Not trained for the configured reward, under the name of all."""
+    with pytest.raises(StudyError, match="takes the reward of the best trial, but study mine-all has no finished trial") as error:
+        take(load_experiment(config, {"search.any_reward": True}), config)
+    assert ", ".join(REWARDS) in str(error.value)
+
+
 def test_without_a_study_the_configured_settings_are_taken_unless_one_was_asked_for(experiment, config):
     taken, origin, words = take(experiment, config)
     assert (taken, origin) == (experiment, {"study": None})
@@ -177,3 +194,55 @@ def test_reward_all_searches_the_reward_in_a_study_of_its_own(config):
     assert "reward" in experiment.search.searched
     assert "reward" not in load_experiment(config).search.searched
     assert load_experiment(config, {"env.reward": "omega"}).study_name == "mine-omega"
+
+
+@pytest.fixture
+def begun(experiment):
+    """A search whose settings differ from the defaults."""
+    experiment = load_experiment(None, experiment.model_dump(mode="json") | {"env.fee_bps": 7, "market.bars": 1234})
+    study = open_study(experiment.search, "mine-sortino", experiment.identity(DATA), experiment.trial_settings)
+    keep_settings(study, kept_of(experiment))
+    return experiment
+
+
+def test_a_study_goes_on_with_its_own_settings(begun):
+    here = {"search.storage": begun.search.storage}
+    assert experiment_of_study("mine-sortino", here) == begun
+    more = experiment_of_study("mine-sortino", {**here, "search.trials": 40})
+    assert more == begun.model_copy(update={"search": begun.search.model_copy(update={"trials": 40})})
+    open_study(more.search, more.study_name, more.identity(DATA), more.trial_settings)  # it is the same search
+
+
+def test_overrides_that_make_it_another_search_are_refused_with_the_difference(begun):
+    here = {"search.storage": begun.search.storage}
+    dearer = experiment_of_study("mine-sortino", {**here, "env.fee_bps": 9})
+    with pytest.raises(StudyError, match=r"env.fee_bps: 7 -> 9"):
+        open_study(dearer.search, dearer.study_name, dearer.identity(DATA), dearer.trial_settings)
+    with pytest.raises(StudyError, match=r"goes on with its own settings, but got env\.reward: sortino -> profit"):
+        experiment_of_study("mine-sortino", {**here, "env.reward": "profit"})
+
+
+def test_the_settings_in_a_study_hold_no_address_of_a_database(begun):
+    study = find_study(begun.search.storage, "mine-sortino")
+    assert study
+    assert "storage" not in (kept_settings(study) or {})["search"]
+
+
+def test_a_study_of_a_version_that_kept_no_settings_says_how_to_go_on(study, experiment):
+    with pytest.raises(StudyError, match="kept no settings in it; go on once with the options that it was begun with"):
+        experiment_of_study("mine-sortino", {"search.storage": experiment.search.storage})
+
+
+def test_a_study_that_is_not_there_is_one_line(study, experiment):
+    with pytest.raises(StudyError, match=r"did you mean 'mine-sortino'\?"):
+        experiment_of_study("mine-sortin", {"search.storage": experiment.search.storage})
+
+
+def test_a_search_whose_trials_were_all_pruned_at_a_loss_says_so(experiment):
+    study = open_study(experiment.search, "mine-sortino", experiment.identity(DATA), experiment.trial_settings)
+    for _ in range(2):
+        trial = study.ask()
+        trial.set_user_attr("folds", [{"log_growth": -0.5}])
+        study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+    told = describe_best(study, experiment.trial_settings)
+    assert told == "no trial has completed yet; all 2 that were pruned lost on validation, and cash would have made 0"

@@ -195,7 +195,8 @@ def test_a_memory_without_end_is_said(monkeypatch):
     monkeypatch.setitem(INDICATORS, "forever", forever)
     fitted = FeaturePipeline(FeatureSettings(indicators=("forever",))).fit(TRAIN)
     assert fitted.lookback == len(TRAIN)
-    assert "forever: the start of the data still shows" in fitted.in_words
+    assert "forever still depends on where the data begin" in fitted.in_words
+    assert "train on more bars or leave it out" in fitted.in_words
 
 
 def test_a_window_stacks_the_rows_before_oldest_first():

@@ -17,7 +17,7 @@ from evaluation import play
 from evaluation.statistics import FIGURES, log_growth
 from features import FeaturePipeline, FeatureSettings
 from market import Candles, Split, simulate, split
-from search import Objective, SearchSettings, figure_of, objective as objective_module
+from search import Objective, SearchSettings, figure_of, folds_of, objective as objective_module, returns_of, settings_of
 from training import TrainSettings, Validation, training_loop
 
 BASE = TrialSettings(
@@ -58,11 +58,11 @@ def real(parts):
 
 
 def test_a_trial_is_the_mean_of_its_windows_and_seeds_and_keeps_them(real, parts):
-    folds = real.user_attrs["folds"]
+    folds = folds_of(real)
     assert [(fold["fold"], fold["seed"]) for fold in folds] == [(0, 0), (0, 1), (1, 0), (1, 1)]
     assert real.value == pytest.approx(np.mean([fold["figure"] for fold in folds]))
-    assert real.user_attrs["seeds"] == [0, 1]
-    assert real.user_attrs["settings"]["agent"]["learning_rate"] == real.params["learning_rate"]
+    assert settings_of(real).agent.learning_rate == real.params["learning_rate"]
+    assert real.user_attrs["log_growth"] == round(np.mean([fold["log_growth"] for fold in folds]), 4)
     for fold in folds:
         assert fold["figure"] == fold["curve"][str(fold["kept_step"])] == fold["log_growth"]
         assert 0 < fold["seconds"] <= real.user_attrs["seconds"]
@@ -73,10 +73,12 @@ def test_a_trial_is_the_mean_of_its_windows_and_seeds_and_keeps_them(real, parts
 
 
 def test_its_growths_add_up_to_those_of_the_windows(real):
-    folds = real.user_attrs["folds"]
+    folds = folds_of(real)
     total = sum(fold["log_growth"] for fold in folds) / 2  # a mean over seeds
-    assert sum(real.user_attrs["growths"]) == pytest.approx(total)
-    assert math.isfinite(real.user_attrs["sharpe"])
+    returns = returns_of(real)
+    assert returns
+    assert sum(returns["growths"]) == pytest.approx(total)
+    assert real.user_attrs["sharpe_of_a_bar"] == round(returns["sharpe"], 4)
 
 
 def test_each_window_is_trained_for_on_the_bars_before_it(parts, monkeypatch):
@@ -100,7 +102,7 @@ def test_the_test_range_changes_nothing(parts, real):
     study = optuna.create_study()
     study.enqueue_trial(real.params)
     study.optimize(Objective(other, BASE, TRAIN, SEARCH, CACHE), n_trials=1)
-    assert study.trials[0].user_attrs["growths"] == real.user_attrs["growths"]
+    assert returns_of(study.trials[0]) == returns_of(real)
     assert study.trials[0].value == real.value
 
 
@@ -154,7 +156,7 @@ def test_the_kept_validation_counts_though_another_has_a_better_figure(parts, mo
         monkeypatch.setattr(objective_module, "train_agent", playing(Flat(), BuyAndHold(), best=[0, kept]))
         trial = judged(Objective(parts, BASE, TRAIN, search, CACHE))
         assert trial.value == growths[kept]
-        assert trial.user_attrs["folds"][0]["kept_step"] == 100 * (kept + 1)
+        assert folds_of(trial)[0]["kept_step"] == 100 * (kept + 1)
         assert trial.intermediate_values == {1: growths[0], 2: growths[kept]}
 
 
@@ -167,7 +169,7 @@ def test_a_trial_keeps_by_the_rule_of_the_training(parts):
         study = optuna.create_study(direction="maximize")
         study.enqueue_trial({"learning_rate": 1e-3})
         study.optimize(Objective(parts, base, TrainSettings(caution=caution), search, CACHE), n_trials=1)
-        (kept[caution],) = study.trials[0].user_attrs["folds"]
+        (kept[caution],) = folds_of(study.trials[0])
     assert kept[0.0]["curve"] == kept[3.0]["curve"]
     assert kept[0.0]["figure"] == max(kept[0.0]["curve"].values()) > kept[3.0]["figure"]
 
@@ -314,7 +316,7 @@ def test_trials_of_different_rewards_are_compared_by_the_same_figure(name, parts
     for reward in REWARDS:
         study.enqueue_trial({"clip_range": 0.2, "reward": reward})
     study.optimize(Objective(parts, base, TRAIN, search, CACHE), n_trials=len(REWARDS))
-    assert [trial.user_attrs["settings"]["env"]["reward"] for trial in study.trials] == list(REWARDS)
+    assert [settings_of(trial).env.reward for trial in study.trials] == list(REWARDS)
     expected = {BY_HAND[name](episode.table["net_worth"].tolist(), episode.trades) for episode in played}
     assert len(expected) == 1
     assert expected != {0.0}
@@ -340,8 +342,8 @@ def test_a_pruned_trial_keeps_what_it_has_learnt(parts, monkeypatch):
     study.optimize(Objective(parts, BASE, TRAIN, SEARCH, CACHE), n_trials=1)
     trial = study.trials[0]
     assert trial.state.name == "PRUNED"
-    assert [len(fold["curve"]) for fold in trial.user_attrs["folds"]] == [2, 1]
-    assert "growths" not in trial.user_attrs  # it has not played all of validation
+    assert [len(fold["curve"]) for fold in folds_of(trial)] == [2, 1]
+    assert returns_of(trial) is None  # it has not played all of validation
 
 
 def test_windows_that_are_too_short_are_refused(parts):

@@ -19,6 +19,7 @@ from search import (
     note_bars,
     objective as objective_module,
     open_study,
+    returns_of,
     searched_before,
     searched_before_on,
     write_down,
@@ -56,7 +57,7 @@ def test_a_trial_is_worth_the_mean_over_the_coins(name, monkeypatch):
     by_window = [np.mean([figure(episode) for episode in window.values()]) for window in held]
     assert study.trials[0].value == pytest.approx(np.mean(by_window))
     growths = [log_growth(episode) for window in held for episode in window.values()]
-    assert sum(study.trials[0].user_attrs["growths"]) == pytest.approx(sum(growths) / 2)
+    assert sum((returns_of(study.trials[0]) or {})["growths"]) == pytest.approx(sum(growths) / 2)
 
 
 def test_a_trial_counts_once_on_the_bars_of_each_coin(tmp_path):

@@ -1,4 +1,5 @@
 import math
+import time
 from dataclasses import replace
 from typing import cast
 
@@ -239,3 +240,29 @@ def test_a_worker_that_was_taken_for_dead_loses_its_trial_and_goes_on(search):
 def test_looking_for_a_study_makes_no_file(tmp_path):
     assert find_study(f"sqlite:///{tmp_path}/none/coindojo.db", "a-study") is None
     assert list(tmp_path.iterdir()) == []
+
+
+def test_no_trial_begins_after_the_time_is_over(search):
+    """The one that runs then is finished, and the same search goes on later."""
+    until = time.time() + 2
+
+    def slow(trial):
+        time.sleep(1.2)
+        return 0.0
+
+    study = run(search.model_copy(update={"trials": 50}), slow, slow, slow, slow, until=until)
+    assert 1 <= len(study.trials) <= 5
+    assert not [trial for trial in study.trials if trial.state in (TrialState.RUNNING, TrialState.FAIL)]
+    began = [trial.datetime_start.timestamp() for trial in study.trials if trial.datetime_start]
+    assert max(began) < until < time.time()
+    before = finished_trials(study)
+    assert finished_trials(run(search.model_copy(update={"trials": before + 2}))) == before + 2
+
+
+def test_a_study_that_is_deleted_while_it_is_searched_ends_in_one_line(search):
+    def deleting(trial):
+        optuna.delete_study(study_name="a-study", storage=search.storage)
+        return 0.0
+
+    with pytest.raises(StudyError, match="a-study was deleted"):
+        run(search, deleting)

@@ -42,6 +42,7 @@ def make_outcome(bars: int = 1_500, seeds: int = 0, models: int = 0, verdict: st
         monthly=pd.DataFrame({name: months(episode) for name, episode in episodes.items()}),
         learning={name: looks(seed) for seed, name in enumerate(names or ("agent",))}, windows=thirds(episodes),
         verdict=make_verdict(verdict, episodes["agent"]), notes=("Costs: 13 bps a trade.", "Data: simulated."), optimistic=False,
+        validated="BTC/USD, validation range 2016-06-01 to 2016-12-31",
     )  # fmt: skip
 
 

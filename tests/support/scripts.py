@@ -19,7 +19,7 @@ from optuna import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from common import exit_code
-from search import find_study
+from search import find_study, has_settings
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = """
@@ -131,7 +131,7 @@ class Studied:
     @property
     def running(self) -> dict[int, FrozenTrial]:
         """By the process that runs each."""
-        trials = [trial for trial in self.trials if trial.state == TrialState.RUNNING and "settings" in trial.user_attrs]
+        trials = [trial for trial in self.trials if trial.state == TrialState.RUNNING and has_settings(trial)]
         return {process_of(trial): trial for trial in trials}
 
 

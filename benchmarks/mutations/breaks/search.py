@@ -11,6 +11,9 @@ REACHES = "tests/search/test_objective.py::test_each_searched_dimension_reaches_
 WHOLE = "tests/configs/test_from_study.py::test_the_settings_are_taken_whole_from_the_best_trial"
 COUNTED = "tests/search/test_overfitting.py"
 EACH_SETTING = "tests/configs/test_each_setting.py"
+AS_IT_STANDS = "tests/configs/test_experiment.py::test_a_text_setting_takes_the_text_as_it_stands"
+TWICE = "tests/configs/test_experiment.py::test_an_option_given_twice_is_refused"
+OWN_SETTINGS = "tests/configs/test_from_study.py::test_a_study_goes_on_with_its_own_settings"
 
 BREAKS = (
     Break(
@@ -174,7 +177,7 @@ BREAKS = (
         "configs/from_study.py",
         "take_trial",
         "best_trial(found) if number is None",
-        'next((one for one in found.trials if "settings" in one.user_attrs), None) if number is None',
+        "next((one for one in found.trials if has_settings(one)), None) if number is None",
     ),
     Break(
         EACH_SETTING,
@@ -193,5 +196,53 @@ BREAKS = (
         "patience = self._settings.patience",
         "patience = 0",
         only="::test_each_setting_changes_something[train.patience]",
+    ),
+    Break(
+        AS_IT_STANDS,
+        "an option's text is YAML",
+        "configs/setting_values.py",
+        "from_command_line",
+        "else text, annotation)",
+        "else yaml.safe_load(text), annotation)",
+    ),
+    Break(
+        AS_IT_STANDS,
+        "a text that reads as a number becomes one",
+        "configs/setting_values.py",
+        "as_meant",
+        "_number(written) if kind in (int, float) else written",
+        "_number(written)",
+    ),
+    Break(
+        TWICE,
+        "the last of two values is taken",
+        "common/command_line.py",
+        "_Once.__call__",
+        "if option_string and self.dest in given:",
+        "if option_string and self.dest in given and values is None:",
+    ),
+    Break(
+        TWICE,
+        "only options that say how they are stored are looked at",
+        "common/command_line.py",
+        "CommandParser.__init__",
+        'for name in (None, "store"):',
+        'for name in ("store",):',
+    ),
+    Break(
+        OWN_SETTINGS,
+        "a study does not keep which market it is of",
+        "configs/from_study.py",
+        "kept_of",
+        'exclude={"search": {"storage"}}',
+        'exclude={"search": {"storage"}, "market": True}',
+    ),
+    Break(
+        OWN_SETTINGS,
+        "the costs that a study was begun with are forgotten",
+        "configs/from_study.py",
+        "experiment_of_study",
+        '{**begun.model_dump(mode="json"), **overrides}',
+        '{**begun.model_dump(mode="json", exclude={"env"}), **overrides}',
     ),
 )

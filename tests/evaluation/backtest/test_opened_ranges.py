@@ -80,3 +80,11 @@ def test_other_looks_lower_the_level_as_openings_do():
     assert known.verdict == "no evidence of an edge"
     if known.rule == "luck does as well too often":
         assert "With 1 opening of the test range and 10,000 looks at those of the other coins" in known.reasons[0]
+
+
+def test_the_validations_of_a_run_say_on_which_range_and_coins_they_were_made(tmp_path, ledgers):
+    (one,) = opened(COINS[:1], run(tmp_path), ledgers)
+    index = split_coins(COINS[:1]).coins[0].validation.own.index
+    assert one.trained.validated == f"BTC/USD, validation range {index[0]:%Y-%m-%d} to {index[-1]:%Y-%m-%d}"
+    for each in opened(COINS, run(tmp_path), ledgers):
+        assert each.trained.validated.startswith("mean over BTC/USD, ETH/USD, SOL/USD, validation range 2017-")

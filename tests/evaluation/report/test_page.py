@@ -347,13 +347,33 @@ def test_bars_of_any_length_are_shown(browser, outcome, tmp_path, bar):
 # ---- the table in the terminal
 
 
-@pytest.mark.parametrize("models", [0, 8])
-def test_the_table_fits_a_terminal_of_80_characters(outcome, models):
+def table_of(outcome, models, width):
     names = ["agent", "buy and hold", "RSI divergence", "SMA crossover", *(f"follows model {k}" for k in range(models))]
     figures = dict.fromkeys(names, outcome.figures["agent"])
-    console = Console(width=80, record=True, file=io.StringIO())
-    console.print(figures_table(figures, "A title"))
+    console = Console(width=width, record=True, file=io.StringIO())
+    console.print(figures_table(figures, "A title", width))
     text = console.export_text()
     assert "…" not in text
+    assert max(map(len, text.splitlines())) <= width
     for key, value in outcome.figures["agent"].items():
         assert text.count(format_figure(key, value)) >= len(names)
+    return text
+
+
+@pytest.mark.parametrize("models", [0, 8])
+def test_the_table_fits_a_terminal_of_80_characters(outcome, models):
+    table_of(outcome, models, 80)
+
+
+def test_a_wider_terminal_holds_more_figures_side_by_side(outcome):
+    """A row a strategy for each block of figures."""
+    blocks = [table_of(outcome, 8, width).count("RSI divergence") for width in (80, 120, 240)]
+    assert blocks == [3, 2, 1]
+
+
+def test_the_learning_curve_is_titled_for_the_validation_range(outcome, tmp_path):
+    """Not for the test range of the title."""
+    write_report(tmp_path / "report.html", outcome)
+    section = (tmp_path / "report.html").read_text().split("<h2>Learning</h2>")[1].split("</section>")[0]
+    assert "BTC/USD, validation range 2016-06-01 to 2016-12-31" in section
+    assert "test range" not in section

@@ -120,3 +120,9 @@ def test_strategies_can_be_told_apart():
     names = ["agent", "buy and hold", "buy and hold, same exposure", "flat", "random, same turnover", "perfect foresight"]
     many = line_styles([*names, *(f"follows {k}" for k in range(14))], seeds=())
     assert len({(look.color, look.dash) for look in many.values()}) == len(many)
+
+
+def test_the_learning_curve_is_titled_for_the_validation_range(outcome):
+    """Not for the test range, as the other figures are."""
+    title = drawn.learning(outcome).axes[0].get_title(loc="left")
+    assert title == "Learning: BTC/USD, validation range 2016-06-01 to 2016-12-31"
