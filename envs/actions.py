@@ -7,7 +7,7 @@ import numpy as np
 from gymnasium import spaces
 from numba import njit
 
-from common import InputError
+from common import InputError, cached
 from envs import kernel
 from envs.settings import EnvSettings
 
@@ -62,7 +62,7 @@ class Actions:
         out[0] = self._table[number]
 
 
-@njit(cache=True)
+@cached(njit)
 def _look_up(actions: np.ndarray, table: np.ndarray, out: np.ndarray) -> int:
     """out[i] = table[actions[i]]; returns the first account whose action is not in the table, or -1."""
     for i in range(len(actions)):
@@ -72,7 +72,7 @@ def _look_up(actions: np.ndarray, table: np.ndarray, out: np.ndarray) -> int:
     return -1
 
 
-@njit(cache=True)
+@cached(njit)
 def _scale(actions: np.ndarray, lowest: float, highest: float, out: np.ndarray) -> int:
     """Map -1 .. 1 to lowest .. highest; returns the first account whose action lies outside (or is NaN), or -1."""
     for i in range(len(actions)):

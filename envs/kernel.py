@@ -6,6 +6,7 @@ The order uses only bars up to t, so it cannot fill at a price of bar t: the fir
 Cash and coin may fall below 0 only where the rules give margin. Fractions are of 1, money is USD, prices are USD a coin.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,14 @@ IDLE_HALF_BARS = 24.0  # `bars_since_trade` reads 1/2 after these
 MAX_ADVERSE = 0.5  # of the price: an order that would move it so far is refused, a forced close pays no more
 DUST = 1e-12  # what rounding leaves of a balance that was spent whole, as a fraction of the trade
 
-compiled = njit(cache=True, error_model="numpy")  # a division by 0 gives inf, without a check at each
+
+def compiled(function: Callable[..., Any]) -> Any:
+    """Compiled once for all later processes, or for this one where numba finds no folder to keep its cache in."""
+    try:
+        return njit(cache=True, error_model="numpy")(function)  # a division by 0 gives inf, without a check at each
+    except RuntimeError:
+        return njit(error_model="numpy")(function)
+
 
 Record = Any  # one element of an array of these types: its fields are attributes, and writing to them writes to the array
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numba import njit
 
+from common import cached
 from evaluation.episode import RUIN, Episode, floored
 
 Metrics = dict[str, float | int | None]
@@ -148,7 +149,7 @@ def _win_rate(trips: pd.DataFrame) -> float | None:
     return float((trips["return"] > 0).mean()) if len(trips) else None
 
 
-@njit(cache=True)
+@cached(njit)
 def _close_positions(
     coins: np.ndarray, values: np.ndarray, fees: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
