@@ -38,7 +38,7 @@ CONSOLE = Console(soft_wrap=True, highlight=False)
 
 def main() -> int:
     """Open the test range once, play everyone, write and print what came out."""
-    parser = configs.make_parser(__doc__ or "", sections=("env", "benchmarks"), config=False)
+    parser = configs.make_parser(__doc__ or "", sections=("env", "benchmarks"), config=False, needs=("train", "report"))
     parser.add_argument("--run", type=Path, default=None, help="run folder (default: the newest in runs/)")
     parser.add_argument("--forecasts", type=Path, metavar="RUN", help="run of forecast.py whose forecasters are followed")
     parser.add_argument("--walk-forward", type=configs.positive, metavar="N", help="train again before each of N windows")

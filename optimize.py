@@ -41,7 +41,7 @@ TRIALS = Path("studies/trial_ledger.jsonl")
 def main() -> int:
     """Parse the command line, open or resume the study, let the workers make trials, say what came out."""
     words = sys.argv[1:]
-    parser = configs.make_parser(__doc__ or "", shortcuts=("reward", "trials", "storage"))
+    parser = configs.make_parser(__doc__ or "", shortcuts=("reward", "trials", "storage"), needs=("train", "search"))
     parser.add_argument("--workers", type=configs.positive, metavar="N", help="processes, or tasks with --dask (default: 1)")
     parser.add_argument("--dask", metavar="ADDRESS", help="scheduler of a running Dask cluster, such as tcp://scheduler:8786")
     parser.add_argument("--worker", help=argparse.SUPPRESS)

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import yaml
 from pydantic.fields import FieldInfo
 
-from common import Spelling, exit_code, in_a_script, spelled
+from common import Spelling, exit_code, in_a_script, require_extras, spelled
 from configs.experiment import Experiment, Overrides, nearest, setting_fields
 from features import progress_shown
 
@@ -28,18 +28,28 @@ EVERYTHING = tuple(Experiment.model_fields)
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line, without the page of usage."""
+    """A parser whose errors are one line, without the page of usage.
+
+    Attributes:
+        needs: extras whose packages the script imports; their help needs none of them.
+    """
+
+    needs: tuple[str, ...] = ()
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message}\n")
 
 
 def make_parser(
-    description: str, sections: Iterable[str] = EVERYTHING, shortcuts: Iterable[str] = (), config: bool = True
+    description: str,
+    sections: Iterable[str] = EVERYTHING,
+    shortcuts: Iterable[str] = (),
+    config: bool = True,
+    needs: tuple[str, ...] = (),
 ) -> Parser:
     """A parser with an option for every setting of the given sections, such as `--env.fee_bps 5`; values are YAML.
 
-    A section may be a part of one, such as `features.forecasts`.
+    A section may be a part of one, such as `features.forecasts`. `needs` names the extras without which `parse` refuses.
     """
     first, *rest = description.strip().split("\n\n")
     parser = Parser(
@@ -49,6 +59,7 @@ def make_parser(
         allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.needs = needs
     absent: dict[str, Any] = {"default": argparse.SUPPRESS, "metavar": "VALUE"}
     if config:
         parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, metavar="YAML", help="settings to start from")
@@ -71,6 +82,7 @@ def parse(parser: Parser, arguments: list[str] | None = None) -> tuple[argparse.
         known = [action.option_strings[-1].lstrip("-") for action in parser._actions if action.option_strings]
         hint = nearest(name, known).replace("`", "`--", 1) if unknown[0].startswith("-") else "; `--help` lists all options"
         parser.error(f"there is no option `{unknown[0]}`{hint}")
+    require_extras(parser.prog, *parser.needs)
     settings = {name for name, _ in setting_fields()} & set(vars(options))
     overrides = {}
     for name in sorted(settings):

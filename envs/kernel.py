@@ -260,6 +260,30 @@ def execute_order(account: Record, action: float, price: float, impact: float, r
 
 
 @compiled
+def foresee_outcomes(
+    bars: np.ndarray, rules: np.ndarray, accounts: np.ndarray, actions: np.ndarray, outcomes: np.ndarray
+) -> None:
+    """What would become of each action of each account if it filled at the last close, which alone is known now.
+
+    Args:
+        bars, rules, accounts: as for `step`; the accounts stay as they are.
+        actions: float64 (A,), orders 0 to 11 or exposures.
+        outcomes: int64 (N, A), written: `FILLED`, `HELD`, ...; all `HELD` for an account that is over.
+    """
+    rule = rules[0]
+    scratch = np.empty(1, accounts.dtype)
+    for i in range(len(accounts)):
+        for k in range(len(actions)):
+            outcomes[i, k] = HELD
+            if not accounts[i].over:
+                scratch[0] = accounts[i]
+                scratch[0].event = NOTHING
+                bar = accounts[i].bar
+                execute_order(scratch[0], actions[k], bars[bar].close, bars[bar + 1].impact, rule)  # known before that bar opens
+                outcomes[i, k] = scratch[0].outcome
+
+
+@compiled
 def target_exposure(action: float, held: float, worth: float, rules: Record) -> tuple[float, int, float]:
     """The exposure that an action is on the way to, into how many parts the way is cut, and its side; 0 parts is a hold."""
     if rules.scheme == EXPOSURE:
