@@ -44,6 +44,8 @@ def _with_candles(kwargs: dict[str, Any]) -> dict[str, Any]:
         raise InputError(
             "an evaluation needs `features` that were fitted on earlier bars: `FeaturePipeline().fit(train).transform(candles)`"
         )
+    if isinstance(kwargs["candles"], list | tuple):
+        raise InputError("several series need `features` that were fitted for all of them: `FeaturePipeline().fit_coins(trains)`")
     candles = as_candles(kwargs["candles"])
     return kwargs | {"candles": candles, "features": _features_of(candles)}
 
