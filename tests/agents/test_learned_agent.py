@@ -2,6 +2,7 @@ import copy
 import os
 import pickle
 import struct
+from typing import Any
 
 import numpy as np
 import pytest
@@ -103,7 +104,7 @@ def test_predict_takes_one_observation_or_a_batch(kind, deterministic, candles, 
 def test_one_by_one_and_in_a_batch_the_decisions_are_the_same(kind, candles, matrix):
     one, rows, _ = decider(kind, candles, matrix)
     states: list = [None] * 4
-    state = None
+    state: Any = None
     for start in (True, False, np.array([True, False, False, True])):
         together, state = one.predict(rows, state, start, True)
         for i, begun in enumerate(np.broadcast_to(start, 4)):

@@ -1,5 +1,7 @@
 """The mask is what the kernel refuses, on every environment, and MaskablePPO trains on it."""
 
+from typing import Any
+
 import gymnasium
 import numpy as np
 import pytest
@@ -116,12 +118,16 @@ def test_an_account_that_is_over_may_do_anything_and_a_continuous_action_has_no_
 
 def test_all_environments_give_the_same_masks():
     candles = wild(1)
-    arguments = candles, no_features(candles), EnvSettings(episode_bars=20)
+    rows, options = no_features(candles), EnvSettings(episode_bars=20)
+    arguments = candles, rows, options
+    named = {"candles": candles, "features": rows, "settings": options}
     scalar = [BitcoinTradingEnv(*arguments) for _ in range(3)]
     sb3 = BitcoinTradingVecEnv(*arguments, n_envs=3, seed=5)
     vector = BitcoinTradingVectorEnv(*arguments, num_envs=3, autoreset_mode="SameStep")
-    sync = gymnasium.make_vec(ENV_ID, 3, vectorization_mode="sync", candles=candles, features=arguments[1], settings=arguments[2])
-    made = DummyVecEnv([lambda: gymnasium.make(ENV_ID, candles=candles, features=arguments[1], settings=arguments[2])] * 3)
+    sync: Any = gymnasium.make_vec(
+        ENV_ID, 3, vectorization_mode="sync", candles=candles, features=arguments[1], settings=arguments[2]
+    )
+    made = DummyVecEnv([lambda: gymnasium.make(ENV_ID, **named)] * 3)
     made.seed(5)
     for i, env in enumerate(scalar):
         env.reset(seed=5 + i)

@@ -48,7 +48,7 @@ def test_what_counts_is_the_content_of_the_candles(fits):
     assert not np.array_equal(one, first(candles=other))
     assert fits == [candles.sha256, other.sha256]
     changed = candles.frame.copy()
-    changed.iloc[-1, changed.columns.get_loc("close")] = changed["low"].iloc[-1]
+    changed.loc[changed.index[-1], "close"] = changed["low"].iloc[-1]
     first(candles=Candles(changed, candles.bar, "", "one close differs"))
     assert len(fits) == 3
 
