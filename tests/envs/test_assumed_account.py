@@ -36,10 +36,12 @@ def test_the_default_account_is_that_of_an_env_in_which_nothing_was_traded(optio
 @pytest.mark.parametrize(("options", "order"), [({}, 1), (MARGIN, 0), (MARGIN, 6)], ids=["bought", "leverage", "short"])
 def test_an_account_that_holds_coin_is_seen_as_the_env_shows_it(options, order):
     """The columns are the kernel's own: what an env shows after a trade, to the byte."""
-    rows, info, account = shown(options, [order, 8, 8, 8])
+    rows, info, account = shown(options, [order, 8, 8, 8, 8])
     held = Account(info["cash"], info["coin"], float(account.entry), float(account.peak), int(account.idle))
-    seen = observe_account(ROWS[1:5], EnvSettings(**options), held, np.array(CLOSES[1:5]))
+    seen = observe_account(ROWS[1:], EnvSettings(**options), held, np.array(CLOSES[1:]))
     np.testing.assert_array_equal(seen[-1], rows[-1])
+    last = observe_account(ROWS[-1:], EnvSettings(**options), held, CLOSES[-1])
+    np.testing.assert_array_equal(last[0], rows[-1])
     same = [0, 1, 2, 3, 4, 5, 7]  # the drawdown before the last row is from a peak that came later
     np.testing.assert_array_equal(seen[:, same], rows[1:][:, same])
 

@@ -58,12 +58,11 @@ BREAKS = (
     ),
     Break(
         HIDDEN,
-        "the check lies in a room, and fails where that is hidden",
+        "our own place is left out",
         "coindojo_rooms.py",
-        "open_room",
-        "    require_our_rooms(",
-        "    from common import InputError as _\n\n    require_our_rooms(",
-        "[common]",
+        "require_our_rooms",
+        "`{room}` from {ROOT / room},",
+        "`{room}`,",
     ),
     Break(
         READ_ONLY,
