@@ -49,6 +49,7 @@ bench: $(SETUP) ## the benchmarks
 	$(BIN)/python -m benchmarks.forecasters
 	$(BIN)/python -m benchmarks.search
 	$(BIN)/python -m benchmarks.backtest
+	$(BIN)/python -m benchmarks.installation
 
 dashboard: $(SETUP) ## open the studies in a browser
 	$(BIN)/optuna-dashboard sqlite:///studies/coindojo.db

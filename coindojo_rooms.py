@@ -50,8 +50,8 @@ def require_our_rooms(rooms: tuple[str, ...] = ROOMS) -> None:
         theirs = _found(room)
         if theirs is not None and theirs.resolve() != (ROOT / room).resolve():
             raise HiddenRoomError(
-                f"CoinDojo imports its own `{room}` from {ROOT / room}, but Python finds {theirs} first; rename {theirs.name}, "
-                "or start Python in another folder"
+                f"CoinDojo imports its own `{room}` from {ROOT / room}, but Python finds {theirs} first; rename or remove "
+                "that, or start Python in another folder"
             )
 
 

@@ -71,7 +71,8 @@ class LearnedAgent:
             InputError: an observation of another size, or the memory of another number of observations.
         """
         rows, starts, single = as_batch(observation, episode_start, self._size)
-        _require_memory_of(len(rows), state)
+        if self.algorithm.recurrent:
+            _require_memory_of(len(rows), state)
         if not deterministic or not self.algorithm.recurrent:
             actions, state = self.policy.predict(rows, state, starts, deterministic)
         else:

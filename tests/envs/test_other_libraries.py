@@ -3,6 +3,7 @@
 import importlib.util
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -104,7 +105,7 @@ def test_sac_finds_most_of_a_drift_that_it_sees():
     candles, rows = regimes(0)
     options = EnvSettings(**SETTINGS, action_scheme="continuous")
     env = VecNormalize(BitcoinTradingVecEnv(candles, rows, options, n_envs=8, seed=0), norm_obs=False, gamma=0.9)
-    small = {"learning_starts": 500, "batch_size": 128, "policy_kwargs": {"net_arch": [32, 32]}}
+    small: dict[str, Any] = {"learning_starts": 500, "batch_size": 128, "policy_kwargs": {"net_arch": [32, 32]}}
     model = SAC("MlpPolicy", env, gamma=0.9, ent_coef=0.01, learning_rate=1e-3, seed=0, **small)
     model.learn(12_000)
     unseen, seen = regimes(1)
