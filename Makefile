@@ -49,6 +49,7 @@ bench: $(SETUP) ## the benchmarks
 	$(BIN)/python -m benchmarks.forecasters
 	$(BIN)/python -m benchmarks.search
 	$(BIN)/python -m benchmarks.backtest
+	$(BIN)/python -m benchmarks.installation
 
 dashboard: $(SETUP) ## open the studies in a browser
 	$(BIN)/optuna-dashboard sqlite:///studies/coindojo.db
@@ -57,8 +58,8 @@ clean: ## remove the virtual environment and all caches; runs and studies stay
 	rm -rf .venv .venv-peers cache build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# Made anew when the dependencies change; the marker is written last, so an interrupted set-up is repeated.
+# Made again when the dependencies change; the marker is written last, so an interrupted set-up is repeated.
 $(SETUP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,download,scale]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[lab,dev,download,scale]'
 	touch $(SETUP)

@@ -39,7 +39,7 @@ CONSOLE = Console(soft_wrap=True, highlight=False)
 
 def main() -> int:
     """Open the test range once, play everyone, write and print what came out."""
-    parser = configs.make_parser(__doc__ or "", sections=("env", "benchmarks"), config=False)
+    parser = configs.make_parser(__doc__ or "", sections=("env", "benchmarks"), config=False, needs=("train", "report"))
     parser.add_argument("--run", type=Path, default=None, help="run folder (default: the newest in runs/)")
     parser.add_argument("--forecasts", type=Path, metavar="RUN", help="run of forecast.py whose forecasters are followed")
     parser.add_argument("--walk-forward", type=configs.positive, metavar="N", help="train again before each of N windows")
@@ -62,9 +62,7 @@ def main() -> int:
     opened = backtest.open_ranges(parts, trained, *ledgers, config_sha256, f"backtest.py {folder}")
     outcomes = [play(coin, trained, experiment, followed, options, folder) for coin in opened]
     given = {"config_sha256": config_sha256, "overrides": overrides}
-    about = [
-        {"data_sha256": one.parts.data_sha256, **given, **one.as_json(), "trials_searched": one.trained.trials} for one in opened
-    ]
+    about = [{"data_sha256": coin.parts.data_sha256, **given, **coin.as_json()} for coin in opened]
     if isinstance(parts, market.CoinSplits):
         write_coins(folder, list(parts.data_sha256), outcomes, about)
     else:

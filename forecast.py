@@ -41,7 +41,7 @@ def main() -> int:
         raise InputError(unknown("command", words[0], COMMANDS))
     command, given = COMMANDS[words[0]]
     fresh = "run" not in given
-    parser = configs.make_parser(__doc__ or "", SECTIONS if fresh else (), ("activation",) if fresh else (), config=fresh)
+    parser = configs.make_parser(__doc__ or "", SECTIONS if fresh else (), ("activation",) * fresh, fresh, ("train", "report"))
     parser.prog, parser.usage = f"forecast.py {words[0]}", f"python forecast.py {words[0]} [--option value ...]"
     for name in given:
         parser.add_argument(f"--{name}", metavar=name.upper(), **OPTIONS[name])

@@ -32,7 +32,7 @@ TRIALS = Path("studies/trial_ledger.jsonl")
 
 def main() -> int:
     """Parse the command line, then begin a run or go on with one."""
-    parser = configs.make_parser(__doc__ or "", shortcuts=("reward", "steps", "seed"))
+    parser = configs.make_parser(__doc__ or "", shortcuts=("reward", "steps", "seed"), needs=("train", "search"))
     parser.add_argument("--no-study", action="store_true", help="use the configured settings, whatever a study found")
     parser.add_argument("--study", metavar="NAME", help="take a trial of this study, and train it on train and validation")
     parser.add_argument("--trial", type=int, metavar="N", help="number of the trial (default: the best one)")

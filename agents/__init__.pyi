@@ -16,6 +16,7 @@ from .learned_agent import LearnedAgent as LearnedAgent
 from .plugin_kinds import AGENT_KINDS as AGENT_KINDS
 from .recurrent_policy import MlpLstmPolicy as MlpLstmPolicy
 from .recurrent_ppo import RecurrentPPO as RecurrentPPO
+from .run_agent import Decision as Decision, RunAgent as RunAgent, load as load
 from .sb3_zip import ZipError as ZipError, export_zip as export_zip, import_zip as import_zip
 from .search_space import (
     DEFAULT_DIMENSIONS as DEFAULT_DIMENSIONS,

@@ -15,8 +15,6 @@ import yaml
 from rich.console import Console
 
 from agents.algorithms import ALGORITHMS
-from agents.learned_agent import LearnedAgent
-from agents.sb3_zip import export_zip, import_zip
 from common import CommandParser, exit_code
 
 CONSOLE = Console(soft_wrap=True, highlight=False)
@@ -29,6 +27,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _show(options: argparse.Namespace) -> int:
+    from agents.learned_agent import LearnedAgent  # here and below, so that the help needs no torch
+
     agent = LearnedAgent.load(options.agent)
     weights = sum(tensor.numel() for tensor in agent.policy.state_dict().values())
     sees, acts = agent.policy.observation_space.shape, agent.action_space
@@ -38,12 +38,17 @@ def _show(options: argparse.Namespace) -> int:
 
 
 def _import(options: argparse.Namespace) -> int:
+    from agents.sb3_zip import import_zip
+
     import_zip(options.zip, options.algorithm, zip_can_run_code=options.zip_can_run_code).save(options.agent)
     CONSOLE.print(f"written: {options.agent}/agent.safetensors")
     return 0
 
 
 def _export(options: argparse.Namespace) -> int:
+    from agents.learned_agent import LearnedAgent
+    from agents.sb3_zip import export_zip
+
     export_zip(LearnedAgent.load(options.agent), options.zip, zip_can_run_code=options.zip_can_run_code)
     CONSOLE.print(f"written: {options.zip}")
     return 0

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gymnasium import spaces
 
-from common import InputError
+from common import InputError, needed_for
 
 if TYPE_CHECKING:
     from stable_baselines3.common.base_class import BaseAlgorithm
@@ -174,8 +174,9 @@ def build_learner(settings: "AgentSettings", env: "VecEnv", seed: int) -> "BaseA
     Raises:
         InputError: QR-DQN on a continuous action, a mask on anything but the 12 orders, or CUDA without a GPU.
     """
-    import torch
-    from stable_baselines3.common.vec_env import VecNormalize
+    with needed_for("training"):
+        import torch
+        from stable_baselines3.common.vec_env import VecNormalize
 
     if settings.device == "cuda" and not torch.cuda.is_available():
         raise InputError("`agent.device: cuda` needs a GPU that torch can use, but there is none; set it to cpu")

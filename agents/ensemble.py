@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
+from agents.batches import as_batch
 from agents.learned_agent import LearnedAgent
 from common import InputError
 
@@ -43,13 +44,13 @@ class EnsembleAgent:
         self,
         observation: np.ndarray,
         state: tuple[Any, ...] | None = None,
-        episode_start: np.ndarray | None = None,
+        episode_start: np.ndarray | bool | None = None,
         deterministic: bool = True,
     ) -> tuple[np.ndarray, tuple[Any, ...]]:
-        """Actions for float32 observations (n, D) or (D,); `state` carries the members' memories."""
-        rows = observation[None] if observation.ndim == 1 else observation
+        """As `LearnedAgent.predict`: one observation (D,) or a batch (n, D); `state` carries the members' memories."""
+        rows, starts, single = as_batch(observation, episode_start)
         memories = (None,) * len(self.agents) if state is None else state
-        told = [agent.propose(rows, memory, episode_start) for agent, memory in zip(self.agents, memories, strict=True)]
+        told = [agent.propose(rows, memory, starts) for agent, memory in zip(self.agents, memories, strict=True)]
         mean = np.mean([proposal for proposal, _ in told], axis=0)  # (members, n, A) -> (n, A)
         actions = mean if isinstance(self.action_space, spaces.Box) else mean.argmax(axis=1)
-        return (actions if observation.ndim == 2 else actions[0]), tuple(memory for _, memory in told)
+        return (actions[0] if single else actions), tuple(memory for _, memory in told)

@@ -9,10 +9,11 @@ from gymnasium import spaces
 from stable_baselines3.common.policies import BasePolicy
 
 from agents.algorithms import ALGORITHMS, Algorithm, blank_policy
+from agents.batches import as_batch
 from agents.numpy_actor import Actor, Memory
 from agents.recurrent_policy import impossible_orders
 from agents.settings import AgentSettings
-from common import SealError, Tensors, one_line, read_sealed, write_sealed
+from common import InputError, SealError, Tensors, one_line, read_sealed, write_sealed
 
 KIND = "agent"
 FORMAT = 2
@@ -33,6 +34,7 @@ class LearnedAgent:
         self.settings = settings
         self.reward_scaling = reward_scaling
         self._actor: Actor | None = None
+        self._size = int(policy.observation_space.shape[0])  # type: ignore[index]
 
     @property
     def algorithm(self) -> Algorithm:
@@ -48,19 +50,34 @@ class LearnedAgent:
         self,
         observation: np.ndarray,
         state: Any = None,
-        episode_start: np.ndarray | None = None,
+        episode_start: np.ndarray | bool | None = None,
         deterministic: bool = False,
     ) -> tuple[np.ndarray, Any]:
-        """Actions for float32 observations (n, D) or (D,); `state` carries the LSTM's memory from bar to bar.
+        """What to do.
 
         A deterministic decision of a recurrent agent is made in numpy, with the weights as they were when `state` was last None:
         at the beginning of an episode.
+
+        Args:
+            observation: float32 (D,), or a batch (n, D).
+            state: what the last call returned, of as many observations: the LSTM's memory. None begins with an empty one.
+            episode_start: where an episode begins and the memory is emptied: bool (n,), or one truth value for all.
+            deterministic: the most probable action instead of a drawn one.
+
+        Returns:
+            The action, an integer or float32 (1,), or a batch of them, (n,) or (n, 1); and the memory after it.
+
+        Raises:
+            InputError: an observation of another size, or the memory of another number of observations.
         """
+        rows, starts, single = as_batch(observation, episode_start, self._size)
+        if self.algorithm.recurrent:
+            _require_memory_of(len(rows), state)
         if not deterministic or not self.algorithm.recurrent:
-            return self.policy.predict(observation, state, episode_start, deterministic)
-        single = observation.ndim == 1
-        output, state = self._output(observation[None] if single else observation, state, episode_start)
-        actions = output if isinstance(self.action_space, spaces.Box) else output.argmax(axis=1)
+            actions, state = self.policy.predict(rows, state, starts, deterministic)
+        else:
+            output, state = self._output(rows, state, starts)
+            actions = output if isinstance(self.action_space, spaces.Box) else output.argmax(axis=1)
         return (actions[0] if single else actions), state
 
     def propose(self, rows: np.ndarray, state: Any = None, episode_start: np.ndarray | None = None) -> tuple[np.ndarray, Any]:
@@ -104,7 +121,7 @@ class LearnedAgent:
             "kind": KIND,
             "format": FORMAT,
             "settings": self.settings.model_dump(mode="json"),
-            "observation_size": int(self.policy.observation_space.shape[0]),  # type: ignore[index]
+            "observation_size": self._size,
             "actions": int(space.n) if isinstance(space, spaces.Discrete) else "continuous",
             "reward_scaling": self.reward_scaling,
         }
@@ -127,6 +144,15 @@ class LearnedAgent:
             return cls(policy, settings, about["reward_scaling"])
         except Exception as error:  # sealed by hand, or by another version: the user needs its name and one line
             raise SealError(f"cannot read the agent in {path}: {one_line(error)}; train it again") from error
+
+
+def _require_memory_of(n: int, state: Memory | None) -> None:
+    """A memory is float32 (layers, n, size)."""
+    if state is not None and state[0].shape[1] != n:
+        raise InputError(
+            f"`state` must be the memory of as many observations, but got that of {state[0].shape[1]} and {n} observations; "
+            "give None to begin with an empty one"
+        )
 
 
 def _policy_from(settings: AgentSettings, weights: Tensors, observation_size: int, actions: int | str) -> BasePolicy:

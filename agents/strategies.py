@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 from ta.momentum import rsi
 
+from agents.batches import as_batch
 from agents.settings import StrategySettings
 from common import InputError
 from envs import BUY, HOLD, SELL
-from market import Candles
+from market import Candles, as_candles
 
 
 class Agent(Protocol):
@@ -42,16 +43,19 @@ class SignalStrategy:
         self,
         observation: np.ndarray,
         state: np.ndarray | None = None,
-        episode_start: np.ndarray | None = None,
+        episode_start: np.ndarray | bool | None = None,
         deterministic: bool = False,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The action for the bar that `state`, the int64 (n,) count of decisions since the episode began, has come to."""
-        n = len(observation) if observation.ndim == 2 else 1
-        count = np.zeros(n, np.int64) if state is None else state
-        if episode_start is not None:
-            count = np.where(episode_start, 0, count)
+        """The action for the bar that `state`, the int64 (n,) count of decisions since the episode began, has come to.
+
+        One observation (D,) or a batch (n, D); `episode_start` is bool (n,), or one truth value for all.
+        """
+        rows, starts, single = as_batch(observation, episode_start)
+        count = np.zeros(len(rows), np.int64) if state is None else state
+        if starts is not None:
+            count = np.where(starts, 0, count)
         actions = self._orders(count)
-        return (actions if observation.ndim == 2 else actions[0]), count + 1
+        return (actions[0] if single else actions), count + 1
 
     def actions(self, decisions: int) -> np.ndarray:
         """int64 (decisions,): the actions of a whole episode, which `predict` gives one by one."""
@@ -111,8 +115,8 @@ class SmaCrossover(SignalStrategy):
         start: the first bar that is traded on.
     """
 
-    def __init__(self, candles: Candles, start: int = 0, short_bars: int = 50, long_bars: int = 200) -> None:
-        close = candles.frame["close"]
+    def __init__(self, candles: Candles | pd.DataFrame, start: int = 0, short_bars: int = 50, long_bars: int = 200) -> None:
+        close = as_candles(candles).frame["close"]
         spread = close.rolling(short_bars).mean() - close.rolling(long_bars).mean()
         before = spread.shift(1)
         sides = _sides(buy=(spread > 0) & (before <= 0), sell=(spread < 0) & (before >= 0))
@@ -127,8 +131,8 @@ class RsiDivergence(SignalStrategy):
         start: the first bar that is traded on.
     """
 
-    def __init__(self, candles: Candles, start: int = 0, rsi_bars: int = 14, lookback_bars: int = 24) -> None:
-        close = candles.frame["close"]
+    def __init__(self, candles: Candles | pd.DataFrame, start: int = 0, rsi_bars: int = 14, lookback_bars: int = 24) -> None:
+        close = as_candles(candles).frame["close"]
         price_change = close.diff(lookback_bars)
         rsi_change = rsi(close, rsi_bars).diff(lookback_bars)
         sides = _sides(buy=(rsi_change > 0) & (price_change < 0), sell=(rsi_change < 0) & (price_change > 0))

@@ -1,11 +1,19 @@
 from .atomic_files import atomic_file as atomic_file, write_atomically as write_atomically, write_json as write_json
 from .command_line import CommandParser as CommandParser, exit_code as exit_code
+from .compiling import cached as cached
 from .errors import (
     InputError as InputError,
     RunError as RunError,
     one_line as one_line,
     printable as printable,
     unknown as unknown,
+)
+from .extras import (
+    EXTRAS as EXTRAS,
+    MissingPackageError as MissingPackageError,
+    explained as explained,
+    needed_for as needed_for,
+    require_extras as require_extras,
 )
 from .option_names import (
     Spelling as Spelling,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from common.errors import InputError
+from common.extras import explained
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -44,6 +45,11 @@ def exit_code(command: Callable[[], int]) -> int:
         return command()
     except (InputError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        if (told := explained(error, "this command")) is None:
+            raise
+        print(f"error: {told}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

@@ -99,7 +99,7 @@ def agent_folders(run: Path) -> list[Path]:
     for place in places:
         if not (place / "agent" / "agent.safetensors").exists():
             remedy = "run `python train.py` first" if place == run else f"run `python train.py --resume {run}` first"
-            raise RunError(f"a backtest needs a trained agent, but {place} holds none; {remedy}")
+            raise RunError(f"this needs a trained agent, but {place} holds none; {remedy}")
     return places
 
 

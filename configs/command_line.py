@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from common import CommandParser, Spelling, exit_code, in_a_script, spelled
+from common import CommandParser, Spelling, exit_code, in_a_script, require_extras, spelled
 from configs.experiment import Experiment, Overrides, nearest, setting_fields
 from configs.option_help import COMMON, help_text, value_name
 from configs.setting_values import from_command_line
@@ -35,10 +35,15 @@ SETTINGS = {name: field for name, field in setting_fields() if name != "plugins"
 
 
 class Parser(CommandParser):
-    """A parser whose errors are one line. `--help` shows the script's own options and the common settings, `--help-all` all."""
+    """A parser whose errors are one line. `--help` shows the script's own options and the common settings, `--help-all` all.
+
+    Attributes:
+        common: settings that `--help` shows.
+        needs: extras whose packages the script imports; their help needs none of them.
+    """
 
     common: Sequence[str] = ()
-    """settings that `--help` shows"""
+    needs: tuple[str, ...] = ()
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message}\n")
@@ -89,11 +94,16 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
 
 
 def make_parser(
-    description: str, sections: Iterable[str] = EVERYTHING, shortcuts: Iterable[str] = (), config: bool = True
+    description: str,
+    sections: Iterable[str] = EVERYTHING,
+    shortcuts: Iterable[str] = (),
+    config: bool = True,
+    needs: tuple[str, ...] = (),
 ) -> Parser:
     """A parser with an option for every setting of the given sections, such as `--env.fee_bps 5`.
 
-    A section may be a part of one, such as `features.forecasts`, or a single setting.
+    A section may be a part of one, such as `features.forecasts`, or a single setting. `needs` names the extras without which
+    `parse` refuses.
     """
     first, *rest = description.strip().split("\n\n")
     parser = Parser(
@@ -103,6 +113,7 @@ def make_parser(
         allow_abbrev=False,
         formatter_class=_Formatter,
     )
+    parser.needs = needs
     names = [name for name in SETTINGS if any(name == section or name.startswith(f"{section}.") for section in sections)]
     if names:
         parser.add_argument("--help-all", action=_HelpAll, nargs=0, default=argparse.SUPPRESS, help="show every setting and exit")
@@ -137,6 +148,7 @@ def parse(parser: Parser, arguments: list[str] | None = None) -> tuple[argparse.
         options_hint = nearest(name, known).replace("did you mean `", "did you mean `--")
         hint = options_hint if unknown[0].startswith("-") else "; `--help` lists the options"
         parser.error(f"there is no option `{unknown[0]}`{hint}")
+    require_extras(parser.prog, *parser.needs)
     given = {name: value for name, value in vars(options).items() if name in SETTINGS}
     overrides = {name: from_command_line(given[name], SETTINGS[name].annotation) for name in sorted(given)}
     if "plugins" in vars(options):

@@ -38,17 +38,17 @@ def run_study_command(words: list[str], description: str, console: Console, tria
     """
     command, *rest = words
     if command == "list":
-        return _list(make_parser(description, ("search.storage",), ("storage",)), rest, console)
+        return _list(make_parser(description, ("search.storage",), ("storage",), needs=("search",)), rest, console)
     if command == "report":
-        return _report(make_parser(description, shortcuts=("reward", "storage")), rest, console)
+        return _report(make_parser(description, shortcuts=("reward", "storage"), needs=("search", "report")), rest, console)
     if command == "delete":
-        return _delete(make_parser(description, ("search.storage",), ("storage",)), rest, console, trials)
+        return _delete(make_parser(description, ("search.storage",), ("storage",), needs=("search",)), rest, console, trials)
     raise InputError(unknown("command", command, ("list", "report", "delete")))
 
 
 def search_parser(description: str) -> Parser:
     """The options of a search."""
-    parser = make_parser(description, shortcuts=("reward", "trials", "storage"))
+    parser = make_parser(description, shortcuts=("reward", "trials", "storage"), needs=("train", "search"))
     parser.add_argument("--study", metavar="NAME", help="go on with this study, with the settings that it was begun with")
     told = "begin no trial after so many seconds, or 30m, 2h; those that run are finished"
     parser.add_argument("--timeout", type=seconds, metavar="TIME", help=told)

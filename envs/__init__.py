@@ -2,10 +2,9 @@
 
 Imports `features` and the rooms below it. Importing this package registers the environment with Gymnasium."""
 
-from lazy_loader import attach_stub
-
+from coindojo_rooms import open_room
 from envs.registration import register as _register
 
 # The names stand in __init__.pyi; each is loaded when it is first used.
-__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = open_room(__name__, __file__)
 _register()

@@ -1,3 +1,5 @@
+from .actions import in_words as in_words
+from .assumed_account import Account as Account, observe_account as observe_account
 from .gymnasium_env import BitcoinTradingEnv as BitcoinTradingEnv
 from .gymnasium_vector_env import BitcoinTradingVectorEnv as BitcoinTradingVectorEnv
 from .kernel import ACCOUNT_COLUMNS as ACCOUNT_COLUMNS, BUY as BUY, HOLD as HOLD, N_ORDERS as N_ORDERS, SELL as SELL

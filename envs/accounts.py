@@ -179,6 +179,25 @@ class Trading:
         """Write what account `i` knows now into row `i` of `out`."""
         kernel.observe(self._bars, self.features, self._rules, self._accounts, out, i, i + 1)
 
+    def action_masks(self) -> np.ndarray:
+        """bool (n, A): False where a rule would refuse the action, so that it would pass like a hold.
+
+        The kernel tries each action at the last close. The order fills later, at a price that nobody knows now. So a refusal that
+        depends on the price (`min_trade`, `lot`, impact, margin) may come out differently; "no cash" and "no coin" cannot. Holds
+        are always allowed; of exposures, the one nearest to what is held is one. For an account that is over, all are allowed.
+
+        Raises:
+            InputError: continuous actions.
+        """
+        listed, accounts = self._meaning.listed, self._accounts
+        outcomes = np.empty((len(accounts), len(listed)), np.int64)
+        kernel.foresee_outcomes(self._bars, self._rules, accounts, listed, outcomes)
+        allowed = outcomes <= kernel.HELD
+        if self.settings.action_scheme == "targets":
+            held = accounts["coin"] * self._close[accounts["bar"]] / np.where(accounts["over"] == 1, 1.0, accounts["net_worth"])
+            allowed[np.arange(len(held)), np.abs(held[:, None] - listed).argmin(axis=1)] = True
+        return allowed
+
     def info(self, i: int) -> dict[str, Any]:
         """Where account `i` stands; `bar` counts the bars of its own series."""
         (

@@ -7,7 +7,7 @@ import numpy as np
 from gymnasium import spaces
 from numba import njit
 
-from common import InputError
+from common import InputError, cached
 from envs import kernel
 from envs.settings import EnvSettings
 
@@ -28,6 +28,17 @@ class Actions:
         self.space: spaces.Space[Any] = (
             spaces.Box(-1.0, 1.0, (1,), np.float32) if self._continuous else spaces.Discrete(len(self._table))
         )
+
+    @property
+    def listed(self) -> np.ndarray:
+        """The kernel's number of each action, float64 (A,).
+
+        Raises:
+            InputError: a continuous action, of which there is no list.
+        """
+        if self._continuous:
+            raise InputError("a mask needs a list of actions, but `action_scheme: continuous` has none; use orders or targets")
+        return self._table
 
     def read(self, given: Any, out: np.ndarray) -> None:
         """Write the kernel's numbers, float64 (n,): orders 0 to 11 or exposures.
@@ -62,7 +73,7 @@ class Actions:
         out[0] = self._table[number]
 
 
-@njit(cache=True)
+@cached(njit)
 def _look_up(actions: np.ndarray, table: np.ndarray, out: np.ndarray) -> int:
     """out[i] = table[actions[i]]; returns the first account whose action is not in the table, or -1."""
     for i in range(len(actions)):
@@ -72,7 +83,7 @@ def _look_up(actions: np.ndarray, table: np.ndarray, out: np.ndarray) -> int:
     return -1
 
 
-@njit(cache=True)
+@cached(njit)
 def _scale(actions: np.ndarray, lowest: float, highest: float, out: np.ndarray) -> int:
     """Map -1 .. 1 to lowest .. highest; returns the first account whose action lies outside (or is NaN), or -1."""
     for i in range(len(actions)):
@@ -80,3 +91,23 @@ def _scale(actions: np.ndarray, lowest: float, highest: float, out: np.ndarray) 
             return i
         out[i] = lowest + 0.5 * (actions[i] + 1.0) * (highest - lowest)
     return -1
+
+
+def in_words(action: Any, settings: EnvSettings) -> str:
+    """What an action asks for.
+
+    >>> in_words(1, EnvSettings())
+    'buy with 1/2 of the cash'
+    """
+    number = np.zeros(1)
+    Actions(settings).read_one(action, number)
+    if settings.action_scheme != "orders":
+        return f"hold coin worth {number[0]:.0%} of the net worth"
+    side, parts = divmod(int(number[0]), kernel.N_ORDERS // 3)
+    share = f"1/{parts + 1}" if parts else "all"
+    if side == kernel.HOLD:
+        return "hold"
+    if not settings.margin:
+        return f"buy with {share} of the cash" if side == kernel.BUY else f"sell {share} of the coin"
+    verb, opposite, limit = ("buy", "short", "highest") if side == kernel.BUY else ("sell", "long", "lowest")
+    return f"{verb} {share} of what closes a {opposite} position, or of what is left to the {limit} exposure"

@@ -7,7 +7,7 @@ import gymnasium
 import numpy as np
 import pandas as pd
 
-from common import InputError
+from common import InputError, needed_for
 from envs.accounts import Trading
 from envs.market_arrays import Rows, Series
 from envs.playthrough import ledger
@@ -63,10 +63,11 @@ class BitcoinTradingEnv(gymnasium.Env[np.ndarray, Any]):
     | borrow | every bar held: on cash below 0, and on the value of coin sold short, at the close |
     | funding | every bar held: longs pay it to shorts, or shorts to longs if it is negative, at the close |
 
-    An order can be refused: `info["outcome"]` names the reason, and the step passes like a hold. Reasons: no cash, no coin, no
-    margin (the leverage is used up), below `min_trade`, below one `lot` (orders are rounded down to whole ones), too large for
-    the volume (its impact would reach half of the price), liquidated before the fill. An account that could never trade, with
-    less than `min_trade` or less than one lot at the lowest price there is, is refused when the env is made.
+    An order can be refused: `info["outcome"]` names the reason, and the step passes like a hold; `action_masks()` says beforehand
+    which orders would be, at the last close. Reasons: no cash, no coin, no margin (the leverage is used up), below `min_trade`,
+    below one `lot` (orders are rounded down to whole ones), too large for the volume (its impact would reach half of the price),
+    liquidated before the fill. An account that could never trade, with less than `min_trade` or less than one lot at the lowest
+    price there is, is refused when the env is made.
 
     ## What the bar does to a position
     In this order, since nobody knows what came first within a bar and the worse is assumed; `info["event"]` names it:
@@ -177,6 +178,10 @@ class BitcoinTradingEnv(gymnasium.Env[np.ndarray, Any]):
             self._film.add(info)
         return observation, reward, terminated, truncated, info
 
+    def action_masks(self) -> np.ndarray:
+        """bool (A,): False for actions that a rule would refuse now; see `Trading.action_masks`. `MaskablePPO` asks for it."""
+        return self.trading.action_masks()[0]
+
     def render(self) -> np.ndarray | str | None:
         """`rgb_array`: uint8 (H, W, 3). `ansi`: one line. `human`: None, since `reset` and `step` draw by themselves."""
         if self.render_mode is None:
@@ -185,7 +190,8 @@ class BitcoinTradingEnv(gymnasium.Env[np.ndarray, Any]):
         elif not self._begun:
             raise InputError("no episode has begun; call `reset` before `render`")
         elif self.render_mode == "ansi":
-            from envs.rendering import line  # late, for matplotlib is slow to import
+            with needed_for('render_mode="ansi"'):
+                from envs.rendering import line  # late, for matplotlib is slow to import
 
             return line(self._info(), self.trading.bars.close[self.trading.accounts.bar[0]])
         elif self.render_mode == "rgb_array" and self._film is not None:
@@ -207,7 +213,8 @@ class BitcoinTradingEnv(gymnasium.Env[np.ndarray, Any]):
         drawn = self.render_mode in ("human", "rgb_array")
         if not drawn and benchmarks is None:
             return None
-        from envs.rendering import Benchmarks, Film, checked_benchmarks
+        with needed_for("drawing an episode"):
+            from envs.rendering import Benchmarks, Film, checked_benchmarks
 
         orders = checked_benchmarks(benchmarks, self.trading.datasets)
         if not drawn:

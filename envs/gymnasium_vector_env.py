@@ -99,6 +99,10 @@ class BitcoinTradingVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
                 self._finished = []
         return observations, rewards, terminated, truncated, infos
 
+    def action_masks(self) -> np.ndarray:
+        """bool (num_envs, A): False for actions that a rule would refuse now; see `Trading.action_masks`."""
+        return self.trading.action_masks()
+
     def _begin(self, i: int, observations: np.ndarray) -> None:
         self.trading.begin(i, self._generators[i])
         self.trading.observe_one(i, observations)

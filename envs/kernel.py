@@ -6,6 +6,7 @@ The order uses only bars up to t, so it cannot fill at a price of bar t: the fir
 Cash and coin may fall below 0 only where the rules give margin. Fractions are of 1, money is USD, prices are USD a coin.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,14 @@ IDLE_HALF_BARS = 24.0  # `bars_since_trade` reads 1/2 after these
 MAX_ADVERSE = 0.5  # of the price: an order that would move it so far is refused, a forced close pays no more
 DUST = 1e-12  # what rounding leaves of a balance that was spent whole, as a fraction of the trade
 
-compiled = njit(cache=True, error_model="numpy")  # a division by 0 gives inf, without a check at each
+
+def compiled(function: Callable[..., Any]) -> Any:
+    """Compiled once for all later processes, or for this one where numba finds no folder to keep its cache in."""
+    try:
+        return njit(cache=True, error_model="numpy")(function)  # a division by 0 gives inf, without a check at each
+    except RuntimeError:
+        return njit(error_model="numpy")(function)
+
 
 Record = Any  # one element of an array of these types: its fields are attributes, and writing to them writes to the array
 
@@ -250,6 +258,30 @@ def execute_order(account: Record, action: float, price: float, impact: float, r
         account.outcome = FILLED
         account.fill_coin = sign * quantity
         account.fill_price = fill(account, sign * quantity, price, moved, rules)
+
+
+@compiled
+def foresee_outcomes(
+    bars: np.ndarray, rules: np.ndarray, accounts: np.ndarray, actions: np.ndarray, outcomes: np.ndarray
+) -> None:
+    """What would become of each action of each account if it filled at the last close, which alone is known now.
+
+    Args:
+        bars, rules, accounts: as for `step`; the accounts stay as they are.
+        actions: float64 (A,), orders 0 to 11 or exposures.
+        outcomes: int64 (N, A), written: `FILLED`, `HELD`, ...; all `HELD` for an account that is over.
+    """
+    rule = rules[0]
+    scratch = np.empty(1, accounts.dtype)
+    for i in range(len(accounts)):
+        for k in range(len(actions)):
+            outcomes[i, k] = HELD
+            if not accounts[i].over:
+                scratch[0] = accounts[i]
+                scratch[0].event = NOTHING
+                bar = accounts[i].bar
+                execute_order(scratch[0], actions[k], bars[bar].close, bars[bar + 1].impact, rule)  # known before that bar opens
+                outcomes[i, k] = scratch[0].outcome
 
 
 @compiled

@@ -99,14 +99,19 @@ def _frozen(array: np.ndarray) -> np.ndarray:
 
 def _pairs(candles: Series, features: Rows) -> list[tuple[Candles, FeatureMatrix | np.ndarray]]:
     """The series with their features, checked one by one and against each other."""
-    if isinstance(candles, Candles | pd.DataFrame) and not isinstance(features, FeatureMatrix | np.ndarray):
-        raise InputError(f"the features of one series are a FeatureMatrix or an array, but got a {type(features).__name__}")
-    given = [candles] if isinstance(candles, Candles | pd.DataFrame) else candles
-    rows_of: Any = [features] if isinstance(candles, Candles | pd.DataFrame) else features
+    single = not isinstance(candles, Sequence) or isinstance(candles, str)
+    given: Any = [candles] if single else candles
+    rows_of: Any = [features] if single else features
     many = [as_candles(one) for one in given]
     if not isinstance(rows_of, Sequence) or len(many) != len(rows_of) or not many:
         raise InputError("a list of candles needs a list of as many features, one or more")
-    pairs: list[tuple[Candles, FeatureMatrix | np.ndarray]] = list(zip(many, rows_of, strict=True))
+    for rows in rows_of:
+        if not isinstance(rows, FeatureMatrix | np.ndarray):
+            raise InputError(
+                f"the features of one series are a FeatureMatrix or a float32 array, but got a {type(rows).__name__}; of a "
+                "DataFrame take `.to_numpy(np.float32)`"
+            )
+    pairs: list[tuple[Candles, Any]] = list(zip(many, rows_of, strict=True))
     for one, rows in pairs:
         _check_features(one, rows)
         if one.bar != pairs[0][0].bar:

@@ -1,6 +1,6 @@
 """Makes `gymnasium.make("coindojo/BitcoinTrading-v0")` work after `import envs`; `"envs:coindojo/..."` works without.
 
-Gymnasium reads the entry point `gymnasium.envs` no more since its 1.0; it is declared for the tools that still do.
+Gymnasium reads no entry points since its 1.0: an import registers.
 """
 
 import gymnasium

@@ -19,13 +19,15 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from common import cached
+
 Parts = tuple[float, float, float, float]
 
 WORST_LOG_RETURN = float(np.log(1e-3))
 DIFFERENTIAL_BOUND = 10.0
 FLAT = 1e-12  # a deviation below this fraction of the size is rounding
 
-compiled = njit(cache=True, error_model="numpy")
+compiled = cached(njit, error_model="numpy")
 
 
 @dataclass(frozen=True)

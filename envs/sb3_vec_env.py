@@ -31,6 +31,8 @@ class QuietInfo(dict[str, Any]):
 
 
 QUIET = QuietInfo()
+ROW_METHODS = frozenset({"action_masks"})
+"""that answer for all accounts at once, a row each"""
 
 
 class BitcoinTradingVecEnv(VecEnv):
@@ -111,6 +113,13 @@ class BitcoinTradingVecEnv(VecEnv):
         """Where account `i` stands now."""
         return self.trading.info(i)
 
+    def action_masks(self) -> np.ndarray:
+        """bool (n_envs, A): False for actions that a rule would refuse now; see `Trading.action_masks`.
+
+        `env_method("action_masks")`, with which sb3-contrib asks, gives a row for each env.
+        """
+        return self.trading.action_masks()
+
     def snapshot(self) -> tuple[dict[str, np.ndarray], list[Any]]:
         """Arrays by name, and the state of each env's generator: all that a later `restore` needs to go on to the byte.
 
@@ -140,7 +149,10 @@ class BitcoinTradingVecEnv(VecEnv):
         setattr(self, attr_name, value)
 
     def env_method(self, method_name: str, *args: Any, indices: None | int | Iterable[int] = None, **kwargs: Any) -> list[Any]:
-        return [getattr(self, method_name)(*args, **kwargs)] * self._count(indices)
+        told = getattr(self, method_name)(*args, **kwargs)
+        if method_name in ROW_METHODS:
+            return [told[i] for i in self._get_indices(indices)]
+        return [told] * self._count(indices)
 
     def env_is_wrapped(self, wrapper_class: type, indices: None | int | Iterable[int] = None) -> list[bool]:
         return [False] * self._count(indices)

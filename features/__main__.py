@@ -16,9 +16,8 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from common import CommandParser, InputError, exit_code, load_plugins
+from common import CommandParser, InputError, exit_code, load_plugins, needed_for
 from features.correlation import Choice
-from features.correlation_heatmap import draw_heatmap
 from features.fitted import FittedFeatures
 from features.fractional import fractional_differences, warmup
 from features.indicators import INDICATORS
@@ -131,6 +130,8 @@ def _correlation(options: argparse.Namespace) -> int:
         f"{train.source}, its first {len(train):,} bars (train): {len(choice.kept)} of {len(INDICATORS)} indicators remain"
     )
     CONSOLE.print(_choice_in_words(choice))
+    with needed_for("the heatmap"):
+        from features.correlation_heatmap import draw_heatmap
     draw_heatmap(choice, options.out)
     CONSOLE.print(f"heatmap: {options.out}")
     return 0

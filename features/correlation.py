@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numba import njit
 
-from common import InputError
+from common import InputError, cached
 
 BLOCK = 65_536
 """rows whose products are summed at a time"""
@@ -94,7 +94,7 @@ def centred_ranks(values: np.ndarray) -> np.ndarray:
     return _centred_ranks(values, np.argsort(values))
 
 
-@njit(cache=True)
+@cached(njit)
 def _centred_ranks(values, order):  # type: ignore[no-untyped-def]
     ranks, first = np.empty(len(values), np.int32), 0
     while first < len(values):

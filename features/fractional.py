@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numba import njit
 
-from common import InputError
+from common import InputError, cached
 from features.log_differences import HELD_BARS, log_differences
 from market import Candles
 
@@ -86,7 +86,7 @@ def lookback(order: float, threshold: float = 1e-4) -> int:
     return warmup(order, threshold) - 1 + HELD_BARS
 
 
-@njit(cache=True, error_model="numpy")
+@cached(njit, error_model="numpy")
 def _filter(differences: np.ndarray, running: np.ndarray) -> np.ndarray:
     out = np.full_like(differences, np.nan)
     for t in range(len(running), len(differences)):

@@ -8,9 +8,11 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from common import cached
+
 CONVERGED = 1e-14  # relative change of the state's covariance below which it has settled, and is computed no more
 
-compiled = njit(cache=True, error_model="numpy")
+compiled = cached(njit, error_model="numpy")
 
 
 class StateSpace(NamedTuple):

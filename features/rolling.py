@@ -12,9 +12,11 @@ import numpy as np
 import pandas as pd
 from numba import njit
 
+from common import cached
+
 Result = TypeVar("Result")
 
-compiled = njit(cache=True, error_model="numpy")
+compiled = cached(njit, error_model="numpy")
 
 
 def on_arrays(function: Callable[..., Result]) -> Callable[..., Result]:

@@ -2,21 +2,20 @@
 
 import warnings
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import matplotlib.dates as dates
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import StrMethodFormatter
 from statsmodels.tsa.adfvalues import mackinnonp
 from statsmodels.tsa.stattools import kpss
 
-from common import write_png
+from common import needed_for, write_png
 from features.fractional import filter_differences, warmup
 from features.log_differences import log_differences
 from market import Candles, bar_name
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 SIGNIFICANCE = 0.05
 KPSS_RANGE = (0.01, 0.10)
@@ -127,6 +126,8 @@ def p_in_words(p: float, lowest: float = 1e-4, highest: float = 1.0) -> str:
 
 def draw_stationarity(candles: Candles, path: Path) -> None:
     """The close, its difference and its log difference side by side, each with its ADF p-value, as PNG."""
+    with needed_for("the picture"):
+        from matplotlib.figure import Figure
     close = candles.frame["close"]
     panels = {
         "close": (close, "USD"),
@@ -141,7 +142,10 @@ def draw_stationarity(candles: Candles, path: Path) -> None:
     write_png(figure, path)
 
 
-def _draw_panel(axes: Axes, name: str, values: pd.Series, unit: str) -> None:
+def _draw_panel(axes: "Axes", name: str, values: pd.Series, unit: str) -> None:
+    from matplotlib import dates
+    from matplotlib.ticker import StrMethodFormatter
+
     result = judge(values.to_numpy())
     p = p_in_words(result.adf_p)
     axes.plot(values.index, values, color="#1769aa", linewidth=0.6 if len(values) > 2_000 else 1.0)

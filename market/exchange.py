@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
-from common import InputError, unknown
+from common import InputError, needed_for, unknown
 
 Answer = TypeVar("Answer")
 Bars = dict[int, tuple[float, ...]]
@@ -148,10 +148,8 @@ class Exchange:
 
 
 def _import_ccxt() -> ModuleType:
-    try:
-        import ccxt  # here, since it is an extra that only the download needs
-    except ImportError:
-        raise InputError("downloading needs ccxt, which is not installed; pip install coindojo[download]") from None
+    with needed_for("downloading"):
+        import ccxt
     return ccxt
 
 

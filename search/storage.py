@@ -120,7 +120,7 @@ def open_storage(url: str, heartbeat_seconds: int = 20, retries: int = 3) -> Stu
             _one_writer_at_a_time(storage.engine)
     except ImportError as error:
         raise StudyError(
-            f"`search.storage` {shown(url)} needs a driver that is not installed; run: pip install 'coindojo[scale]'"
+            f"`search.storage` {shown(url)} needs a driver that is not installed; for PostgreSQL: pip install -e '.[scale]'"
         ) from error
     except (SQLAlchemyError, StorageInternalError, OSError) as error:
         what = "a SQLite file that can be written" if sqlite else "a database that can be reached and written"

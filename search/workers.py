@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from common import InputError, run_side_by_side
+from common import InputError, needed_for, run_side_by_side
 from search.errors import StudyError
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -91,10 +91,8 @@ def run_on_dask(
 
 
 def _client(address: str) -> Any:
-    try:
+    with needed_for("`--dask`"):
         from distributed import Client
-    except ImportError as error:
-        raise StudyError("`--dask` needs dask.distributed, which is not installed; run: pip install 'coindojo[scale]'") from error
     try:
         client = Client(address, timeout=PATIENCE)
     except (OSError, ValueError) as error:

@@ -1,6 +1,6 @@
 """The leak audit of candles, a pipeline, an environment and an agent: its checks, and the other futures that it tries."""
 
-from lazy_loader import attach_stub
+from coindojo_rooms import open_room
 
 # The names stand in __init__.pyi; each is loaded when it is first used.
-__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = open_room(__name__, __file__)

@@ -1,13 +1,14 @@
 """What a leak audit compares, whatever it is made of: the rows of a pipeline, what it estimated, and where two of them differ."""
 
 import inspect
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-import torch
 
 from common import InputError
 from market import Candles
@@ -132,7 +133,7 @@ def _leaves(name: str, value: Any, depth: int, seen: set[int]) -> Iterator[tuple
     words = isinstance(value, list | tuple) and len(value) > 0 and all(isinstance(entry, str) for entry in value)
     if words or isinstance(value, np.ndarray | np.generic | int | float | str):
         yield name, np.array(value)
-    elif isinstance(value, torch.Tensor):
+    elif _is_torch(value, "Tensor"):
         yield name, value.detach().cpu().numpy().copy()
     elif isinstance(value, Candles):
         yield name, np.array(value.sha256)
@@ -146,9 +147,9 @@ def _leaves(name: str, value: Any, depth: int, seen: set[int]) -> Iterator[tuple
 
 def _parts(value: Any) -> Mapping[Any, Any]:
     """What a larger object holds, by name."""
-    if isinstance(value, torch.nn.Module):
+    if _is_torch(value, "nn.Module"):
         return value.state_dict()
-    if hasattr(value, "get_parameters") and isinstance(getattr(value, "policy", None), torch.nn.Module):
+    if hasattr(value, "get_parameters") and _is_torch(getattr(value, "policy", None), "nn.Module"):
         return _of_a_model(value)
     if isinstance(value, Mapping):
         return value
@@ -158,6 +159,12 @@ def _parts(value: Any) -> Mapping[Any, Any]:
         return dict(enumerate(sorted(value, key=repr)))
     holds_code = inspect.isroutine(value) or inspect.isclass(value) or inspect.ismodule(value)
     return {} if holds_code else getattr(value, "__dict__", {})
+
+
+def _is_torch(value: Any, kind: str) -> bool:
+    """Whether it is of that class of torch; nothing is, in a process that has not imported it."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(value, attrgetter(kind)(torch))
 
 
 def _of_a_model(model: Any) -> Mapping[str, Any]:

@@ -1,6 +1,6 @@
 """An agent held against the strategies on one range, and what may be concluded from it."""
 
-from lazy_loader import attach_stub
+from coindojo_rooms import open_room
 
 # The names stand in __init__.pyi; each is loaded when it is first used.
-__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = open_room(__name__, __file__)

@@ -51,7 +51,8 @@ class OpenedRange:
 
     def as_json(self) -> dict[str, Any]:
         """Its counts, for `metrics.json`."""
-        return {"test_range_openings": self.looks.openings, "test_range_looks": self.looks.count, WRITTEN: self.written}
+        openings = {"test_range_openings": self.looks.openings, "test_range_looks": self.looks.count, WRITTEN: self.written}
+        return openings | {"trials_searched": self.trained.trials}
 
 
 def open_ranges(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from common import InputError
+from common import InputError, cached
 from envs import EnvSettings
 from evaluation.oracles.simulated_markets import OraclePolicy
 from evaluation.oracles.value_iteration import log_cost_of
@@ -76,7 +76,7 @@ class PerfectForesight(OraclePolicy):
         super().__init__(_trace_back(sold, bought, int(marked > cash)))
 
 
-@njit(cache=True)
+@cached(njit)
 def _foresee(log_prices: np.ndarray, log_buy: float, log_sell: float) -> tuple[float, float, np.ndarray, np.ndarray]:
     """Final log cash and log coin; bool (T,) each: at price t the best cash comes from a sale, the best coin from a purchase.
 
@@ -91,7 +91,7 @@ def _foresee(log_prices: np.ndarray, log_buy: float, log_sell: float) -> tuple[f
     return cash, coin, sold, bought
 
 
-@njit(cache=True)
+@cached(njit)
 def _trace_back(sold: np.ndarray, bought: np.ndarray, last: int) -> np.ndarray:
     """int64 (T,): the positions that end best in position `last`, found from the end."""
     positions = np.zeros(len(sold), np.int64)

@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit, vectorize
 
 from agents import SignalStrategy
-from common import InputError, unknown
+from common import InputError, cached, unknown
 from envs import BUY, HOLD, SELL
 from evaluation.oracles.value_iteration import SwitchingPolicy, log_cost_of, switching_policy
 from market import SimulatedCandles
@@ -84,7 +84,7 @@ def hidden_regimes_policy(drift: float, volatility: float, persistence: float, c
     return switching_policy(belief[order], (drift * (2 * belief - 1))[order], transition[order][:, order], cost)
 
 
-@njit(cache=True)
+@cached(njit)
 def regime_beliefs(log_returns: np.ndarray, drift: float, volatility: float, persistence: float) -> np.ndarray:
     """Bayes filter of a hidden drift of +m or -m under Gaussian noise (Hamilton 1989; Wonham 1965 in continuous time).
 
@@ -122,7 +122,7 @@ def _grid(reach: float, step: float) -> np.ndarray:
     return np.linspace(-reach, reach, 2 * half + 1)
 
 
-@vectorize(["float64(float64)"], cache=True)
+@cached(vectorize, ["float64(float64)"])
 def _normal_cdf(x: float) -> float:
     return 0.5 * math.erfc(-x / math.sqrt(2.0))
 

@@ -1,6 +1,6 @@
 """The outcome of a backtest for people: a page, figures, and a table in the terminal."""
 
-from lazy_loader import attach_stub
+from coindojo_rooms import open_room
 
 # The names stand in __init__.pyi; each is loaded when it is first used.
-__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = open_room(__name__, __file__)

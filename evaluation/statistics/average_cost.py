@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from numba import njit
 
+from common import cached
 from evaluation.episode import Episode
 
 DUST = 1e-12
@@ -96,7 +97,7 @@ def _carry_between_fills(episode: Episode) -> np.ndarray:
     return np.diff(so_far[np.where(late, bars, bars - 1)], prepend=0.0, append=so_far[-1])
 
 
-@njit(cache=True)
+@cached(njit)
 def _close_positions(
     coins: np.ndarray, values: np.ndarray, fees: np.ndarray, carry: np.ndarray, last_price: float
 ) -> tuple[np.ndarray, np.ndarray]:

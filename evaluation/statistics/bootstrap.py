@@ -5,6 +5,8 @@ import math
 import numpy as np
 from numba import njit
 
+from common import cached
+
 CALM_LAGS = 5
 """autocorrelations in a row that must be insignificant: K of Politis & White, max(5, sqrt(log10 n))"""
 
@@ -87,7 +89,7 @@ def _last_correlated(covariance: np.ndarray, n: int, most: int) -> int:
     return int(np.flatnonzero(loud)[-1]) + 1
 
 
-@njit(cache=True)
+@cached(njit)
 def _resampled_means(values: np.ndarray, jump: float, draws: int, rng: np.random.Generator) -> np.ndarray:
     rows, columns = values.shape
     means = np.zeros((draws, columns))

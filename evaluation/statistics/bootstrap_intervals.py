@@ -5,6 +5,7 @@ import math
 import numpy as np
 from numba import njit
 
+from common import cached
 from evaluation.episode import Episode
 from evaluation.statistics.average_cost import round_trips
 from evaluation.statistics.bootstrap import block_length
@@ -77,7 +78,7 @@ def _at(episode: Episode, times, amounts: np.ndarray | None = None) -> np.ndarra
     return np.bincount(table.index.searchsorted(times), amounts, len(table)).astype(np.float64)[1:]
 
 
-@njit(cache=True)
+@cached(njit)
 def _resampled_figures(
     bars: np.ndarray, stays: float, draws: int, bars_per_year: float, start: float, rng: np.random.Generator
 ) -> np.ndarray:
@@ -101,7 +102,7 @@ def _resampled_figures(
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@cached(njit, error_model="numpy")
 def _figures(bars: np.ndarray, path: np.ndarray, bars_per_year: float, start: float, out: np.ndarray) -> None:
     """The figures, in the order of `FIGURES`, of the bars in the order of `path`. A debt stays what it is, as an episode ends."""
     n = len(path)

@@ -2,6 +2,7 @@ import copy
 import os
 import pickle
 import struct
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from safetensors.torch import save as dump_tensors
 from stable_baselines3.common.vec_env import VecNormalize
 from trainings import train
 
-from agents import AgentSettings, LearnedAgent, RecurrentPPO, build_learner
+from agents import AgentSettings, BuyAndHold, EnsembleAgent, LearnedAgent, RecurrentPPO, build_learner
 from agents.algorithms import fastest_threads
 from agents.learned_agent import FILE
 from common import InputError, SealError, read_sealed, sealed_tensors, write_sealed
@@ -57,6 +58,85 @@ def test_the_memory_is_carried_from_bar_to_bar_and_cleared_at_a_start(agent, mat
     _, again = agent.predict(observation, second, np.ones(1, bool), deterministic=True)
     assert not np.array_equal(first[0], second[0])
     np.testing.assert_array_equal(first[0], again[0])
+
+
+KINDS = {
+    "orders": ({}, {}, ()),
+    "targets": ({}, {"action_scheme": "targets"}, ()),
+    "continuous": ({}, {"action_scheme": "continuous"}, (1,)),
+    "ppo": ({"algorithm": "ppo"}, {}, ()),
+    "ensemble": ({}, {}, ()),
+    "ensemble, continuous": ({}, {"action_scheme": "continuous"}, (1,)),
+    "strategy": ({}, {}, ()),
+}
+
+
+def decider(kind, candles, matrix):
+    """Something of that kind that decides, four observations, and the shape of one action."""
+    agent, env, shape = KINDS[kind]
+    settings = SMALL.model_copy(update=agent)
+    vector = BitcoinTradingVecEnv(candles, matrix, EnvSettings(**env), n_envs=4, seed=0)
+    observations = vector.reset()
+    if kind == "strategy":
+        return BuyAndHold(), observations, shape
+    members = [LearnedAgent(build_learner(settings, vector, seed).policy, settings) for seed in range(2)]
+    return EnsembleAgent(members) if kind.startswith("ensemble") else members[0], observations, shape
+
+
+@pytest.mark.parametrize("deterministic", [True, False])
+@pytest.mark.parametrize("kind", KINDS)
+def test_predict_takes_one_observation_or_a_batch(kind, deterministic, candles, matrix):
+    """With an episode's start for each, one for all, or none, in either order of calls, as Stable-Baselines3 does."""
+    one, rows, shape = decider(kind, candles, matrix)
+    for start in (None, True, False, np.True_, [True], np.ones(1, bool)):
+        action, state = one.predict(rows[0], None, start, deterministic)
+        assert np.shape(action) == shape
+        again, _ = one.predict(rows[1], state, False, deterministic)
+        assert np.shape(again) == shape
+    for start in (None, True, False, [True] * 4, np.array([1, 0, 1, 0], bool)):
+        actions, state = one.predict(rows, None, start, deterministic)
+        assert np.shape(actions) == (4, *shape)
+        actions, _ = one.predict(rows, state, start, deterministic)
+        assert np.shape(actions) == (4, *shape)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_by_one_and_in_a_batch_the_decisions_are_the_same(kind, candles, matrix):
+    one, rows, _ = decider(kind, candles, matrix)
+    states: list = [None] * 4
+    state: Any = None
+    for start in (True, False, np.array([True, False, False, True])):
+        together, state = one.predict(rows, state, start, True)
+        for i, begun in enumerate(np.broadcast_to(start, 4)):
+            action, states[i] = one.predict(rows[i], states[i], bool(begun), True)
+            np.testing.assert_allclose(action, together[i], atol=1e-6)
+    if kind == "orders":
+        np.testing.assert_allclose(np.concatenate([each[0] for each in states], axis=1), state[0], atol=1e-6)
+
+
+def test_one_truth_value_empties_the_memory_of_all(agent, matrix):
+    rows = np.concatenate([matrix.values[:4], np.zeros((4, 5), np.float32)], axis=1)
+    _, first = agent.predict(rows, None, True, deterministic=True)
+    _, emptied = agent.predict(rows, first, True, deterministic=True)
+    _, kept = agent.predict(rows, first, False, deterministic=True)
+    np.testing.assert_array_equal(first[0], emptied[0])
+    assert not np.array_equal(first[0], kept[0])
+    drawn = agent.predict(rows, first, True)[1], agent.predict(rows, first, [True] * 4)[1]
+    np.testing.assert_array_equal(drawn[0][0], drawn[1][0])
+
+
+def test_observations_that_do_not_fit_get_one_line(agent, matrix):
+    rows = np.zeros((3, matrix.values.shape[1] + 5), np.float32)
+    _, memory = agent.predict(rows, None, True, deterministic=True)
+    for wrong, rule in (
+        (lambda: agent.predict(matrix.values[0]), "features and account columns side by side"),
+        (lambda: agent.predict(rows[None]), "an observation has the shape"),
+        (lambda: agent.predict(rows, None, [True, False]), "one truth value or one for each of 3 rows"),
+        (lambda: agent.predict(rows[0], memory), "memory of as many observations, but got that of 3 and 1"),
+    ):
+        with pytest.raises(InputError, match=rule) as error:
+            wrong()
+        assert "\n" not in str(error.value)
 
 
 class Bomb:

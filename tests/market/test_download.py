@@ -25,7 +25,7 @@ BARS = 1000
 NOW = SINCE + pd.Timedelta(hours=BARS, minutes=30)  # half an hour into the last bar that the server has
 OLDER, NEWEST = PAGE - 2, PAGE - 1  # rows, from the oldest, of the first page: the two that the second page repeats
 
-ccxt_is_here = pytest.mark.skipif(find_spec("ccxt") is None, reason="the download needs ccxt: pip install coindojo[download]")
+ccxt_is_here = pytest.mark.skipif(find_spec("ccxt") is None, reason="the download needs ccxt: pip install -e '.[download]'")
 
 
 @pytest.fixture
@@ -415,7 +415,7 @@ def test_another_kind_of_file_is_left_alone(fetch, tmp_path, make):
 
 def test_without_ccxt_there_is_one_line_that_says_what_to_install(fetch, monkeypatch):
     monkeypatch.setitem(sys.modules, "ccxt", None)
-    with pytest.raises(InputError, match=r"pip install coindojo\[download\]$") as error:
+    with pytest.raises(InputError, match=r"pip install -e '\.\[download\]'$") as error:
         fetch()
     assert "\n" not in str(error.value)
 

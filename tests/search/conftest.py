@@ -10,7 +10,7 @@ from benchmarks.postgres import programs, running_postgres
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """The address of a PostgreSQL; its studies are shared by the tests of a session, so each takes a name of its own."""
-    pytest.importorskip("psycopg", reason="the extra `scale` is not installed: pip install 'coindojo[scale]'")
+    pytest.importorskip("psycopg", reason="the extra `scale` is not installed: pip install -e '.[scale]'")
     if not programs():
         pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
     with running_postgres() as url:

@@ -201,7 +201,7 @@ def test_a_database_that_does_not_answer_gets_one_line_without_its_password():
 
 def test_a_missing_driver_gets_one_line_that_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "psycopg", None)
-    with pytest.raises(StudyError, match=r"pip install 'coindojo\[scale\]'"):
+    with pytest.raises(StudyError, match=r"pip install -e '\.\[scale\]'"):
         open_storage("postgresql+psycopg://me@127.0.0.1/none")
 
 

@@ -9,6 +9,7 @@ import time
 import pytest
 from scripts import ROOT, SETTINGS, process_of, start, studied, wait_for
 
+from common import MissingPackageError
 from search import StudyError, share_of_cores
 from search.workers import run_on_dask, run_workers
 
@@ -63,7 +64,7 @@ def dask(*arguments, cwd):
 def cluster(tmp_path_factory):
     """A scheduler and two workers, each a process: the address, and the workers. The last test kills one of them."""
     tmp_path = tmp_path_factory.mktemp("dask")
-    pytest.importorskip("distributed", reason="the extra `scale` is not installed: pip install 'coindojo[scale]'")
+    pytest.importorskip("distributed", reason="the extra `scale` is not installed: pip install -e '.[scale]'")
     file = tmp_path / "scheduler.json"
     processes = [
         dask("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(file), cwd=tmp_path)
@@ -138,7 +139,7 @@ def test_a_scheduler_that_does_not_answer_gets_one_line(address, monkeypatch):
 
 def test_a_missing_extra_gets_one_line_that_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(StudyError, match=r"pip install 'coindojo\[scale\]'"):
+    with pytest.raises(MissingPackageError, match=r"`--dask` needs distributed, .*pip install -e '\.\[scale\]'"):
         run_on_dask("tcp://127.0.0.1:1", lambda on_progress: None, 1, lambda: None)
 
 

@@ -9,7 +9,58 @@ SLICES = "tests/agents/test_recurrent_ppo.py::test_slices_give_the_losses_and_we
 SEQUENCES = "tests/agents/test_recurrent_ppo.py::test_sequences_hold_every_step_once_with_the_memory_that_it_had"
 MEMORY = "tests/agents/test_recurrent_ppo.py::test_tasks_that_take_a_memory_are_solved"
 
+ONE_OR_BATCH = "tests/agents/test_learned_agent.py::test_predict_takes_one_observation_or_a_batch"
+NOW = "tests/agents/test_run_agent.py::test_the_decision_is_that_of_an_env_in_which_it_has_not_traded"
+
 BREAKS = (
+    Break(
+        ONE_OR_BATCH,
+        "one observation gets a batch of one action",
+        "agents/learned_agent.py",
+        "LearnedAgent.predict",
+        "(actions[0] if single else actions)",
+        "actions",
+    ),
+    Break(
+        ONE_OR_BATCH,
+        "one truth value for the start of all episodes stays one",
+        "agents/batches.py",
+        "as_batch",
+        "starts if starts.shape == (len(rows),) else np.full(len(rows), starts)",
+        "starts",
+    ),
+    Break(
+        ONE_OR_BATCH,
+        "the ensemble answers one observation with a batch",
+        "agents/ensemble.py",
+        "EnsembleAgent.predict",
+        "(actions[0] if single else actions)",
+        "actions",
+    ),
+    Break(
+        NOW,
+        "an agent with a memory sees the last row alone",
+        "agents/run_agent.py",
+        "RunAgent._remembers",
+        "any(member.algorithm.recurrent for member in members)",
+        "False",
+    ),
+    Break(
+        NOW,
+        "the memory is emptied at every row",
+        "agents/run_agent.py",
+        "RunAgent.decide",
+        "self.predict(observation, state, False)",
+        "self.predict(observation, state, True)",
+    ),
+    Break(
+        NOW,
+        "the account traded at the last row",
+        "envs/assumed_account.py",
+        "observe_account",
+        "idle = n - 1 if",
+        "idle = 0 if",
+    ),
     Break(
         FLIPPED,
         "the seal is not compared with the content",

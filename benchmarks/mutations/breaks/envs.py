@@ -16,7 +16,94 @@ DRIFT = "tests/envs/test_rewards.py::test_a_million_bars_bring_no_drift"
 OWN = "tests/envs/test_rewards.py::test_a_reward_of_your_own_is_one_njit_function"
 ROADS = "tests/envs/test_two_roads.py::test_scalar_and_vector_envs_give_the_same_bytes"
 
+MASKS = "tests/envs/test_action_masks.py::test_the_mask_is_what_the_kernel_refuses_at_the_last_close"
+SAME_MASKS = "tests/envs/test_action_masks.py::test_all_environments_give_the_same_masks"
+FITTED_ONCE = "tests/envs/test_gymnasium_make.py::test_what_counts_is_the_content_of_the_candles"
+HELD = "tests/envs/test_assumed_account.py::test_an_account_that_holds_coin_is_seen_as_the_env_shows_it"
+
 BREAKS = (
+    Break(
+        MASKS,
+        "only a want of cash or coin is masked, no minimum and no lot",
+        "envs/accounts.py",
+        "Trading.action_masks",
+        "allowed = outcomes <= kernel.HELD",
+        "allowed = (outcomes <= kernel.HELD) | (outcomes > kernel.NO_MARGIN)",
+    ),
+    Break(
+        MASKS,
+        "a mask is foreseen without impact",
+        KERNEL,
+        "foresee_outcomes",
+        "bars[bar + 1].impact",
+        "0.0",
+        "[impact]",
+    ),
+    Break(
+        MASKS,
+        "looking ahead trades on the account itself",
+        KERNEL,
+        "foresee_outcomes",
+        "execute_order(scratch[0],",
+        "execute_order(accounts[i],",
+    ),
+    Break(
+        MASKS,
+        "the target that is held is masked, so that its holder has to trade",
+        "envs/accounts.py",
+        "Trading.action_masks",
+        "allowed[np.arange(len(held)), np.abs(held[:, None] - listed).argmin(axis=1)] = True",
+        "pass",
+        "[targets]",
+    ),
+    Break(
+        SAME_MASKS,
+        "sb3-contrib is given the masks of all accounts for each",
+        "envs/sb3_vec_env.py",
+        "BitcoinTradingVecEnv.env_method",
+        "if method_name in ROW_METHODS:",
+        "if False:",
+    ),
+    Break(
+        SAME_MASKS,
+        "every account is given the mask of the first",
+        KERNEL,
+        "foresee_outcomes",
+        "scratch[0] = accounts[i]",
+        "scratch[0] = accounts[0]",
+    ),
+    Break(
+        FITTED_ONCE,
+        "nothing that was fitted is kept",
+        "envs/gymnasium_make.py",
+        "_features_of",
+        "_kept[key] = matrix  # the last of them is the last used",
+        "pass",
+    ),
+    Break(
+        FITTED_ONCE,
+        "what is kept is known by the number of bars",
+        "envs/gymnasium_make.py",
+        "_features_of",
+        "key = candles.sha256,",
+        "key = str(len(candles)),",
+    ),
+    Break(
+        HELD,
+        "the account pays no heed to what a coin cost",
+        "envs/assumed_account.py",
+        "observe_account",
+        "account.cash, account.coin, account.entry",
+        'account.cash, account.coin, bars["close"]',
+    ),
+    Break(
+        HELD,
+        "the highest net worth so far is left out",
+        "envs/assumed_account.py",
+        "observe_account",
+        "account.peak or 0.0",
+        "0.0",
+    ),
     Break(
         FILLS,
         "an order at the next open fills at the close that the decision has seen",
