@@ -6,10 +6,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from coindojo_rooms import ROOMS
 from common.errors import InputError
-
-ROOMS = ("common", "market", "features", "envs", "agents", "evaluation", "training", "search", "configs")
-"""the project's own packages, which are no part of a plugin"""
 
 
 def dotted(name: str) -> bool:

@@ -82,7 +82,7 @@ class Experiment(Settings):
 
     def identity(self, data_sha256: DataHash) -> dict[str, Any]:
         """What two trials must share so that their validation figures can be compared, as JSON values."""
-        dump = self.model_dump(mode="json", include={"split", "features", "env"})
+        dump = self._compared({"split", "features", "env"})
         compared = {"steps", "validations", "seed", "folds", "seeds", "objective", "dimensions", "any_reward"}
         budget = self.search.model_dump(mode="json", include=compared)
         kept = self.train.model_dump(mode="json", include={"patience", "caution"})
@@ -90,9 +90,18 @@ class Experiment(Settings):
 
     def training_identity(self, data_sha256: DataHash) -> dict[str, Any]:
         """What decides the weights of a training to the bit, as JSON values."""
-        dump = self.model_dump(mode="json", include={"split", "features", "env", "agent", "train"})
+        dump = self._compared({"split", "features", "env", "agent", "train"})
         del dump["train"]["checkpoint_steps"]  # when they are written changes nothing
         return {"data_sha256": data_sha256, **self._plugins, **dump}
+
+    def _compared(self, groups: set[str]) -> dict[str, Any]:
+        """Settings as JSON values, without those that came later and are not used: what was made before there were any goes on."""
+        dump = self.model_dump(mode="json", include=groups)
+        if not self.features.timeframes:
+            del dump["features"]["timeframes"], dump["features"]["timeframe_columns"]
+        if not self.features.families:
+            del dump["features"]["families"]
+        return dump
 
     @property
     def _plugins(self) -> dict[str, dict[str, str]]:

@@ -1,6 +1,6 @@
 """Simulated markets whose best policy is known, and what a market of your own is made of."""
 
-from lazy_loader import attach_stub
+from coindojo_rooms import open_room
 
 # The names stand in __init__.pyi; each is loaded when it is first used.
-__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = open_room(__name__, __file__)

@@ -274,3 +274,13 @@ def test_a_wrong_reward_names_all_of_them(name):
     with pytest.raises(SettingError) as error:
         given("--reward", name)
     assert ", ".join(REWARDS) in str(error.value)
+
+
+def test_settings_that_came_later_and_are_not_used_are_no_part_of_an_identity():
+    """So studies and checkpoints that were made before there were any go on."""
+    for identity in (Experiment().identity("data"), Experiment().training_identity("data")):
+        assert not {"plugins"} & set(identity)
+        assert not {"timeframes", "timeframe_columns", "families"} & set(identity["features"])
+    used = Experiment.model_validate({"features": {"timeframes": "4h"}}).identity("data")["features"]
+    assert used["timeframes"] == ["4h"]
+    assert "d_log_close" in used["timeframe_columns"]
