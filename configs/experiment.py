@@ -95,7 +95,7 @@ class Experiment(Settings):
         return {"data_sha256": data_sha256, **self._plugins, **dump}
 
     def _compared(self, groups: set[str]) -> dict[str, Any]:
-        """Settings as JSON values, without those that came later and are not used: what was made before there were any goes on."""
+        """Settings as JSON values, without those that came later and are not used, so that what was made before goes on."""
         dump = self.model_dump(mode="json", include=groups)
         if not self.features.timeframes:
             del dump["features"]["timeframes"], dump["features"]["timeframe_columns"]
