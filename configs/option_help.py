@@ -30,7 +30,7 @@ CHOICES: Mapping[str, Iterable[str]] = {
     "search.dimensions": [name for name in DIMENSIONS if name != "reward"],  # that is `any_reward`
 }
 """the names that a setting may have; those of a `Literal` stand in its type"""
-LISTED_BY = {"features.indicators": "python -m features indicators"}
+LISTED_BY = dict.fromkeys(("features.indicators", "features.timeframe_columns"), "python -m features indicators")
 """commands that list the names of settings that have too many for a help text"""
 
 
@@ -38,8 +38,8 @@ def help_text(name: str, field: FieldInfo) -> str:
     """The meaning of a setting, its choices and its default, for argparse."""
     choices, said = CHOICES.get(name, ()), re.findall(r"\w+", field.description or "")
     named = f"; one of {', '.join(choices)}" if set(choices) - set(said) else ""
-    listed = f"; `{LISTED_BY[name]}` lists them" if name in LISTED_BY else named
-    default = "all" if name in LISTED_BY else _as_text(field.get_default(call_default_factory=True))
+    listed = f"; `{LISTED_BY[name]}` lists the indicators" if name in LISTED_BY else named
+    default = "all" if name == "features.indicators" else _as_text(field.get_default(call_default_factory=True))
     return f"{field.description}{listed} (default: {default or 'none'})".replace("%", "%%")
 
 

@@ -170,7 +170,7 @@ def test_forecasters_of_another_split_are_not_followed(place, agent):
     ("arguments", "told"),
     [
         (["trian"], "did you mean 'train'"),
-        (["train", "--model", "lsmt"], "argument --model: invalid choice: 'lsmt'"),
+        (["train", "--model", "lsmt"], "there is no forecaster 'lsmt'; did you mean 'lstm'?"),
         (["train", "--features.forecasts.units", "0"], "must be greater than or equal to 1"),
         (["train", "--env.fee_bps", "3"], "there is no option `--env.fee_bps`"),
         (["train", "--resume", "nowhere"], "nowhere is no run of forecast.py"),

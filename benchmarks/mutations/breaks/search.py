@@ -242,7 +242,7 @@ BREAKS = (
         "the costs that a study was begun with are forgotten",
         "configs/from_study.py",
         "experiment_of_study",
-        '{**begun.model_dump(mode="json"), **overrides}',
-        '{**begun.model_dump(mode="json", exclude={"env"}), **overrides}',
+        '{**begun.model_dump(mode="json"), **overrides, ',
+        '{**begun.model_dump(mode="json", exclude={"env"}), **overrides, ',
     ),
 )

@@ -47,7 +47,12 @@ def test_each_coin_counts_the_looks_at_all(tmp_path, ledgers):
 def test_one_series_counts_its_own_alone(tmp_path, ledgers):
     (one,) = opened(COINS[:1], run(tmp_path), ledgers)
     assert (one.openings, one.other_looks, one.in_words) == (1, 0, ())
-    assert one.as_json() == {"test_range_openings": 1, "test_range_looks": 1, "test_range_openings_written": 1}
+    assert one.as_json() == {
+        "test_range_openings": 1,
+        "test_range_looks": 1,
+        "test_range_openings_written": 1,
+        "trials_searched": 7,
+    }
 
 
 def test_if_the_looks_at_one_coin_are_unknown_no_verdict_counts_them_as_none(tmp_path, ledgers):
