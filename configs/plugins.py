@@ -5,7 +5,16 @@ from functools import cache
 
 from common import InputError, Kind, load_plugins as load_with, unload_plugins as unload_with
 
-KINDS_IN_WORDS = ("reward", "indicator", "forecaster", "simulated market", "algorithm", "dimension", "family of a plugin")
+KINDS_IN_WORDS = (
+    "reward",
+    "indicator",
+    "forecaster",
+    "simulated market",
+    "algorithm",
+    "dimension",
+    "family of a plugin",
+    "column of a time frame",
+)
 """what a message calls the entries of the lists, where a setting names one"""
 
 

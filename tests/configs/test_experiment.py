@@ -248,7 +248,7 @@ def test_each_setting_names_its_choices(capsys):
         except SettingError as error:
             known = re.split(r"[;)]| \(on the command line", str(error).partition("the known ones are ")[2])[0]
         if name == "features.indicators":
-            assert "`python-mfeaturesindicators`liststhem" in own
+            assert "`python-mfeaturesindicators`liststheindicators" in own
         elif known:
             assert all(each in own for each in known.split(", ")), name
 
