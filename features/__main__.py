@@ -189,8 +189,12 @@ def _indicators(options: argparse.Namespace) -> int:
     return 0
 
 
-def _takes_candles(parser: argparse.ArgumentParser) -> None:
+def _takes_plugins(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--plugin", action="append", default=[], metavar="FILE", help="an indicator or family of your own")
+
+
+def _takes_candles(parser: argparse.ArgumentParser) -> None:
+    _takes_plugins(parser)
     parser.add_argument("file", type=Path, nargs="?", help="candle file")
     parser.add_argument("--repair", action="store_true", help="mend the file by rule instead of refusing it")
     parser.add_argument("--simulate", metavar="NAME", help="a simulated market instead of a file")
@@ -221,6 +225,7 @@ def _parser() -> argparse.ArgumentParser:
     added.set_defaults(run=_columns)
     text = "the names of all indicators, group by group"
     added = commands.add_parser("indicators", help=text, description=text)
+    _takes_plugins(added)
     added.set_defaults(run=_indicators)
     return parser
 

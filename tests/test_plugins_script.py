@@ -14,9 +14,9 @@ import psutil
 import pytest
 from scripts import ROOT, SETTINGS, run_script, run_well, start, study_of, wait_for
 
-from configs import load_experiment, load_plugins_of, unload_plugins
+from configs import load_experiment, load_plugins, load_plugins_of, plugins_of, unload_plugins
 from features import load_features
-from search import finished_trials
+from search import finished_trials, settings_of
 
 PAGE = (ROOT / "docs" / "plugins.md").read_text()
 IDEAS, MORE_IDEAS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
@@ -83,8 +83,10 @@ def test_the_tutorial_of_plugins_runs_with_workers_seeds_a_kill_and_a_backtest(t
     study = study_of(f"sqlite:///{place}/studies/coindojo.db", "small-calm")
     assert finished_trials(study) == 4
     assert len({trial.user_attrs["worker"] for trial in study.trials}) == 2
-    assert "below_high" in study.trials[0].user_attrs["settings"]["features"]["indicators"]
-    assert list(study.user_attrs["identity"]["plugins"]) == ["my_ideas.py"]
+    assert list(plugins_of(study)) == ["my_ideas.py"]
+    with contextlib.chdir(place):
+        load_plugins(plugins_of(study))
+    assert "below_high" in settings_of(study.trials[0]).features.indicators
 
     training = start(place, "train", *train[1:], *LONGER, "--train.checkpoint_steps", "512")
     wait_for(lambda: list(place.glob("runs/small-calm-001/seed-*/checkpoints/*")))
@@ -158,7 +160,7 @@ def test_a_task_of_a_cluster_loads_the_plugins_of_its_experiment(tmp_path):
     overrides = {"plugins": ["cluster_ideas.py"], "env.reward": "calm", "search.steps": 128, "search.trials": 1}
     experiment = load_experiment(Path("small.yaml"), overrides)
     (place / "task.pickle").write_bytes(pickle.dumps(experiment))
-    code = "import pickle, optimize; optimize.work(pickle.load(open('task.pickle', 'rb')), lambda step: None)"
+    code = "import pickle, optimize; optimize.work(pickle.load(open('task.pickle', 'rb')), 1e99, lambda step: None)"
     variables = os.environ | {"PYTHONPATH": str(ROOT)}
     subprocess.run([sys.executable, "-c", code], cwd=place, env=variables, check=True, timeout=240)
     assert finished_trials(study_of(f"sqlite:///{place}/studies/coindojo.db", "small-calm")) == 1

@@ -62,3 +62,12 @@ def test_wrong_input_gets_one_line(arguments, says, capsys, tmp_path, monkeypatc
     assert says in error
     assert error.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_the_names_of_indicators_are_listed_those_of_a_plugin_too(words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "listed_ideas.py").write_text(
+        "from features import Indicator\nINDICATORS = {'spread': Indicator(lambda bars: bars.high / bars.low - 1, 0, 0.0)}\n"
+    )
+    assert set(INDICATORS) <= set(words("indicators"))
+    assert "spread" in words("indicators", "--plugin", "listed_ideas.py")
