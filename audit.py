@@ -23,7 +23,7 @@ import envs
 import features
 import market
 import training
-from common import RunError, require_data_of, require_sealed_run, write_json
+from common import RunError, require_data_of, require_sealed_run, seeds_of, write_json
 from evaluation import audit
 
 if TYPE_CHECKING:
@@ -111,7 +111,8 @@ def _without_test(candles: market.Candles, parts: market.Split, seed: int) -> ma
 def _experiment_of(folder: Path, overrides: configs.Overrides) -> configs.Experiment:
     """The run's own settings, and other costs or fills if they are asked for."""
     if not (folder / "agent" / "agent.safetensors").exists():
-        raise RunError(f"`--run` needs the folder of a trained agent, but {folder} holds none; run `python train.py` first")
+        remedy = f"name one of its seeds, such as {seeds[0]}" if (seeds := seeds_of(folder)) else "run `python train.py` first"
+        raise RunError(f"`--run` needs the folder of a trained agent, but {folder} holds none; {remedy}")
     if fixed := [name for name in overrides if name.split(".")[0] in FIXED_BY_A_RUN]:
         raise RunError(f"a run is audited as it was trained, so `{min(fixed)}` cannot be changed; leave it out")
     return configs.load_experiment(folder / "config.yaml", overrides)

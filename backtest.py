@@ -50,7 +50,7 @@ def main() -> int:
         raise RunError(
             f"an agent trades by the actions it was trained on, so `{min(changed)}` cannot be changed; train another one"
         )
-    configs.load_plugins_of(agent_folders(folder)[0])  # before an agent is read, which may use what they add
+    configs.load_plugins_of(agent_folders(folder)[0], overrides)  # before an agent is read, which may use what they add
     trained = evaluation.TrainedRun.load(folder)
     experiment, parts = configs.restore_splits(trained.place, overrides)
     if isinstance(parts, market.CoinSplits) and (options.walk_forward or options.forecasts):
@@ -59,6 +59,7 @@ def main() -> int:
     followed = forecasters_of(options.forecasts, experiment, parts) if options.forecasts else {}
     config_sha256 = hash_of(experiment.model_dump(mode="json"))
     ledgers = market.OpeningLedger(OPENINGS), market.TrialLedger(TRIALS)
+    backtest.rehearse(parts, trained, experiment.env, experiment.benchmarks)
     opened = backtest.open_ranges(parts, trained, *ledgers, config_sha256, f"backtest.py {folder}")
     outcomes = [play(coin, trained, experiment, followed, options, folder) for coin in opened]
     given = {"config_sha256": config_sha256, "overrides": overrides}
@@ -133,8 +134,7 @@ def write_coins(folder: Path, symbols: list[str], outcomes: "list[evaluation.Out
 
 def tell(outcome: "evaluation.Outcome") -> None:
     """The notes and the verdict."""
-    CONSOLE.print("\n".join(outcome.notes))
-    CONSOLE.print(f"Verdict: {outcome.verdict.verdict}. {' '.join(outcome.verdict.reasons)}")
+    CONSOLE.print("\n".join([*outcome.notes, f"Verdict: {outcome.verdict.verdict}. {' '.join(outcome.verdict.reasons)}"]))
 
 
 def forecasters_of(run: Path, experiment: configs.Experiment, parts: market.AnySplit) -> "dict[str, FittedForecaster]":

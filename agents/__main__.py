@@ -15,7 +15,8 @@ import yaml
 from rich.console import Console
 
 from agents.algorithms import ALGORITHMS
-from common import CommandParser, exit_code
+from agents.plugin_kinds import AGENT_KINDS
+from common import CommandParser, exit_code, load_plugins
 
 CONSOLE = Console(soft_wrap=True, highlight=False)
 
@@ -23,7 +24,12 @@ CONSOLE = Console(soft_wrap=True, highlight=False)
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; 0 if all is well, 2 for wrong input."""
     options = _parser().parse_args(arguments)
-    return exit_code(lambda: int(options.run(options)))
+    return exit_code(lambda: _run(options))
+
+
+def _run(options: argparse.Namespace) -> int:
+    load_plugins(options.plugin, AGENT_KINDS)
+    return int(options.run(options))
 
 
 def _show(options: argparse.Namespace) -> int:
@@ -72,6 +78,8 @@ def _parser() -> CommandParser:
     give.add_argument("agent", type=Path, help="folder with an agent.safetensors")
     give.add_argument("zip", type=Path)
     give.set_defaults(run=_export)
+    for command in (show, bring, give):
+        command.add_argument("--plugin", action="append", default=[], metavar="FILE", help="an algorithm of your own")
     for command in (bring, give):
         command.add_argument("--zip-can-run-code", action="store_true", help="yes, I know that reading a .zip can run code")
     return parser

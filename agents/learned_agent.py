@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 from gymnasium import spaces
+from pydantic import ValidationError
 from stable_baselines3.common.policies import BasePolicy
 
 from agents.algorithms import ALGORITHMS, Algorithm, blank_policy
@@ -142,6 +143,12 @@ class LearnedAgent:
             settings = AgentSettings.model_validate(about["settings"])
             policy = _policy_from(settings, weights, int(about["observation_size"]), about["actions"])
             return cls(policy, settings, about["reward_scaling"])
+        except ValidationError as error:
+            why = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
+            raise SealError(
+                f"cannot read the agent in {path}: {why}; if that is of a plugin, load it first, with --plugin or "
+                "`configs.load_plugins`, else train it again"
+            ) from error
         except Exception as error:  # sealed by hand, or by another version: the user needs its name and one line
             raise SealError(f"cannot read the agent in {path}: {one_line(error)}; train it again") from error
 

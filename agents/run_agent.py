@@ -11,7 +11,7 @@ from gymnasium import spaces
 
 from agents.ensemble import EnsembleAgent
 from agents.learned_agent import FILE, LearnedAgent
-from common import RunError, agent_folders, one_line, require_sealed_run
+from common import InputError, RunError, agent_folders, one_line, require_sealed_run
 from envs import Account, EnvSettings, in_words, observe_account
 from features import AnyFeatures, FeatureMatrix, load_features
 from market import Candles, as_candles
@@ -108,7 +108,14 @@ class RunAgent:
             prices = candles.column("close")[seen.warmup :]
         if isinstance(seen, FeatureMatrix):
             bar = seen.index[-1]
+        elif not isinstance(seen, np.ndarray) or seen.dtype.kind not in "fiu":
+            raise InputError(f"a decision needs candles or rows of features, but got {type(seen).__name__}; read the file first")
         observations = np.atleast_2d(self.observe(seen, account, prices))
+        if not len(observations) or not np.isfinite(observations).all():
+            raise InputError(
+                f"a decision needs a row of features or more, without NaN, but got {len(observations)} rows, "
+                f"{int((~np.isfinite(observations)).any(axis=1).sum())} of them with NaN; leave the warm-up out"
+            )
         action, state = self.predict(observations[0 if self._remembers else -1], None, True)
         for observation in observations[1:] if self._remembers else ():
             action, state = self.predict(observation, state, False)

@@ -10,7 +10,7 @@ from ta.momentum import rsi
 
 from agents.batches import as_batch
 from agents.settings import StrategySettings
-from common import InputError
+from common import InputError, PluginError, blamed, provider
 from envs import BUY, HOLD, SELL
 from market import Candles, as_candles
 
@@ -177,14 +177,25 @@ def strategies_of(settings: StrategySettings, start: int = 0) -> dict[str, Calla
 
     Args:
         start: the first bar that is traded on.
+
+    Raises:
+        PluginError: when a plugin's strategy is made: it fails, is no strategy, or has not one side for each bar.
     """
-    return {name: partial(_made, make, start, settings) for name, make in STRATEGIES.items()}
+    return {name: partial(_made, name, start, settings) for name in STRATEGIES}
 
 
-def _made(
-    make: Callable[[Candles, int, StrategySettings], SignalStrategy], start: int, settings: StrategySettings, candles: Candles
-) -> SignalStrategy:
-    return make(candles, start, settings)
+def _made(name: str, start: int, settings: StrategySettings, candles: Candles) -> SignalStrategy:
+    with blamed("STRATEGIES", name):
+        strategy = STRATEGIES[name](candles, start, settings)
+    if not callable(getattr(strategy, "predict", None)):
+        raise PluginError(f"a strategy needs a `predict`, but {name!r} gave {strategy!r}; make it a `SignalStrategy`")
+    decisions, sides = len(candles) - start, len(getattr(strategy, "sides", ()))
+    if provider("STRATEGIES", name) and sides > 2 and sides != decisions:
+        raise PluginError(
+            f"a strategy has one side for each bar from `start` on, but {name!r} gave {sides:,} for {decisions:,} bars; give "
+            "`sides[start:]`"
+        )
+    return strategy
 
 
 def _check_turnover(decisions: int, trades: int, bars_held: int) -> None:

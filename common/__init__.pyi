@@ -3,6 +3,7 @@ from .command_line import CommandParser as CommandParser, exit_code as exit_code
 from .compiling import cached as cached
 from .errors import (
     InputError as InputError,
+    PluginError as PluginError,
     RunError as RunError,
     one_line as one_line,
     printable as printable,
@@ -27,10 +28,11 @@ from .plugins import (
     LISTS as LISTS,
     Kind as Kind,
     Registry as Registry,
-    code_of as code_of,
+    blamed as blamed,
     copy_plugins as copy_plugins,
     load_plugins as load_plugins,
     own_names as own_names,
+    provider as provider,
     unload_plugins as unload_plugins,
 )
 from .png import write_png as write_png

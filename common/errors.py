@@ -18,6 +18,10 @@ class RunError(InputError):
     """A run folder that is missing, incomplete, edited, or holds something else than expected."""
 
 
+class PluginError(InputError):
+    """A plugin of the user's that is missing or was changed, or whose code fails."""
+
+
 def printable(text: str) -> str:
     """The text with what a terminal would obey, such as colours or a cleared screen, written out: `\\x1b[2J`.
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from coindojo_rooms import ROOMS
-from common.errors import InputError
+from common.errors import PluginError
 
 
 def dotted(name: str) -> bool:
@@ -19,17 +19,17 @@ def file_of(name: str) -> Path:
     """The file of a plugin. Nothing of it is run.
 
     Raises:
-        InputError: there is none, or it lies in a run folder, from where no code is ever run.
+        PluginError: there is none, or it lies in a run folder, from where no code is ever run.
     """
     file = _file_of_module(name) if dotted(name) else Path(name)
     if file is None or not file.is_file():
-        raise InputError(
+        raise PluginError(
             f"there is no plugin {name} (looked in {Path.cwd()}); name a file such as my_ideas.py, or a module such as "
-            "package.module (the folder of a run keeps copies of its plugins, in plugins/)"
+            "package.module; of a run or a study, --plugin says where the same code lies now"
         )
     file = file.resolve()
     if folder := next((parent for parent in file.parents if (parent / "data.sha256").exists()), None):
-        raise InputError(
+        raise PluginError(
             f"no code is run from a run folder, since a run may come from somebody else, but the plugin {name} lies in {folder}; "
             "look at it, and copy it to where you work"
         )

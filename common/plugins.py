@@ -10,7 +10,8 @@ import hashlib
 import importlib.util
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
@@ -18,7 +19,7 @@ from types import ModuleType
 from typing import Any
 
 from common.atomic_files import write_atomically
-from common.errors import InputError, one_line
+from common.errors import InputError, PluginError, one_line
 from common.plugin_files import dotted, file_of, own_files
 
 LISTS = (
@@ -70,11 +71,12 @@ _ON_THE_PATH: dict[Path, str] = {}
 """by the file of a plugin, the folder that was added for it to where Python looks for modules"""
 
 
-def load_plugins(given: Iterable[str] | Mapping[str, str], kinds: Iterable[Kind]) -> dict[str, str]:
+def load_plugins(given: Iterable[str] | Mapping[str, str | None], kinds: Iterable[Kind]) -> dict[str, str]:
     """Load plugins, and add what they hold to the lists; one that is loaded with the same code is left as it is.
 
     Args:
-        given: names; or by name the hash that the code must have, as a run wrote it down.
+        given: names; or by name the hash that the code must have, as a run wrote it down, or None. Another name for the same code
+            says where that lies now.
         kinds: the lists that this program has.
 
     Returns:
@@ -83,17 +85,24 @@ def load_plugins(given: Iterable[str] | Mapping[str, str], kinds: Iterable[Kind]
     Raises:
         InputError: a plugin that is missing, was changed, cannot be run, adds nothing, or adds what is there already.
     """
-    kinds, found = tuple(kinds), {}
-    for name in given:
-        expected = given[name] if isinstance(given, Mapping) else None
-        plain = dotted_or_path(name)
-        found[plain] = _load(plain, expected, kinds).sha256
+    kinds, wanted = tuple(kinds), dict(given) if isinstance(given, Mapping) else dict.fromkeys(given)
+    new = [plain_name(name) for name, expected in wanted.items() if expected is None]
+    found = {name: _load(name, None, kinds).sha256 for name in new}
+    for name, expected in wanted.items():
+        if expected is not None:
+            moved = [other for other in new if found.get(other) == expected]
+            for other in moved:  # the same code, named where it lies now
+                del found[other]
+            found[plain_name(name)] = expected if moved else _load(plain_name(name), expected, kinds).sha256
     return dict(sorted(found.items()))
 
 
-def dotted_or_path(name: str) -> str:
-    """One spelling for one plugin: `./my_ideas.py` is `my_ideas.py`."""
-    return name if dotted(name) else Path(name).as_posix()
+def plain_name(name: str) -> str:
+    """One spelling for one plugin: `./my_ideas.py`, or its whole path, is `my_ideas.py` where it lies in the working folder."""
+    if dotted(name):
+        return name
+    path = Path(name).resolve()
+    return path.relative_to(Path.cwd()).as_posix() if path.is_relative_to(Path.cwd()) else Path(name).as_posix()
 
 
 def own_names(kind: str) -> frozenset[str]:
@@ -101,16 +110,36 @@ def own_names(kind: str) -> frozenset[str]:
     return frozenset(name for plugin in _LOADED.values() for name in plugin.entries.get(kind, ()))
 
 
-def code_of(function: Callable[..., object]) -> str | None:
-    """Hash of the plugin that a function comes from; None if it comes from none."""
-    place = _file_of_loaded(sys.modules.get(getattr(function, "__module__", None) or ""))
-    return next((plugin.sha256 for plugin in _LOADED.values() if place in plugin.files), None)
+def provider(kind: str, name: str) -> Plugin | None:
+    """The plugin that has added that name to that list; None if none has."""
+    return next((plugin for plugin in _LOADED.values() if name in plugin.entries.get(kind, ())), None)
 
 
-def copy_plugins(names: Iterable[str], folder: Path) -> None:
-    """Keep the code of plugins that are loaded in a folder, for people to read: nothing is ever run from there."""
-    for name in names:
-        files = _LOADED[file_of(name)].files
+@contextmanager
+def blamed(kind: str, name: str) -> Iterator[None]:
+    """What the code of a plugin raises within it becomes one line that names the entry, the plugin and the line of its code.
+
+    Args:
+        kind, name: of the entry; what no plugin has added raises what it raises.
+    """
+    plugin = provider(kind, name)
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        if plugin is None:
+            raise
+        raise PluginError(f"{name!r} of the plugin {plugin.name} failed: {_where(error, plugin.files)}{_said(error)}") from error
+
+
+def copy_plugins(plugins: Mapping[str, str], folder: Path) -> None:
+    """Keep the code of plugins that are loaded in a folder, for people to read: nothing is ever run from there.
+
+    Args:
+        plugins: by name the hash of the code, as `load_plugins` gives them.
+    """
+    for files in [plugin.files for plugin in _LOADED.values() if plugin.sha256 in plugins.values()]:
         root = Path(os.path.commonpath([path.parent for path in files]))
         for path in files:
             write_atomically(folder / path.relative_to(root), path.read_text())
@@ -128,9 +157,9 @@ def _load(name: str, expected: str | None, kinds: tuple[Kind, ...]) -> Plugin:
     sources = {path: path.read_bytes() for path in files}
     sha256 = _hash_of(sources)
     if expected is not None and expected != sha256:
-        raise InputError(
-            f"a run goes on with the code that it began with, but the plugin {name} has changed since (hash {sha256[:12]}, then "
-            f"{expected[:12]}); restore it (a run keeps a copy in its folder, in plugins/), or begin a new one"
+        raise PluginError(
+            f"a run or a study goes on with the code that it began with, but the plugin {name} has changed since (hash "
+            f"{sha256[:12]}, then {expected[:12]}); restore it (a run keeps a copy in plugins/ of its folder), or begin a new one"
         )
     before = _LOADED.get(file)
     if before and before.sha256 == sha256:
@@ -185,15 +214,15 @@ def _require_new(plugin: str, kind: Kind, name: str, before: Entries) -> None:
     if name in before:
         others = [each.name for each in _LOADED.values() if name in each.entries.get(kind.name, ())]
         whose = f"the plugin {others[0]} has one" if others else "the project has one"
-        raise InputError(
+        raise PluginError(
             f"a plugin may add to {kind.name} and replace nothing, but {plugin} holds {name!r}, and {whose}; give yours another "
             "name"
         )
 
 
 def _require_a_list(plugin: str, module: ModuleType) -> None:
-    if not any(hasattr(module, name) for name in LISTS):
-        raise InputError(
+    if not any(getattr(module, name, None) for name in LISTS):
+        raise PluginError(
             f"a plugin must add something, but {plugin} holds none of {', '.join(LISTS)}; give it one, such as "
             '`REWARDS = {"mine": mine}`'
         )
@@ -202,17 +231,17 @@ def _require_a_list(plugin: str, module: ModuleType) -> None:
 def _checked(plugin: str, kind: Kind, held: object) -> Registry:
     expected = list if kind.name == "LAYOUTS" else dict
     if not isinstance(held, dict | list) or (held and not isinstance(held, expected)):
-        raise InputError(f"{kind.name} of {plugin} must be a {expected.__name__}, but it is a {type(held).__name__}")
+        raise PluginError(f"{kind.name} of {plugin} must be a {expected.__name__}, but it is a {type(held).__name__}")
     return held
 
 
 def _require_fitting(plugin: str, kind: Kind, name: object, value: object) -> None:
     if not isinstance(name, str) or not name.strip() or not name.isprintable() or set(",=:/[]") & set(name):
-        raise InputError(
+        raise PluginError(
             f"an entry of {kind.name} needs a name without commas, colons, slashes, brackets and `=`, but {plugin} has {name!r}"
         )
     if not kind.fits(value):
-        raise InputError(f"an entry of {kind.name} must be {kind.wanted}, but {plugin} has {name!r}: {value!r}")
+        raise PluginError(f"an entry of {kind.name} must be {kind.wanted}, but {plugin} has {name!r}: {value!r}")
 
 
 def _require_known_lists(plugin: str, module: ModuleType) -> None:
@@ -221,7 +250,7 @@ def _require_known_lists(plugin: str, module: ModuleType) -> None:
         if not isinstance(value, dict | list) or name.startswith("_") or name in LISTS:
             continue
         if close := difflib.get_close_matches(name.upper(), LISTS, 1, 0.85):
-            raise InputError(f"{plugin} holds {name}, which is no list of the project's; did you mean {close[0]}?")
+            raise PluginError(f"{plugin} holds {name}, which is no list of the project's; did you mean {close[0]}?")
 
 
 def _execute(name: str, file: Path, source: bytes, files: tuple[Path, ...]) -> ModuleType:
@@ -243,14 +272,14 @@ def _execute(name: str, file: Path, source: bytes, files: tuple[Path, ...]) -> M
         sys.modules[module_name] = module
         exec(loader.source_to_code(source, str(file)), module.__dict__)
     except (Exception, SystemExit) as error:
-        raise InputError(f"the plugin {name} cannot be loaded: {_where(error, files)}{_said(error)}") from error
+        raise PluginError(f"the plugin {name} cannot be loaded: {_where(error, files)}{_said(error)}") from error
     return module
 
 
 def _require_free(module_name: str, file: Path) -> None:
     """A plugin `random.py` would be mistaken for Python's own."""
     if not module_name.isidentifier():
-        raise InputError(
+        raise PluginError(
             f"a plugin's file must have a name that Python can import, but got {file.name}; rename it, such as my_ideas.py"
         )
     known = sys.modules.get(module_name)
@@ -263,7 +292,7 @@ def _require_free(module_name: str, file: Path) -> None:
     else:
         other = getattr(known, "__file__", None) or "a part of Python"
     if other and Path(other).resolve() != file:
-        raise InputError(f"a plugin's file may not have the name of another module, but {file} has that of {other}; rename it")
+        raise PluginError(f"a plugin's file may not have the name of another module, but {file} has that of {other}; rename it")
 
 
 def _where(error: BaseException, files: tuple[Path, ...]) -> str:

@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from itertools import zip_longest
 from pathlib import Path
 
@@ -30,7 +30,7 @@ def new_run(root: Path, name: str) -> Path:
             return folder
 
 
-def describe_run(folder: Path, config: str, data_sha256: DataHash, plugins: Collection[str] = ()) -> None:
+def describe_run(folder: Path, config: str, data_sha256: DataHash, plugins: Mapping[str, str] | None = None) -> None:
     """Write what every run folder begins with: `config.yaml` and `data.sha256`, both sealed, and the command in `command.txt`.
 
     `data.sha256` holds the hash of the candles; of several coins a line each, the hash and the symbol. The code of its
@@ -38,9 +38,9 @@ def describe_run(folder: Path, config: str, data_sha256: DataHash, plugins: Coll
 
     Args:
         config: all settings, as YAML.
-        plugins: the names of those that are loaded for it.
+        plugins: by name the hash of the code of those that are loaded for it.
     """
-    copy_plugins(plugins, folder / "plugins")
+    copy_plugins(plugins or {}, folder / "plugins")
     write_and_seal(folder / "config.yaml", config)
     write_and_seal(folder / "data.sha256", _hash_lines(data_sha256))
     write_atomically(folder / "command.txt", shlex.join(["python", *sys.argv]) + "\n")

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 
 from agents import AgentSettings, StrategySettings, TrialSettings
-from common import DataHash, InputError, Settings, one_line, put_setting
+from common import DataHash, InputError, PluginError, Settings, one_line, put_setting
 from configs.plugins import KINDS_IN_WORDS, joined, load_plugins
 from configs.setting_values import TextLoader, as_meant
 from envs import EnvSettings
@@ -49,9 +49,7 @@ class Experiment(Settings):
     @classmethod
     def _are_loaded(cls, given: object) -> dict[str, str]:
         """Loaded here, before all other settings are checked: these may name what a plugin adds."""
-        asked = joined(given)
-        expected = {name: sha256 for name, sha256 in asked.items() if sha256 is not None}
-        return load_plugins(expected) | load_plugins([name for name in asked if name not in expected])
+        return load_plugins(joined(given))
 
     @property
     def study_name(self) -> str:
@@ -123,6 +121,7 @@ def load_experiment(path: Path | None = None, overrides: Overrides | None = None
 
     Raises:
         SettingError: an unreadable file, an unknown name or an invalid value, in one line.
+        PluginError: a plugin that is missing, was changed or fails.
     """
     tree = _read_yaml(path) if path else {}
     given = dict(overrides or {})
@@ -133,6 +132,8 @@ def load_experiment(path: Path | None = None, overrides: Overrides | None = None
     try:
         return Experiment.model_validate(tree)
     except ValidationError as error:
+        if isinstance(fault := error.errors(include_url=False)[0].get("ctx", {}).get("error"), PluginError):
+            raise fault from None
         raise SettingError(_one_line(error, path, overrides or {})) from None
 
 

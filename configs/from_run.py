@@ -27,13 +27,16 @@ def restore_splits(folder: Path, overrides: Overrides | None = None) -> tuple[Ex
     return experiment, parts
 
 
-def load_plugins_of(folder: Path) -> None:
+def load_plugins_of(folder: Path, overrides: Overrides | None = None) -> None:
     """Load the plugins that a run was made with: what it saved names what they add.
+
+    Args:
+        overrides: `plugins` may say where they lie now.
 
     Raises:
         InputError: one of them is missing or was changed.
     """
-    _settings_of(folder, None)
+    _settings_of(folder, {name: value for name, value in (overrides or {}).items() if name == "plugins"})
 
 
 def _settings_of(folder: Path, overrides: Overrides | None) -> Experiment:

@@ -18,13 +18,13 @@ KINDS_IN_WORDS = (
 """what a message calls the entries of the lists, where a setting names one"""
 
 
-def load_plugins(given: Iterable[str] | Mapping[str, str]) -> dict[str, str]:
+def load_plugins(given: Iterable[str] | Mapping[str, str | None]) -> dict[str, str]:
     """Load a user's own files or modules, so that their rewards, indicators and so on are known by name.
 
     The settings `plugins` do this by themselves; this is for programs.
 
     Args:
-        given: names such as `my_ideas.py` or `package.module`; or by name the sha256 that its code must have.
+        given: names such as `my_ideas.py` or `package.module`; or by name the sha256 that its code must have, or None.
 
     Returns:
         By name the sha256 of its code.
@@ -62,6 +62,8 @@ def joined(*given: object) -> dict[str, str | None]:
     for each in given:
         if isinstance(each, str):
             each = each.split(",")
+            if not all(part.strip() for part in each):
+                raise InputError(f"a plugin needs a name, such as my_ideas.py, but got {','.join(each)!r}")
         if isinstance(each, Mapping):
             found |= {str(name): None if sha256 is None else str(sha256) for name, sha256 in each.items()}
         elif isinstance(each, list | tuple):

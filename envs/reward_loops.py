@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 from numba import njit
-from numba.core.errors import NumbaError
 
-from common import InputError, unknown
+from common import InputError, provider, unknown
 from envs.kernel import ACCOUNT, RULES
 from envs.rewards import REWARDS, Fold, Reward
 
@@ -35,7 +34,7 @@ def scorer(reward: Reward) -> Scorer:
     score = _fold_scorer(reward) if isinstance(reward, Fold) else _window_scorer(reward)
     try:
         score(np.zeros(1, RULES), np.zeros(0, ACCOUNT), new_returns(reward, 0, 2), np.zeros(0, np.float32))
-    except NumbaError as error:
+    except Exception as error:  # numba raises many kinds, such as KeyError for a field that the account lacks
         why = " ".join(line.strip() for line in str(error).splitlines() if line.strip() and not line.startswith("Failed in"))
         raise InputError(
             f"a reward must compile as `reward(returns, account, annualization)` and give a float, but {reward!r} does not: "
@@ -51,6 +50,12 @@ def named(reward: Reward | str) -> Reward:
     if reward not in REWARDS:
         raise InputError(unknown("reward", reward, REWARDS))
     return REWARDS[reward]
+
+
+def require_own_reward(name: str) -> None:
+    """Raise `InputError` for a plugin's reward that does not compile, before anything is made for it."""
+    if provider("REWARDS", name):
+        scorer(REWARDS[name])
 
 
 def stride_of(reward: Reward) -> int:

@@ -11,10 +11,11 @@ from typing import TypeVar
 
 import numpy as np
 
-from common import InputError, code_of
+from common import InputError
 from features.column_families import families_of
 from features.forecasters import NAMES
 from features.indicators import INDICATORS
+from features.own_code import own_code
 from features.settings import FeatureSettings
 from market import Candles
 
@@ -52,18 +53,16 @@ def remembered(
 
 def key_of(kind: str, settings: FeatureSettings, candles: Candles, estimated: dict[str, np.ndarray] | None = None) -> str | None:
     """The hash that names an entry; None where the code of a column is neither ours nor a plugin's, and may change unseen."""
+    own = own_code(settings)
     longer = [name for name in settings.timeframe_columns if name in INDICATORS] if settings.timeframes else []
-    functions: list[Callable[..., object]] = [INDICATORS[name].compute for name in (*settings.indicators, *longer)]
-    functions += [function for family in families_of(settings).values() for function in (family.compute, family.fit)]
-    if own := [name for name in settings.forecasts.models if name not in NAMES]:
-        from features.forecasters import FORECASTERS  # imports torch
-
-        functions += [function for name in own for function in (FORECASTERS[name].estimate, FORECASTERS[name].forecast)]
-    strangers = [function for function in functions if not function.__module__.startswith("features.")]
-    plugins = [code_of(function) for function in strangers]
-    if None in plugins:
+    others = [name for name in (*settings.indicators, *longer) if f"INDICATORS/{name}" not in own]
+    functions: list[Callable[..., object]] = [INDICATORS[name].compute for name in others]
+    families = [family for name, family in families_of(settings).items() if f"FAMILIES/{name}" not in own]
+    functions += [function for family in families for function in (family.compute, family.fit)]
+    strangers = [name for name in settings.forecasts.models if f"FORECASTERS/{name}" not in own and name not in NAMES]
+    if strangers or any(not function.__module__.startswith("features.") for function in functions):
         return None
-    about = [kind, *plugins, code_version(), candles.sha256, candles.bar.isoformat(), settings.model_dump(mode="json")]
+    about = [kind, *own.items(), code_version(), candles.sha256, candles.bar.isoformat(), settings.model_dump(mode="json")]
     digest = hashlib.sha256(json.dumps(about).encode())
     if candles.filled is not None:  # no forecaster learns from bars that a repair made up
         digest.update(np.packbits(candles.filled).tobytes())

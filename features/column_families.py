@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from common import InputError, own_names
+from common import InputError, blamed, own_names
 from features import (
     calendar_columns,
     extra_columns,
@@ -207,7 +207,9 @@ def compute_tables(
     for name, family in families_of(settings).items():
         if family.measured or not measured:
             for piece in family.pieces(settings):
-                yield family.compute(candles, piece, estimates.get(name, {}))
+                with blamed("FAMILIES", name):
+                    table = family.compute(candles, piece, estimates.get(name, {}))
+                yield table
 
 
 def compute_columns(

@@ -4,21 +4,22 @@ import hashlib
 import json
 import os
 import zlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from pydantic import ValidationError
 from safetensors.numpy import load as load_tensors, save as dump_tensors
 
-from common import InputError, atomic_file, hash_of, one_line, write_atomically
+from common import InputError, PluginError, atomic_file, hash_of, one_line, write_atomically
 from features import cache as feature_cache, forecasters
 from features.column_families import Estimates, columns_warmup, compute_tables, families_of, warmup_bars
 from features.lookback import lookback_in_words
 from features.matrix import FeatureMatrix, stack_rows
+from features.own_code import Code, require_loaded
 from features.progress import OnProgress, begun
 from features.scaler import apply_scaler
 from features.settings import FeatureSettings
@@ -45,6 +46,7 @@ class FittedFeatures:
         fitted_on_sha256: hash of the candles that it was fitted on.
         notes: what a person should know, such as a fit that did not converge.
         cache: folder where transforms are kept, or None.
+        code: by the name of what a plugin has added: the plugin, and the hash of the code that it was fitted with.
     """
 
     settings: FeatureSettings
@@ -57,6 +59,7 @@ class FittedFeatures:
     fitted_on_sha256: str
     notes: tuple[str, ...] = ()
     cache: Path | None = None
+    code: Mapping[str, Code] = field(default_factory=dict)
 
     @property
     def kept(self) -> tuple[str, ...]:
@@ -114,6 +117,7 @@ class FittedFeatures:
             InputError: bars of another length, no more candles than the warm-up or `since`, or a column that is not finite.
         """
         candles = as_candles(candles)
+        require_loaded(self.code)
         if candles.bar != self.bar:
             raise InputError(
                 f"features fitted on bars of {bar_name(self.bar)} mean something else on bars of {bar_name(candles.bar)} "
@@ -229,6 +233,7 @@ def _save_fitted(fitted: FittedFeatures, folder: Path) -> None:
         "fitted_on_sha256": fitted.fitted_on_sha256,
         "lookback": fitted.lookback,
         "notes": fitted.notes,
+        **({"code": fitted.code} if fitted.code else {}),
     }
     families = {f"{FAMILY}{name}/{key}": array for name, held in fitted.estimates.items() for key, array in held.items()}
     tensors = {"center": fitted.center, "scale": fitted.scale, "memory": fitted.memory, **families}
@@ -250,6 +255,8 @@ def _load_fitted(folder: Path) -> dict[str, Any]:
             raise InputError(f"this version reads format {FORMAT}, but the file has format {about.get('format')}")
         content = (folder / "features.safetensors").read_bytes()
         _require_unchanged(about, content)
+        code = {name: (plugin, sha256) for name, (plugin, sha256) in about.get("code", {}).items()}
+        require_loaded(code)
         tensors = load_tensors(content)
         held = {
             "settings": FeatureSettings.model_validate(about["settings"]),
@@ -258,17 +265,14 @@ def _load_fitted(folder: Path) -> dict[str, Any]:
             "bar": pd.Timedelta(about["bar"]),
             "fitted_on_sha256": about["fitted_on_sha256"],
             "notes": tuple(about["notes"]),
+            "code": code,
         }
         arrays = {name: tensors[name] for name in ("center", "scale", "memory")}
         if any(array.shape != (len(held["names"]),) for array in arrays.values()):
             raise InputError("the two files do not belong together")
         return held | arrays
-    except ValidationError as error:
-        why = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
-        raise InputError(
-            f"cannot read the features in {folder}: {why}; if it is of a plugin, load that first (`configs.load_plugins`), else "
-            "train again"
-        ) from error
+    except PluginError:
+        raise
     except Exception as error:  # whatever is wrong in a damaged file, the user needs its name and one line
         raise InputError(f"cannot read the features in {folder}: {one_line(error)}; train again") from error
 

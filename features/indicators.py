@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from common import InputError
+from common import InputError, blamed
 from features import indicator_formulas as ti
 from features.rolling import (
     change,
@@ -61,7 +61,7 @@ def compute_indicators(bars: pd.DataFrame, names: tuple[str, ...]) -> pd.DataFra
 
 
 def _checked(name: str, compute: Callable[[pd.DataFrame], Values], bars: pd.DataFrame) -> np.ndarray:
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"), blamed("INDICATORS", name):
         values = np.asarray(compute(bars), np.float64)
     if values.shape != (len(bars),):
         raise InputError(

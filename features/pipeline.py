@@ -1,5 +1,6 @@
 """`FeaturePipeline.fit(train)`: estimates what the columns need, from the train candles alone."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from common import InputError, hash_of, own_names
+from common import InputError, blamed, hash_of, own_names
 from features import cache, longer_bars
 from features.coin_features import AnyFeatures, CoinFeatures
 from features.column_families import (
@@ -21,8 +22,9 @@ from features.column_families import (
 )
 from features.correlation import Choice, centred_ranks, choose_by_ranks
 from features.fitted import FittedFeatures, finite_rows
-from features.indicators import INDICATORS
+from features.indicators import INDICATORS, compute_indicators
 from features.lookback import measure_memory
+from features.own_code import own_code
 from features.progress import OnProgress, begun, quiet
 from features.scaler import estimate_scaler
 from features.settings import FeatureSettings
@@ -124,9 +126,14 @@ def _fit(
         kept = choose_indicators([train], settings, on_progress).kept if settings.indicators else ()
     remaining = settings.model_copy(update={"indicators": tuple(kept)})
     names, center, scale = _scaler(train, settings, remaining, estimates, on_progress)
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        raise InputError(f"each column needs a name of its own, but there are two called `{twice[0]}`; give yours another name")
+    notes += _own_constants(train, remaining)
     memory = _memory(train, remaining, estimates, dict(zip(names, scale.tolist(), strict=True)), on_progress)
     notes += _long_memories(names, memory, len(train))
-    return FittedFeatures(settings, names, center, scale, estimates, memory, train.bar, train.sha256, tuple(notes), folder)
+    return FittedFeatures(
+        settings, names, center, scale, estimates, memory, train.bar, train.sha256, tuple(notes), folder, own_code(settings)
+    )  # fmt: skip
 
 
 def _estimate(settings: FeatureSettings, train: Candles, on_progress: OnProgress) -> dict[str, Estimates]:
@@ -134,7 +141,9 @@ def _estimate(settings: FeatureSettings, train: Candles, on_progress: OnProgress
     estimates = {}
     for name, family in families_of(settings).items():
         on_progress("estimating " + name.replace("_", " "), 0, 0)
-        if estimated := family.fit(train, settings):
+        with blamed("FAMILIES", name):
+            estimated = family.fit(train, settings)
+        if estimated:
             estimates[name] = estimated
     return estimates
 
@@ -211,6 +220,13 @@ def _memory(
     for family in families_of(settings).values():
         measured |= family.measure(train, settings, scales, on_progress)
     return np.array([measured.get(name, max(told, default=1)) for name in scales], np.int64)
+
+
+def _own_constants(train: Candles, settings: FeatureSettings) -> list[str]:
+    """A plugin's indicator that has one value on all of train may be a fault of it."""
+    own = tuple(name for name in settings.indicators if name in own_names("INDICATORS"))
+    table = compute_indicators(train.frame, own)
+    return [f"{name} has the same value on all of train: it tells the agent nothing" for name in own if table[name].nunique() < 2]
 
 
 def _long_memories(names: tuple[str, ...], memory: np.ndarray, bars: int) -> list[str]:

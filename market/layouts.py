@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pyarrow as pa
 from pyarrow import feather, parquet
 
-from common import one_line
+from common import blamed, one_line
 from market.candles import CandleError
 from market.csv_layouts import read_csv
 from market.file_table import FileTable
@@ -43,7 +43,9 @@ def read_table(path: Path) -> FileTable:
     if not path.is_file():
         raise FileNotFoundError(f"there is no candle file {path}; check the path, or leave it out for the simulated market")
     content = unpacked(path, path.read_bytes())
-    return next(layout for layout in LAYOUTS if layout.recognise(content)).read(path, content)
+    layout = next(layout for layout in LAYOUTS if _recognised(layout, content))
+    with blamed("LAYOUTS", layout.name):
+        return layout.read(path, content)
 
 
 def read_series_table(path: Path) -> FileTable:
@@ -55,8 +57,13 @@ def read_series_table(path: Path) -> FileTable:
     content = unpacked(path, path.read_bytes()) if path.is_file() else b""
     if is_json(content):
         return read_json(path, content, least=2)
-    csv = content and not any(layout.recognise(content) for layout in LAYOUTS[:-1])
+    csv = content and not any(_recognised(layout, content) for layout in LAYOUTS[:-1])
     return read_csv(path, content, least=2) if csv else read_table(path)
+
+
+def _recognised(layout: Layout, content: bytes) -> bool:
+    with blamed("LAYOUTS", layout.name):
+        return layout.recognise(content)
 
 
 def known_layouts() -> str:

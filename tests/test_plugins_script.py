@@ -14,8 +14,12 @@ import psutil
 import pytest
 from scripts import ROOT, SETTINGS, run_script, run_well, start, study_of, wait_for
 
+import agents
+from common import InputError
 from configs import load_experiment, load_plugins, load_plugins_of, plugins_of, unload_plugins
+from evaluation import TrainedRun
 from features import load_features
+from market import simulate
 from search import finished_trials, settings_of
 
 PAGE = (ROOT / "docs" / "plugins.md").read_text()
@@ -131,6 +135,88 @@ def test_a_changed_or_missing_plugin_is_refused_by_name(place, script):
         assert "there is no plugin tutorial_ideas.py" in ran.stderr
     finally:
         plugin.write_text(IDEAS)
+
+
+def test_an_agent_in_python_is_not_asked_with_other_code_than_it_was_trained_with(place, monkeypatch):
+    """What is fitted knows the code of its columns, on every road: not loaded, loaded with other code, edited afterwards."""
+    monkeypatch.chdir(place)
+    run, plugin = Path("runs/small-calm-001"), place / "tutorial_ideas.py"
+    with pytest.raises(InputError, match=r"use `below_high` of the plugin tutorial_ideas.py, which is not loaded"):
+        agents.load(run)
+    load_plugins(["tutorial_ideas.py"])
+    loaded, later = agents.load(run), simulate("bitcoin", bars=400, seed=3)
+    assert loaded.decide(later).words
+    try:
+        plugin.write_text(IDEAS.replace("rolling(48)", "rolling(12)"))
+        load_plugins(["tutorial_ideas.py"])
+        for asked in (lambda: loaded.decide(later), lambda: agents.load(run), lambda: TrainedRun.load(run)):
+            with pytest.raises(InputError, match=r"other code of `below_high`: the plugin tutorial_ideas.py has changed"):
+                asked()
+    finally:
+        plugin.write_text(IDEAS)
+
+
+FAULTY = {
+    "lambda c, s, e: 1 / 0": "'faulty' of the plugin faulty_ideas.py failed: line 3: ZeroDivisionError: division by zero",
+    "lambda c, s, e: 1": "a strategy needs a `predict`, but 'faulty' gave 1",
+    "lambda c, s, e: SignalStrategy(np.zeros(len(c), np.int64))": "has one side for each bar from `start` on, but 'faulty' gave",
+    "lambda c, s, e: Waits()": "'faulty' of the plugin faulty_ideas.py failed: line 6: KeyError",
+}
+
+
+@pytest.mark.parametrize("made", FAULTY)
+def test_a_faulty_strategy_costs_no_look_at_the_test_range(place, made):
+    head = "import numpy as np\nfrom agents import SignalStrategy\n"
+    waits = "class Waits:\n    def predict(self, *given, **more):\n        return {}['action']\n"
+    (place / "faulty_ideas.py").write_text(f"{head}STRATEGIES = {{'faulty': {made}}}\n{waits}")
+    before = openings(place)
+    ran = run_script(place, "backtest", "--no-bootstrap", "--plugin", "faulty_ideas.py")
+    assert (ran.returncode, len(ran.stderr.splitlines())) == (2, 1), ran.stderr
+    assert FAULTY[made] in ran.stderr
+    assert openings(place) == before
+
+
+def test_a_strategy_with_anothers_name_costs_no_look_either(place):
+    (place / "faulty_ideas.py").write_text("STRATEGIES = {'agent': lambda c, s, e: 1}\n")
+    before = openings(place)
+    assert run_script(place, "backtest", "--no-bootstrap", "--plugin", "faulty_ideas.py").returncode == 2
+    assert openings(place) == before
+
+
+def openings(place: Path) -> int:
+    ledger = place / "studies" / "test_ledger.jsonl"
+    return len(ledger.read_text().splitlines()) if ledger.exists() else 0
+
+
+WRONG = {
+    "INDICATORS = {'bad': Indicator(lambda b: b.nothing, 0, 0.0)}": "'bad' of the plugin wrong_ideas.py failed: line 4: Attr",
+    "INDICATORS = {'d_log_close': Indicator(lambda b: b.close / b.open, 0, 0.0)}": "there are two called `d_log_close`",
+    "REWARDS = {'calmest': bad}": "a reward must compile",
+}
+
+
+@pytest.mark.parametrize("held", WRONG)
+def test_a_faulty_column_or_reward_is_told_in_one_line_before_a_run_or_a_study_is_made(tmp_path, held):
+    reward = "@njit\ndef bad(returns, account, annualization):\n    return account.nothing\n"
+    head = "from numba import njit\nfrom features import Indicator\n"
+    place = written(tmp_path, wrong_ideas=f"{head}\n{held}\n" if "INDICATORS" in held else f"{head}{reward}{held}\n")
+    asked = [*QUICK, "--plugin", "wrong_ideas.py", *(["--reward", "calmest"] if "REWARDS" in held else [])]
+    for script in ("train", "optimize"):
+        ran = run_script(place, script, *asked)
+        assert (ran.returncode, len(ran.stderr.splitlines())) == (2, 1), ran.stderr
+        assert WRONG[held] in ran.stderr
+        assert not (place / "runs").exists()
+        assert not (place / "studies").exists()
+
+
+def test_a_plugin_that_was_moved_is_named_where_it_lies_now(place):
+    (place / "moved").mkdir()
+    (place / "tutorial_ideas.py").rename(place / "moved" / "tutorial_ideas.py")
+    try:
+        assert "--plugin says where" in run_script(place, "backtest", "--no-bootstrap").stderr
+        run_well(place, "backtest", "--no-bootstrap", "--plugin", "moved/tutorial_ideas.py")
+    finally:
+        (place / "moved" / "tutorial_ideas.py").rename(place / "tutorial_ideas.py")
 
 
 def test_a_search_with_a_changed_plugin_is_refused(tmp_path):

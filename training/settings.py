@@ -6,6 +6,7 @@ from pydantic import Field
 
 from agents import TrialSettings
 from common import InputError, Settings
+from envs import require_own_reward
 from market import AnySplit
 
 
@@ -41,8 +42,10 @@ def require_trainable(split: AnySplit, settings: TrialSettings) -> None:
     """Refuse what no training can be made of, before a run folder or a study is made.
 
     Raises:
-        InputError: an account that can't pay for one lot of a coin, or fewer environments than coins.
+        InputError: a plugin's reward that does not compile, an account that can't pay for one lot of a coin, or fewer
+            environments than coins.
     """
+    require_own_reward(settings.env.reward)
     for coin in split.coins:
         settings.env.require_affordable_lot(coin.train.candles)
         settings.env.require_volumes(coin.train.candles)

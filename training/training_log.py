@@ -1,7 +1,7 @@
 """What a training has done so far, as files of its run folder: `training.json` for programs, `train.log` for people."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,9 @@ class TrainingLog:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def begin(self, origin: Mapping[str, object], config: str, data_sha256: DataHash, plugins: Collection[str] = ()) -> None:
+    def begin(
+        self, origin: Mapping[str, object], config: str, data_sha256: DataHash, plugins: Mapping[str, str] | None = None
+    ) -> None:
         """A run that has taken no step yet.
 
         Args:

@@ -1,5 +1,5 @@
 from .conclusion import as_json as as_json, conclude as conclude, in_words as in_words, share_in_words as share_in_words
-from .contest import Contest as Contest, Played as Played, random_like as random_like
+from .contest import Contest as Contest, Played as Played, random_like as random_like, rehearse as rehearse
 from .names import AGENT as AGENT, BUY_AND_HOLD as BUY_AND_HOLD, WALK_FORWARD as WALK_FORWARD
 from .opened_ranges import OpenedRange as OpenedRange, open_ranges as open_ranges
 from .outcome import Outcome as Outcome

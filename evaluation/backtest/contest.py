@@ -18,16 +18,17 @@ from agents import (
     StrategySettings,
     strategies_of,
 )
-from common import InputError
+from common import PluginError, blamed, own_names
 from envs import EnvSettings, Replay
 from evaluation.backtest.names import AGENT, BUY_AND_HOLD, FLAT, FORESIGHT, NAMES, RANDOM, SAME_EXPOSURE
+from evaluation.backtest.trained_run import TrainedRun
 from evaluation.episode import Episode, play_on
 from evaluation.oracles.foresight import PerfectForesight
 from evaluation.oracles.simulated_markets import OraclePolicy, best_policy
 from evaluation.statistics.figures_of_merit import log_growth
 from features import AnyFeatures
 from features.forecasters import FittedForecaster
-from market import Candles, Part, SimulatedCandles
+from market import AnySplit, Candles, Part, SimulatedCandles
 
 FEE_MULTIPLES = (0.0, 1.0, 2.0, 4.0)
 RANDOM_TRADERS = 200
@@ -170,10 +171,24 @@ class Contest:
         return _with_cash_aside(bought, (1 - share) * cash)
 
 
+def rehearse(parts: AnySplit, trained: TrainedRun, env: EnvSettings, benchmarks: StrategySettings) -> None:
+    """Let the strategies of plugins play the validation range, so that a fault of theirs costs no look at the test range.
+
+    Raises:
+        PluginError: one that can't be made, has the name of somebody else, or fails while it plays.
+    """
+    own = own_names("STRATEGIES")
+    for coin in parts.coins if own else ():
+        contest = Contest.on(coin.validation, trained.features, env, benchmarks, trained.agents)
+        for name in sorted(own):
+            with blamed("STRATEGIES", name):
+                play_on(contest.stage, env, contest.rules[name])
+
+
 def _require_free(rules: Collection[str], taken: Collection[str]) -> None:
     """A plugin's strategy under the name of somebody else would stand in his place."""
     if both := sorted(set(rules) & set(taken)):
-        raise InputError(f"a strategy needs a name of its own, but there is {both[0]!r} already; rename it in your plugin")
+        raise PluginError(f"a strategy needs a name of its own, but there is {both[0]!r} already; rename it in your plugin")
 
 
 def refused_in_words(episode: Episode) -> str:

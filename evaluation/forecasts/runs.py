@@ -2,7 +2,7 @@
 
 import json
 import statistics
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -144,7 +144,7 @@ def trained(run: Path) -> dict[Path, FittedForecaster]:
     return found
 
 
-def begin(folder: Path, config: str, split: Split, plugins: Collection[str] = (), **task: str | int) -> None:
+def begin(folder: Path, config: str, split: Split, plugins: Mapping[str, str] | None = None, **task: str | int) -> None:
     """Write what a run folder begins with, and in `forecast.json` what it is for, so that it can be resumed."""
     describe_run(folder, config, split.data_sha256, plugins)
     write_json(folder / "forecast.json", task)

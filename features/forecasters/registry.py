@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from common import InputError, SealError, one_line, read_sealed, write_sealed
+from common import InputError, SealError, blamed, one_line, read_sealed, write_sealed
 from features import sarimax
 from features.forecasters.networks import NETWORKS, Network, build_network
 from features.forecasters.scaling import (
@@ -154,7 +154,8 @@ class FittedForecaster:
 
     def forecast(self, candles: Candles) -> np.ndarray:
         """float64 (T, K): see `Forecaster.forecast`."""
-        return FORECASTERS[self.name].forecast(candles, self.settings, self.estimates)
+        with blamed("FORECASTERS", self.name):
+            return FORECASTERS[self.name].forecast(candles, self.settings, self.estimates)
 
     def save(self, path: Path) -> None:
         """Write one sealed file."""
@@ -192,7 +193,9 @@ def fit_forecaster(
     Raises:
         InputError: too few candles for a window, weights that a group asks for and a network lacks, or a loss that is not finite.
     """
-    return FittedForecaster(name, settings, FORECASTERS[name].estimate(train, validation, settings, watch or Watch()))
+    with blamed("FORECASTERS", name):
+        estimates = FORECASTERS[name].estimate(train, validation, settings, watch or Watch())
+    return FittedForecaster(name, settings, estimates)
 
 
 def require_buildable(name: str, settings: ForecastSettings) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from common import InputError, unknown
+from common import InputError, blamed, unknown
 from market.simulation.bitcoin import bitcoin
 from market.simulation.simulated_candles import (
     SimulatedCandles,
@@ -42,7 +42,8 @@ def simulate(name: str = "bitcoin", bars: int = 20_000, seed: int = 0, **params:
     for param in params:
         if param not in known:
             raise InputError(unknown(f"parameter of the simulated market {name!r} named", param, known))
-    return MARKETS[name](bars, np.random.default_rng(seed), f"simulated {name}, seed {seed}", **params)
+    with blamed("MARKETS", name):
+        return MARKETS[name](bars, np.random.default_rng(seed), f"simulated {name}, seed {seed}", **params)
 
 
 def ou(

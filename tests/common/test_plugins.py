@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from common import InputError, Kind, code_of, copy_plugins, load_plugins, own_names, unload_plugins
+from common import InputError, Kind, blamed, copy_plugins, load_plugins, own_names, provider, unload_plugins
 
 THINGS: dict[str, object] = {"old": 1}
 
@@ -135,6 +135,7 @@ WRONG = {
     "LAYOUTS = {'a': 2}": "LAYOUTS of plugin_wrong.py must be a list, but it is a dict",
     "REWARD = {'new': 2}": "plugin_wrong.py holds REWARD, which is no list of the project's; did you mean REWARDS?",
     "rewards = {'new': 2}": "did you mean REWARDS?",
+    "REWARDS = {}": "must add something",
     "x = 1": "must add something, but plugin_wrong.py holds none of LAYOUTS",
     "x = 1\n\ny = = 2": "cannot be loaded: line 3: SyntaxError",
     "x = 1\ny = 1 / 0": "cannot be loaded: line 2: ZeroDivisionError: division by zero",
@@ -201,13 +202,37 @@ def test_a_file_beside_a_plugin_hides_no_module_of_others():
     assert THINGS["new"] == 1
 
 
-def test_a_function_is_known_by_the_plugin_that_it_comes_from():
-    write("plugin_function.py", "import plugin_formula\ndef f(): ...\ng = plugin_formula.h\nREWARDS = {'new': 2}\n")
-    write("plugin_formula.py", "def h(): ...\n")
-    (sha256,) = load_plugins(["plugin_function.py"], KINDS).values()
-    module = sys.modules["plugin_function"]
-    assert code_of(module.f) == code_of(module.g) == sha256
-    assert code_of(Path.exists) is None
+def test_what_a_plugin_raises_while_it_is_used_names_it_and_the_line():
+    write("plugin_fails.py", "def f():\n    return [][1]\nREWARDS = {'new': 2}\n")
+    load_plugins(["plugin_fails.py"], KINDS)
+    assert provider("REWARDS", "new")
+    with pytest.raises(InputError) as caught, blamed("REWARDS", "new"):
+        sys.modules["plugin_fails"].f()
+    assert str(caught.value) == "'new' of the plugin plugin_fails.py failed: line 2: IndexError: list index out of range"
+    with pytest.raises(IndexError), blamed("REWARDS", "old"):  # of the project's own it is a fault of the project's
+        sys.modules["plugin_fails"].f()
+
+
+def test_one_plugin_has_one_name_however_it_is_spelled():
+    write("plugin_spelled.py", "REWARDS = {'new': 2}\n")
+    spellings = ["plugin_spelled.py", "./plugin_spelled.py", str(Path("plugin_spelled.py").resolve())]
+    assert list(load_plugins(spellings, KINDS)) == ["plugin_spelled.py"]
+
+
+def test_the_same_code_elsewhere_stands_in_for_a_plugin_that_was_moved():
+    write("plugin_moved.py", "REWARDS = {'new': 2}\n")
+    before = load_plugins(["plugin_moved.py"], KINDS)
+    unload_plugins(KINDS)
+    Path("elsewhere").mkdir()
+    Path("plugin_moved.py").rename("elsewhere/plugin_moved.py")
+    with pytest.raises(InputError, match="--plugin says where the same code lies now"):
+        load_plugins(before, KINDS)
+    assert load_plugins({**before, "elsewhere/plugin_moved.py": None}, KINDS) == before
+    assert own_names("REWARDS") == {"new"}
+    unload_plugins(KINDS)
+    write("elsewhere/plugin_moved.py", "REWARDS = {'new': 3}\n")
+    with pytest.raises(InputError, match=r"there is no plugin plugin_moved.py"):
+        load_plugins({**before, "elsewhere/plugin_moved.py": None}, KINDS)
 
 
 def test_the_lists_that_are_asked_for_are_those_of_the_rooms():

@@ -6,6 +6,7 @@ import pytest
 import yaml
 from scripts import run_script
 
+from common import InputError
 from configs import Experiment, SettingError, dump_experiment, load_experiment, make_parser, parse, setting_fields
 from envs import REWARDS
 
@@ -245,7 +246,7 @@ def test_each_setting_names_its_choices(capsys):
         known = ""
         try:
             load_experiment(None, {name: "no-such-name"})
-        except SettingError as error:
+        except InputError as error:
             known = re.split(r"[;)]| \(on the command line", str(error).partition("the known ones are ")[2])[0]
         if name in ("features.indicators", "features.timeframe_columns"):
             assert "`python-mfeaturesindicators`liststheindicators" in own
