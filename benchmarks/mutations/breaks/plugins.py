@@ -22,7 +22,7 @@ BREAKS = (
         "a backtest does not load the plugins of its run",
         "backtest.py",
         "main",
-        "configs.load_plugins_of(agent_folders(folder)[0])",
+        "configs.load_plugins_of(agent_folders(folder)[0], overrides)",
         "agent_folders(folder)",
     ),
     Break(
@@ -38,8 +38,8 @@ BREAKS = (
         "a config's own hash of its plugins is not looked at",
         "configs/experiment.py",
         "Experiment._are_loaded",
-        "expected = {name: sha256 for name, sha256 in asked.items() if sha256 is not None}",
-        "expected = dict[str, str]()",
+        "load_plugins(joined(given))",
+        "load_plugins(list(joined(given)))",
     ),
     Break(
         SAME_CODE,
