@@ -62,9 +62,9 @@ def train(options: Namespace, overrides: configs.Overrides) -> int:
 def compare(options: Namespace, overrides: configs.Overrides) -> int:
     """All of them, each in a run folder of its own within the run's."""
     folder, experiment, parts, task = opened("compare", options, overrides, range="test")
-    places = {name: folder / name.replace(" ", "-") for name in forecasts.COMPARED}
+    places = {name: folder / name.replace(" ", "-") for name in forecasts.compared()}
     fitted = {}
-    for name, (model, changes) in forecasts.COMPARED.items():
+    for name, (model, changes) in forecasts.compared().items():
         of_row = experiment.with_forecasts(**changes)
         forecasts.begin(places[name], configs.dump_experiment(of_row), parts, of_row.plugins, command="train", model=model)
         fitted[name] = forecasts.teach(places[name], model, name, parts, of_row.features.forecasts, CONSOLE)

@@ -55,14 +55,18 @@ class Plugin:
     Args:
         name: as it was given.
         sha256: hash of its code: of the file, and of the files beside it that it imports.
-        files: these.
+        sources: these, the plugin's own first, as they were when it was loaded.
         entries: by list, what it added.
     """
 
     name: str
     sha256: str
-    files: tuple[Path, ...]
+    sources: Mapping[Path, bytes]
     entries: Mapping[str, Entries]
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        return tuple(self.sources)
 
 
 _LOADED: dict[Path, Plugin] = {}
@@ -139,10 +143,10 @@ def copy_plugins(plugins: Mapping[str, str], folder: Path) -> None:
     Args:
         plugins: by name the hash of the code, as `load_plugins` gives them.
     """
-    for files in [plugin.files for plugin in _LOADED.values() if plugin.sha256 in plugins.values()]:
-        root = Path(os.path.commonpath([path.parent for path in files]))
-        for path in files:
-            write_atomically(folder / path.relative_to(root), path.read_text())
+    for sources in [plugin.sources for plugin in _LOADED.values() if plugin.sha256 in plugins.values()]:
+        root = Path(os.path.commonpath([path.parent for path in sources]))
+        for path, source in sources.items():
+            write_atomically(folder / path.relative_to(root), source)
 
 
 def unload_plugins(kinds: Iterable[Kind]) -> None:
@@ -171,7 +175,7 @@ def _load(name: str, expected: str | None, kinds: tuple[Kind, ...]) -> Plugin:
         module = _execute(name, file, sources[file], files)
         _require_known_lists(name, module)
         _require_a_list(name, module)
-        plugin = Plugin(name, sha256, files, lists.added_by(name, module))
+        plugin = Plugin(name, sha256, sources, lists.added_by(name, module))
     _LOADED[file] = plugin
     return plugin
 

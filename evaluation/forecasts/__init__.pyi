@@ -21,11 +21,11 @@ from .runs import (
     trained as trained,
 )
 from .scores import (
-    COMPARED as COMPARED,
     LAST_VALUE as LAST_VALUE,
     Comparison as Comparison,
     ForecastScore as ForecastScore,
     compare as compare,
+    compared as compared,
     last_value as last_value,
     read_comparison as read_comparison,
 )

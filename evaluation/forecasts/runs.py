@@ -12,7 +12,7 @@ from rich.progress import Progress
 
 from common import RunError, describe_run, one_line, unknown, write_atomically, write_json
 from evaluation.forecasts.figures import draw_dots, draw_loss_curves, draw_skill
-from evaluation.forecasts.scores import COMPARED, Comparison, comparison_table
+from evaluation.forecasts.scores import Comparison, compared, comparison_table
 from features.forecasters import (
     FORECASTERS,
     Epoch,
@@ -63,7 +63,7 @@ def train(
 
 def require_trainable(model: str | None, split: Split, settings: ForecastSettings) -> None:
     """Raise `InputError` if the forecaster, or one of those that are compared, can't be built, or a range has no window."""
-    rows = COMPARED.values() if model is None else [(model, {})]
+    rows = compared().values() if model is None else [(model, {})]
     for name, changes in rows:
         if name not in FORECASTERS:
             raise RunError(unknown("forecaster", name, FORECASTERS) + "; one of your own needs its --plugin")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
-from common import InputError, RunError, one_line
+from common import InputError, RunError, one_line, own_names
 from evaluation.statistics.bootstrap import resampled_means
 from features.forecasters import FittedForecaster, ForecastSettings, scaled_loss, windows_of
 from market import Part, Split
@@ -39,6 +39,11 @@ BLOCK_HORIZONS = 10
 
 
 Interval = tuple[float, float]
+
+
+def compared() -> dict[str, tuple[str, dict[str, Any]]]:
+    """`COMPARED`, and the forecasters of plugins under their own names."""
+    return COMPARED | {name: (name, {}) for name in sorted(own_names("FORECASTERS"))}
 
 
 @dataclass(frozen=True)
