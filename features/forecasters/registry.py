@@ -13,6 +13,7 @@ import torch
 
 from common import InputError, SealError, blamed, one_line, read_sealed, write_sealed
 from features import sarimax
+from features.epochs import Watch
 from features.forecasters.networks import NETWORKS, Network, build_network
 from features.forecasters.scaling import (
     Estimates,
@@ -25,7 +26,7 @@ from features.forecasters.scaling import (
     windows_of,
 )
 from features.forecasters.settings import ForecastSettings
-from features.forecasters.training import NetworkTraining, Watch, decisive, evaluate, torch_threads
+from features.forecasters.training import NetworkTraining, decisive, evaluate, torch_threads
 from market import Candles
 
 KIND = "forecaster"

@@ -6,7 +6,7 @@ import hashlib
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from common import InputError, differences, read_sealed, write_sealed
+from features.epochs import Epoch as Epoch, Watch as Watch
 from features.forecasters.networks import Network, build_network, initialise, penalty
 from features.forecasters.scaling import Estimates, Scaling, fit_scaling, inputs, raw_targets, scaled_targets, windows_of
 from features.forecasters.settings import ForecastSettings
@@ -23,30 +24,6 @@ KIND = "forecaster checkpoint"
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 BLOCK = 256
 """windows that a network is given at once outside training, always: with one shape, a row's bits do not depend on the others'"""
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """One pass over the training windows. Losses are mean squared errors in scaled units, without the penalty."""
-
-    number: int
-    loss: float
-    validation_loss: float
-    best: bool
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Watch:
-    """Who looks on, and where a training is kept.
-
-    Args:
-        on_epoch: called after each epoch, those of a checkpoint included; may raise to stop.
-        checkpoint: file to go on from if it is there, and to write after each epoch; None keeps nothing.
-    """
-
-    on_epoch: Callable[[Epoch], None] = lambda epoch: None
-    checkpoint: Path | None = None
 
 
 class Samples:
