@@ -9,7 +9,7 @@ from numba import njit
 from common.compiling import cached
 from features.fields.rows import FieldRows
 
-FIRST_SCALE = np.float32(0.01)
+FIRST_SCALE = 0.01
 """standard deviation of the first embeddings; the linear weights begin at 0"""
 DECAY_1, DECAY_2, EPSILON = 0.9, 0.999, 1e-8
 """of Adam, as Kingma & Ba (2015) and torch have them"""
@@ -28,9 +28,9 @@ class EmbeddingTable:
     A field's embedding is the sum of `value * embedding` over its entries: zeros without an entry. A linear part is the sum of
     `value * weight` over all entries of a row.
 
-    The Adam is lazy, as torch's SparseAdam and TensorFlow's LazyAdam are: a step changes the features of its batch alone, and with
-    them their moments. The moments of the others neither fade nor move their weights, so it is another rule than dense Adam. It is
-    the rule at any D. Its time depends on the batch, not on D.
+    The Adam is lazy, as torch's SparseAdam and TensorFlow's LazyAdam are: a step changes the features of its batch alone, and
+    their moments. The moments of the others neither fade nor move their weights, so it is another rule than dense Adam. It is the
+    rule at any D. Its time depends on the batch, not on D.
 
     The penalty adds `l2` times the squares of the weights that a row uses to the row's loss, once for each entry.
 
@@ -51,8 +51,10 @@ class EmbeddingTable:
         self._places = np.full(n_features, -1, np.int32)
 
     def look_up(self, rows: FieldRows, batch: np.ndarray, out: LookedUp) -> None:
-        """Fill `out` with the sums of the rows whose numbers are in `batch`, int64 (B,); further rows of `out` become zeros."""
-        _look_up(rows.starts, rows.features, rows.fields, rows.values, batch, self.weights, out.fields.numpy(), out.linear.numpy())
+        """Fill `out` with the sums of the rows numbered in `batch`, int64 (B,); further rows of `out` become zeros."""
+        _look_up(
+            rows.starts, rows.features, rows.fields, rows.values, batch, self.weights, out.fields.numpy(), out.linear.numpy()
+        )
 
     def learn(self, rows: FieldRows, batch: np.ndarray, gradients: LookedUp, rate: float, l2: float) -> None:
         """One step of Adam.

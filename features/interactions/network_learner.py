@@ -23,8 +23,8 @@ class NetworkLearner:
     """A `Learner`: one network of `NETWORKS`, its table of embeddings, and Adam for both.
 
     The network's layers have dense Adam, the table a lazy one, see `EmbeddingTable`; both have the step size
-    `settings.learning_rate`. `settings.l2` is for the table alone. `normalize_rows`, `init_scale` and the settings of ftrl are for
-    other models.
+    `settings.learning_rate`. `settings.l2` is for the table alone. `normalize_rows`, `init_scale` and the settings of ftrl are
+    for other models.
 
     Args:
         name: of `NETWORKS`.
@@ -108,7 +108,8 @@ class NetworkLearner:
         loss.backward()
         self.optimizer.step()
         by_linear = looked_up.linear.grad if self.network.HAS_LINEAR else looked_up.linear
-        assert looked_up.fields.grad is not None and by_linear is not None
+        assert looked_up.fields.grad is not None
+        assert by_linear is not None
         self.table.learn(rows, batch, LookedUp(looked_up.fields.grad, by_linear), self.rate, self.settings.l2)
         return float(loss.detach()) * len(batch)
 
@@ -138,7 +139,7 @@ class NetworkLearner:
 
     def _check(self, rows: FieldRows) -> None:
         """A number beyond the table would be read from foreign memory."""
-        for kind, numbers, count in (("feature", rows.features, self.shape.n_features), ("field", rows.fields, self.shape.n_fields)):
+        for kind, numbers, count in zip(("feature", "field"), (rows.features, rows.fields), self.shape, strict=True):
             if len(numbers) and not 0 <= int(numbers.min()) <= int(numbers.max()) < count:
                 raise InputError(
                     f"{kind}s of a model made for {count} of them go from 0 to {count - 1}, but the rows hold {numbers.min()} to "

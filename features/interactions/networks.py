@@ -96,8 +96,8 @@ class Deep(nn.Module):
 class VectorCross(nn.Module):
     """`x_{l+1} = x_0 (x_l . w_l) + b_l + x_l` (Wang et al. 2017, eq. 3): (B, width) -> (B, width).
 
-    By induction x_l is `scale_l x_0 + shift_l`, with one scale a row and a shift that all rows share. So all products with x_0 are
-    one matrix product, and no x_l between the first and the last is made.
+    By induction x_l is `scale_l x_0 + shift_l`, with one scale a row and a shift that all rows share. So all products with x_0
+    are one matrix product, and no x_l between the first and the last is made.
     """
 
     def __init__(self, width: int, layers: int) -> None:
@@ -131,9 +131,9 @@ class MatrixCross(nn.Module):
 class CompressedInteractions(nn.Module):
     """CIN: `x_{l+1}[o] = sum_hm W_l[o, h, m] x_l[h] * x_0[m]`, products by element; (B, F, k) -> (B, width), sums over k.
 
-    Source: Lian et al. (2018), eq. 6 to 8, with the identity as activation, which the paper found best. As in the authors' code a
-    layer's maps are split: the first half goes on to the next layer, the other half to the output; of the last layer all go to the
-    output. An odd map goes on.
+    Source: Lian et al. (2018), eq. 6 to 8, with the identity as activation, which the paper found best. As in the authors' code
+    a layer's maps are split: the first half goes on to the next layer, the other half to the output; of the last layer all go to
+    the output. An odd map goes on.
 
     What goes to the output alone needs no maps: its sum over k is W_l times the products `x_l x_0^T` (F_l, F), which are k times
     fewer numbers than the maps' inputs.
@@ -143,9 +143,7 @@ class CompressedInteractions(nn.Module):
         super().__init__()
         self.onward = [(count + 1) // 2 for count in maps[:-1]] + [0]
         inputs = [n_fields, *self.onward[:-1]]
-        self.weights = nn.ParameterList(
-            torch.zeros(count, before * n_fields) for count, before in zip(maps, inputs, strict=True)
-        )
+        self.weights = nn.ParameterList(torch.zeros(count, before * n_fields) for count, before in zip(maps, inputs, strict=True))
         self.width = sum(maps) - sum(self.onward)
 
     def forward(self, fields: Tensor) -> Tensor:
@@ -169,7 +167,7 @@ def _maps(weight: Tensor, now: Tensor, fields: Tensor) -> Tensor:
 
 
 def pair_products(fields: Tensor) -> Tensor:
-    """The sum over all pairs of fields of their embeddings' dot products, (B, F, k) -> (B,), in O(F k) (Rendle 2010, lemma 3.1)."""
+    """The dot products of all pairs of fields' embeddings, summed: (B, F, k) -> (B,), in O(F k) (Rendle 2010, lemma 3.1)."""
     return (fields.sum(1).square() - fields.square().sum(1)).sum(1) / 2
 
 
