@@ -28,9 +28,10 @@ class EmbeddingTable:
     A field's embedding is the sum of `value * embedding` over its entries: zeros without an entry. A linear part is the sum of
     `value * weight` over all entries of a row.
 
-    The Adam is lazy, as torch's SparseAdam and TensorFlow's LazyAdam are: a step changes the features of its batch alone, and
-    their moments. The moments of the others neither fade nor move their weights, so it is another rule than dense Adam. It is the
-    rule at any D. Its time depends on the batch, not on D.
+    Each feature has an Adam of its own: its weights, moments and count of steps change in the batches where it occurs, and in no
+    other. So a rare feature's first step is as long as a common one's. Dense Adam is another rule: it moves all features at each
+    step by their fading moments. torch's SparseAdam counts the steps of all features together, which makes a rare feature's first
+    step three times as long. The rule is the same at any D, and a step's time depends on the batch, not on D.
 
     The penalty adds `l2` times the squares of the weights that a row uses to the row's loss, once for each entry.
 
@@ -47,7 +48,7 @@ class EmbeddingTable:
         first[:, :k] = torch.randn((n_features, k), generator=generator) * FIRST_SCALE
         self.weights = first.numpy()
         self.moments_1, self.moments_2 = np.zeros_like(self.weights), np.zeros_like(self.weights)
-        self.steps = 0
+        self.steps = np.zeros(n_features, np.int32)
         self._places = np.full(n_features, -1, np.int32)
 
     def look_up(self, rows: FieldRows, batch: np.ndarray, out: LookedUp) -> None:
@@ -66,7 +67,6 @@ class EmbeddingTable:
             rate: step size.
             l2: of the penalty.
         """
-        self.steps += 1
         entries = int((rows.starts[batch + 1] - rows.starts[batch]).sum())
         touched = np.empty(entries, np.int32)
         sums = np.empty((entries, self.weights.shape[1]), np.float32)
@@ -74,9 +74,7 @@ class EmbeddingTable:
             rows.starts, rows.features, rows.fields, rows.values, batch, self.weights, gradients.fields.numpy(),
             gradients.linear.numpy(), np.float32(2 * l2 / len(batch)), self._places, touched, sums,
         )  # fmt: skip
-        size = rate / (1 - DECAY_1**self.steps)
-        root = (1 - DECAY_2**self.steps) ** -0.5
-        _adam(touched[:count], sums, self.weights, self.moments_1, self.moments_2, np.float32(size), np.float32(root))
+        _adam(touched[:count], sums, rate, self.weights, self.moments_1, self.moments_2, self.steps)
 
 
 @cached(njit)
@@ -118,12 +116,15 @@ def _gather_gradients(  # type: ignore[no-untyped-def]
 
 
 @cached(njit, error_model="numpy")
-def _adam(touched, sums, weights, moments_1, moments_2, size, root):  # type: ignore[no-untyped-def]
-    """`w -= size m / (sqrt(v) root + eps)`, after the moments m and v have taken in the gradients."""
+def _adam(touched, sums, rate, weights, moments_1, moments_2, steps):  # type: ignore[no-untyped-def]
+    """`w -= rate m / (1 - d1^t) / (sqrt(v / (1 - d2^t)) + eps)`, after moments m and v have taken in t gradients."""
     keep_1, keep_2 = np.float32(DECAY_1), np.float32(DECAY_2)
     take_1, take_2, epsilon = np.float32(1 - DECAY_1), np.float32(1 - DECAY_2), np.float32(EPSILON)
     for row in range(len(touched)):
         feature = touched[row]
+        steps[feature] += 1
+        size = np.float32(rate / (1 - DECAY_1 ** steps[feature]))
+        root = np.float32((1 - DECAY_2 ** steps[feature]) ** -0.5)
         for column in range(weights.shape[1]):
             gradient = sums[row, column]
             first = keep_1 * moments_1[feature, column] + take_1 * gradient
