@@ -87,8 +87,8 @@ class NetworkLearner:
         """`weights`, and `adam/...` and `draws`."""
         moments = {f"adam/{name}": value.numpy().copy() for name, value in self._dense_moments()}
         table = {"adam/table/1": self.table.moments_1.copy(), "adam/table/2": self.table.moments_2.copy()}
-        table["adam/table/steps"] = self.table.steps.copy()
-        return self.weights() | moments | table | {"draws": self.generator.get_state().numpy().copy()}
+        steps = {"adam/table/steps": self.table.steps.copy()}
+        return self.weights() | moments | table | steps | {"draws": self.generator.get_state().numpy().copy()}
 
     def load_state(self, state: dict[str, np.ndarray]) -> None:
         self.load_weights(state)
