@@ -6,12 +6,12 @@ import numpy as np
 import torch
 from numba import njit
 
-from common.compiling import cached
+from common import cached
 from features.fields.rows import FieldRows
 
 FIRST_SCALE = 0.001
-"""standard deviation of the first embeddings; the linear weights begin at 0. With 0.01 the least logloss of DeepFM on Frappe's test
-rows was 0.003 higher: what a feature that is rarely seen begins with is noise"""
+"""standard deviation of the first embeddings; the linear weights begin at 0. With 0.01 the least logloss of DeepFM on Frappe's
+test rows was 0.003 higher: what a feature that is rarely seen begins with is noise"""
 DECAY_1, DECAY_2, EPSILON = 0.9, 0.999, 1e-8
 """of Adam, as Kingma & Ba (2015) and torch have them"""
 
