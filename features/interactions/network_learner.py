@@ -22,7 +22,7 @@ MARGIN_ROWS = 256
 class NetworkLearner:
     """A `Learner`: one network of `NETWORKS`, its table of embeddings, and Adam for both.
 
-    The network's layers have dense Adam, the table a lazy one, see `EmbeddingTable`; both have the step size
+    The network's layers have one Adam, each feature of the table has its own, see `EmbeddingTable`; all have the step size
     `settings.learning_rate`. `settings.l2` is for the table alone. `normalize_rows`, `init_scale` and the settings of ftrl are
     for other models.
 
@@ -87,13 +87,13 @@ class NetworkLearner:
         """`weights`, and `adam/...` and `draws`."""
         moments = {f"adam/{name}": value.numpy().copy() for name, value in self._dense_moments()}
         table = {"adam/table/1": self.table.moments_1.copy(), "adam/table/2": self.table.moments_2.copy()}
-        steps = {"adam/table/steps": np.array(self.table.steps)}
+        steps = {"adam/table/steps": self.table.steps.copy()}
         return self.weights() | moments | table | steps | {"draws": self.generator.get_state().numpy().copy()}
 
     def load_state(self, state: dict[str, np.ndarray]) -> None:
         self.load_weights(state)
         self.table.moments_1[:], self.table.moments_2[:] = state["adam/table/1"], state["adam/table/2"]
-        self.table.steps = int(state["adam/table/steps"])
+        self.table.steps[:] = state["adam/table/steps"]
         self.generator.set_state(torch.tensor(state["draws"]))
         self._load_dense_moments(state)
 
