@@ -86,6 +86,15 @@ def matrix(candles: Candles, parts: Split) -> FeatureMatrix:
 
 
 @pytest.fixture(scope="session")
+def ctr() -> Path:
+    """Click-through files."""
+    path = DATA / "ctr"
+    if not path.exists():
+        pytest.skip(f"the click-through files {path} are not here; COINDOJO_DATA names the folder above them")
+    return path
+
+
+@pytest.fixture(scope="session")
 def coinbase_hourly() -> Path:
     path = DATA / "coinbase-btcusd-1h.csv"
     if not path.exists():

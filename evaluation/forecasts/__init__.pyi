@@ -8,6 +8,7 @@ from .regularization import (
     run_in_processes as run_in_processes,
     run_jobs as run_jobs,
 )
+from .rise_scores import RiseComparison as RiseComparison, RiseScore as RiseScore, compare_rises as compare_rises
 from .runs import (
     begin as begin,
     plot as plot,

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
 from common import write_png
+from evaluation.forecasts.rise_scores import RiseComparison
 from evaluation.forecasts.scores import LAST_VALUE, Comparison
 from evaluation.report.axes import log_axis, time_axis
 from features.forecasters import Epoch
@@ -61,6 +62,34 @@ def draw_skill(comparison: Comparison, title: str, path: Path) -> None:
     axes.grid(True, axis="x", color="#e6e6e6", linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_title(title, loc="left", fontsize=12)
+    write_png(figure, path)
+
+
+def draw_calibration(comparison: RiseComparison, title: str, path: Path) -> None:
+    """A panel a forecaster: it means what it says where the share that came, by bins of its probability, lies on the diagonal."""
+    scores, columns = comparison.scores, min(4, len(comparison.scores))
+    rows = -(-len(scores) // columns)
+    figure = Figure(figsize=(max(2.9 * columns, 5), 0.8 + 2.9 * rows), dpi=110, layout="constrained")
+    panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat
+    told = [value for score in scores.values() for bin in score.calibration for value in bin[:2]]
+    low, high = min(*told, comparison.base_rate) - 0.03, max(*told, comparison.base_rate) + 0.03
+    for axes, (name, score) in zip(panels, scores.items(), strict=False):
+        axes.plot((low, high), (low, high), color=GREY, linewidth=1, linestyle="--")
+        axes.axhline(comparison.came, color=GREY, linewidth=0.8, linestyle=":")
+        color = GREEN if score.sure[0] > 0 else RED if score.sure[1] < 0 else BLUE
+        axes.plot([bin[0] for bin in score.calibration], [bin[1] for bin in score.calibration], "o-", color=color, markersize=4)
+        axes.set_title(f"{name}  skill {score.skill:+.1%}", loc="left", fontsize=10)
+        axes.set_xlim(low, high)
+        axes.set_ylim(low, high)
+        axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        axes.grid(True, color="#e6e6e6", linewidth=0.6)
+        axes.spines[["top", "right"]].set_visible(False)
+    for axes in list(panels)[len(scores) :]:
+        axes.set_visible(False)
+    figure.supxlabel("probability that was forecast", fontsize=10)
+    figure.supylabel("share that came", fontsize=10)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=12)
     write_png(figure, path)
 
 

@@ -52,7 +52,7 @@ def jobs_of(model: str, repeats: int) -> list[Job]:
 
 def require_network(model: str) -> None:
     """Raise `RunError` for a forecaster that l1 and l2 are not applied to."""
-    networks = [name for name, forecaster in FORECASTERS.items() if forecaster.network]
+    networks = [name for name, forecaster in FORECASTERS.items() if forecaster.network and forecaster.probability is None]
     if model not in networks:
         raise RunError(f"l1 and l2 are for {', '.join(networks)}, but got {model}; name one of them with --model")
 

@@ -11,10 +11,12 @@ from rich.console import Console
 from rich.progress import Progress
 
 from common import RunError, describe_run, one_line, unknown, write_atomically, write_json
-from evaluation.forecasts.figures import draw_dots, draw_loss_curves, draw_skill
+from evaluation.forecasts.figures import draw_calibration, draw_dots, draw_loss_curves, draw_skill
+from evaluation.forecasts.rise_scores import rise_table
 from evaluation.forecasts.scores import Comparison, compared, comparison_table
 from features.forecasters import (
     FORECASTERS,
+    RISES,
     Epoch,
     FittedForecaster,
     ForecastSettings,
@@ -56,7 +58,8 @@ def train(
     watch = Watch(keep, folder / "checkpoint.safetensors")
     fitted = fit_forecaster(name, split.train.own, split.validation.own, settings, watch)
     if history:
-        draw_loss_curves(history, f"{name}: mean squared error in scaled units", folder / "figures" / "loss.png")
+        measure = "logarithmic loss of the probability" if name in RISES else "mean squared error in scaled units"
+        draw_loss_curves(history, f"{name}: {measure}", folder / "figures" / "loss.png")
     fitted.save(folder / FORECASTER)
     return fitted
 
@@ -76,7 +79,7 @@ def require_trainable(model: str | None, split: Split, settings: ForecastSetting
 def teach(folder: Path, model: str, shown: str, split: Split, settings: ForecastSettings, console: Console) -> FittedForecaster:
     """`train` with a progress bar; a line says what came of it."""
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        bar = progress.add_task(shown, total=settings.epochs)
+        bar = progress.add_task(shown, total=settings.interactions.epochs if model in RISES else settings.epochs)
         fitted = train(folder, model, split, settings, lambda epoch: progress.update(bar, completed=epoch.number))
     console.print(f"{shown}: {_in_words(folder)}")
     return fitted
@@ -116,9 +119,18 @@ def report(folder: Path, comparison: Comparison, range_name: str, places: dict[s
     learned = {name: epochs_and_seconds(place) for name, place in places.items()}
     console.print(comparison_table(comparison, title, learned))
     console.print(comparison.in_words)
-    write_json(folder / "scores.json", asdict(comparison) | {"range": range_name, "in_words": comparison.in_words})
+    told = {"range": range_name, "in_words": comparison.in_words}
+    pictures = ["figures/skill.png"]
+    if (rises := comparison.rises) is not None:
+        came = f"{rises.words}: it came in {rises.came:.1%} of {rises.windows:,} windows, in train in {rises.base_rate:.1%}"
+        console.print(rise_table(rises, f"{range_name} range, probability of {came}"))
+        console.print(rises.in_words)
+        told["rises_in_words"] = rises.in_words
+        draw_calibration(rises, f"Probability of {rises.words}, {range_name} range", folder / "figures" / "calibration.png")
+        pictures.append("figures/calibration.png")
+    write_json(folder / "scores.json", asdict(comparison) | told)
     draw_skill(comparison, f"Forecasters on the {range_name} range", folder / "figures" / "skill.png")
-    console.print(f"written: {folder}/scores.json, figures/skill.png")
+    console.print(f"written: {folder}/scores.json, {', '.join(pictures)}")
 
 
 def epochs_and_seconds(folder: Path) -> tuple[int, float] | None:

@@ -9,8 +9,9 @@ import numpy as np
 from rich.table import Table
 
 from common import InputError, RunError, one_line, own_names
+from evaluation.forecasts.rise_scores import RiseComparison, compare_rises, read_rises
 from evaluation.statistics.bootstrap import resampled_means
-from features.forecasters import FittedForecaster, ForecastSettings, scaled_loss, windows_of
+from features.forecasters import RISES, FittedForecaster, ForecastSettings, scaled_loss, windows_of
 from market import Part, Split
 
 LAST_VALUE = "last value"
@@ -30,6 +31,7 @@ COMPARED: dict[str, tuple[str, dict[str, Any]]] = {
     "lag": ("lag", {}),
     "linear": ("linear", {}),
     "sarimax": ("sarimax", {}),
+    **{name: (name, {}) for name in RISES},
 }
 """by the name to show: the forecaster, and what of its settings differs"""
 CONFIDENCE = 0.95
@@ -74,11 +76,13 @@ class Comparison:
     Args:
         windows: how many.
         rising: share of the windows whose close rose over the horizon: what forecasting "up" always would be right in.
+        rises: the probabilities of those that forecast a rise; None if there is none.
     """
 
     scores: dict[str, ForecastScore]
     windows: int
     rising: float
+    rises: RiseComparison | None = None
 
     @property
     def in_words(self) -> str:
@@ -133,7 +137,7 @@ def compare(split: Split, part: Part, forecasters: dict[str, FittedForecaster], 
     skills = _skills(np.column_stack(errors), list(forecasters).index(LAST_VALUE), BLOCK_HORIZONS * first.future_bars, seed)
     columns = zip(losses, (float(error.mean()) for error in errors), *skills, directions, strict=True)
     scores = dict(zip(forecasters, (ForecastScore(*figures) for figures in columns), strict=True))
-    return Comparison(scores, len(ends), float((moves > 0).mean()))
+    return Comparison(scores, len(ends), float((moves > 0).mean()), compare_rises(part, ends, forecasters, seed))
 
 
 def last_value(settings: ForecastSettings) -> FittedForecaster:
@@ -175,7 +179,7 @@ def read_comparison(path: Path) -> Comparison:
             name: ForecastScore(**score | {key: (float(score[key][0]), float(score[key][1])) for key in ("interval", "sure")})
             for name, score in content["scores"].items()
         }
-        return Comparison(scores, content["windows"], content["rising"])
+        return Comparison(scores, content["windows"], content["rising"], read_rises(content.get("rises")))
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         raise RunError(f"cannot read {path}: {one_line(error)}; delete it and resume the run") from None
 

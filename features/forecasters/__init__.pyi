@@ -7,7 +7,14 @@ from .registry import (
 )
 from .rise_forecasters import rises as rises
 from .scaling import scaled_loss as scaled_loss, windows_of as windows_of
-from .settings import NAMES as NAMES, PRICES as PRICES, RISES as RISES, VOLUMES as VOLUMES, ForecastSettings as ForecastSettings
+from .settings import (
+    NAMES as NAMES,
+    OF_RISES as OF_RISES,
+    PRICES as PRICES,
+    RISES as RISES,
+    VOLUMES as VOLUMES,
+    ForecastSettings as ForecastSettings,
+)
 from .training import Epoch as Epoch, Watch as Watch
 from .walk_forward_models import (
     fit_and_stop as fit_and_stop,

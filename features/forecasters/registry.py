@@ -26,8 +26,8 @@ from features.forecasters.scaling import (
     scaled_targets,
     windows_of,
 )
-from features.forecasters.settings import RISES, ForecastSettings
-from features.forecasters.training import OF_RISES, NetworkTraining, decisive, evaluate, torch_threads
+from features.forecasters.settings import OF_RISES, RISES, ForecastSettings
+from features.forecasters.training import NetworkTraining, decisive, evaluate, torch_threads
 from market import Candles
 
 KIND = "forecaster"
@@ -237,7 +237,7 @@ def fit_forecaster(
 
 def require_buildable(name: str, settings: ForecastSettings) -> None:
     """Raise `InputError` for a network that these settings cannot make, or a penalty on weights that it lacks."""
-    if FORECASTERS[name].network:
+    if FORECASTERS[name].network and name not in RISES:
         network = build_network(name, settings)
         if (settings.l1 or settings.l2) and settings.regularize != "activity":
             network.weights(settings.regularize)

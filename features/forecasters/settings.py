@@ -14,6 +14,8 @@ PATHS = ("last_value", "lag", "linear", "sarimax", "cnn", "lstm", "gru")
 """those that forecast the next closes"""
 RISES = MODELS
 """those that forecast the probability of a rise, from fields"""
+OF_RISES = ("rise_bps", "fields", "field_bins", "interactions")
+"""settings of those that forecast a rise, which decide nothing of the others"""
 NAMES = (*PATHS, *RISES)
 """the forecasters, simplest first; a test holds the registry to it"""
 FIELDS = (

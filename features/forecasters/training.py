@@ -17,13 +17,11 @@ from common import InputError, differences, read_sealed, write_sealed
 from features.epochs import Epoch as Epoch, Watch as Watch
 from features.forecasters.networks import Network, build_network, initialise, penalty
 from features.forecasters.scaling import Estimates, Scaling, fit_scaling, inputs, raw_targets, scaled_targets, windows_of
-from features.forecasters.settings import ForecastSettings
+from features.forecasters.settings import OF_RISES, ForecastSettings
 from market import Candles
 
 KIND = "forecaster checkpoint"
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-OF_RISES = ("rise_bps", "fields", "field_bins", "interactions")
-"""settings of those that forecast a rise, which decide nothing of the others"""
 BLOCK = 256
 """windows that a network is given at once outside training, always: with one shape, a row's bits do not depend on the others'"""
 

@@ -10,7 +10,7 @@ from features.interactions.settings import KERNELS, InteractionSettings
 
 MAX_BLOCKS = 4
 """blocks that are looked at: a quarter of a million rows say what ten million would"""
-PAIRWISE = ("fm", "ffm", "deepfm", "xdeepfm")
+PAIRWISE = ("fm", "ffm", "deepfm")
 """models with a part that is a sum of products of embeddings"""
 
 

@@ -55,6 +55,12 @@ OTHER = {
     "features.forecasts.l2": 0.1, "features.forecasts.regularize": "activity", "features.forecasts.learning_rate": 0.01,
     "features.forecasts.batch_size": 16, "features.forecasts.epochs": 3, "features.forecasts.patience": 1,
     "features.forecasts.seed": 1, "features.forecasts.threads": 2,
+    "features.forecasts.rise_bps": 5.0, "features.forecasts.fields": "hour,signs_2", "features.forecasts.field_bins": 3,
+    **{f"features.forecasts.interactions.{name}": value for name, value in {
+        "k": 3, "optimizer": "sgd", "learning_rate": 0.01, "l2": 0.1, "ftrl_alpha": 0.05, "ftrl_beta": 3.0, "ftrl_l1": 0.5,
+        "ftrl_l2": 1.0, "epochs": 3, "patience": 1, "normalize_rows": False, "linear": False, "init_scale": 0.1,
+        "batch_size": 16, "hidden_layers": "4", "cross_layers": 1, "cin_layers": "4", "dropout": 0.5,
+    }.items()},
     "env.action_scheme": "targets", "env.targets": "0,0.3,1", "env.fill": "next_close",
     "env.reward": "profit", "env.reward_window": 5, "env.initial_cash": 500.0, "env.fee_bps": 50, "env.half_spread_bps": 50,
     "env.slippage_bps": 50, "env.impact": 1.0, "env.borrow_bps_per_day": 50, "env.funding_bps_per_day": 10,
@@ -108,6 +114,21 @@ BESIDE: dict[str, dict[str, Any]] = {
     "features.forecasts.patience": {
         "features.forecasts.models": "gru", "features.forecasts.target": "price", "features.forecasts.learning_rate": 1.0,
         "features.forecasts.epochs": 12,
+    },
+    **{f"features.forecasts.{name}": {"features.forecasts.models": "fm"} for name in ("rise_bps", "fields", "field_bins")},
+    **{f"features.forecasts.interactions.{name}": {
+           "features.forecasts.models": model, "features.forecasts.interactions.epochs": 2,
+           "features.forecasts.interactions.hidden_layers": "8"}
+       for model, names in {
+           "fm": ("k", "optimizer", "learning_rate", "l2", "epochs", "normalize_rows", "linear", "init_scale"),
+           "deepfm": ("batch_size", "hidden_layers", "dropout"), "dcn": ("cross_layers",), "xdeepfm": ("cin_layers",)}.items()
+       for name in names},
+    **{f"features.forecasts.interactions.ftrl_{name}": {
+           "features.forecasts.models": "fm", "features.forecasts.interactions.optimizer": "ftrl"}
+       for name in ("alpha", "beta", "l1", "l2")},
+    "features.forecasts.interactions.patience": {
+        "features.forecasts.models": "fm", "features.forecasts.interactions.epochs": 40,
+        "features.forecasts.interactions.patience": 40, "features.forecasts.interactions.learning_rate": 5.0,
     },
     "features.sarimax.refit_bars": {"features.sarimax.forecast_len": 1, "features.sarimax.fit_bars": 150},
     "features.sarimax.fit_bars": {

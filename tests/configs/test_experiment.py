@@ -85,6 +85,8 @@ ONE = {
     "features.volatility_bars": ("6", 6), "features.forecasts.models": ("lstm", "lstm"),
     "features.forecasts.inputs": ("close", "close"), "env.targets": ("1", 1.0), "agent.head_layers": ("64", 64),
     "search.dimensions": ("gamma", "gamma"), "features.families": ("threes", "threes"),
+    "features.forecasts.fields": ("hour", "hour"), "features.forecasts.interactions.hidden_layers": ("64", 64),
+    "features.forecasts.interactions.cin_layers": ("64", 64),
     "features.timeframes": ("4h", "4h"), "features.timeframe_columns": ("rsi", "rsi"),
 }  # fmt: skip
 """of each list setting an item as it is written, and as it is meant"""

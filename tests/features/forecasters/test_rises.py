@@ -133,7 +133,9 @@ def test_columns_are_the_probability_the_end_of_the_path_and_the_members_spread(
     for seed in (0, 1):
         cut = 400 - 400 // 5
         of_seed = forecasts.model_copy(update={"seed": seed})
-        members.append(fit_forecaster("fm", candles[:cut], candles[cut:400], of_seed).probability(candles[:600]))
+        told = fit_forecaster("fm", candles[:cut], candles[cut:400], of_seed).probability(candles[:600])
+        assert told is not None
+        members.append(told)
     np.testing.assert_allclose(table["fm_probability"].to_numpy()[:200], np.mean(members, axis=0)[400:], rtol=1e-12)
     np.testing.assert_allclose(table["fm_path_spread"].to_numpy()[:200], np.std(members, axis=0)[400:], atol=1e-12)
 
