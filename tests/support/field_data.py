@@ -10,7 +10,7 @@ FEATURES = 3
 
 
 def random_rows(count: int, seed: int = 0, several: bool = False, ones: bool = False) -> FieldRows:
-    """Rows of four fields with random labels. With `several`, a field has none to three entries; else one. `ones`: values are 1."""
+    """Four fields and random labels. With `several`, a field has none to three entries, else one; with `ones`, values are 1."""
     draw = np.random.default_rng(seed)
     starts, features, fields = [0], [], []
     for _ in range(count):

@@ -12,6 +12,7 @@ from common import InputError, SealError, write_sealed
 from features.epochs import Epoch, Watch
 from features.fields import FieldRows, RowsInMemory
 from features.interactions import (
+    KERNELS,
     LEARNERS,
     MODELS,
     PAIRWISE,
@@ -82,7 +83,7 @@ def test_a_killed_training_goes_on_to_the_same_bytes(name, after, tmp_path):
     FITTED[name].save(tmp_path / "whole")
     assert (tmp_path / "went on").read_bytes() == (tmp_path / "whole").read_bytes()
     assert [epoch.number for epoch in seen] == [1, 2, 3][: len(FITTED[name].history)]
-    with pytest.raises(InputError, match="goes on with its own data and settings, but .* data: "):
+    with pytest.raises(InputError, match=r"goes on with its own data and settings, but .* data: "):
         fit_interactions(name, STOP, TRAIN, SETTINGS, Watch(checkpoint=path))
 
 
@@ -138,9 +139,7 @@ def test_rows_without_entries_and_fields_with_several_are_forecast(name):
 
 @every
 def test_the_best_epoch_on_validation_is_kept(name):
-    given = SETTINGS.model_copy(
-        update={"epochs": 12, "patience": 2, "learning_rate": 0.5 if name in ("lr", "fm", "ffm") else 0.05}
-    )
+    given = SETTINGS.model_copy(update={"epochs": 12, "patience": 2, "learning_rate": 0.5 if name in KERNELS else 0.05})
     fitted = fit_interactions(name, TRAIN, STOP, given)
     losses = [epoch.validation_loss for epoch in fitted.history]
     best = int(np.argmin(losses))
@@ -157,22 +156,26 @@ def test_without_validation_the_last_epoch_is_kept(name):
     assert longer.predict(UNSEEN).tobytes() != fitted.predict(UNSEEN).tobytes()
 
 
-@every
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name not in ("fm", "ffm", "deepfm") else ()) for name in MODELS]
+)
 def test_the_squared_loss_forecasts_numbers(name):
     """Labels between 10 and 12, where a probability could not be."""
     rows = planted(1_500, 0)
     shown = replace(rows, labels=10 + 2 * (rows.features.reshape(-1, 4)[:, 0] == 0).astype(np.float32))
-    rate = 0.1 if name in ("lr", "fm", "ffm") else 0.02
+    rate = 0.1 if name in KERNELS else 0.02
     given = SETTINGS.model_copy(update={"loss": "squared", "epochs": 40, "learning_rate": rate})
     told = fit_interactions(name, in_memory(shown), None, given).predict(in_memory(shown))
     assert np.sqrt(np.mean((told - shown.labels) ** 2)) < 0.35
 
 
-@every
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name in ("xdeepfm", "dcn_v2") else ()) for name in MODELS]
+)
 def test_a_planted_pair_is_found_but_not_by_a_linear_model(name):
     """The best forecast is right nine times of ten."""
     given = InteractionSettings(threads=1, epochs=30, patience=6, batch_size=128, hidden_layers=(16,), cin_layers=(8, 8))
-    given = given if name in ("lr", "fm", "ffm") else given.model_copy(update={"learning_rate": 0.01})
+    given = given if name in KERNELS else given.model_copy(update={"learning_rate": 0.01})
     fitted = fit_interactions(name, in_memory(planted(4_000, 0)), in_memory(planted(1_000, 1)), given)
     unseen = planted(2_000, 2)
     right = np.mean((fitted.predict(in_memory(unseen)) > 0.5) == (unseen.labels > 0.5))
@@ -182,13 +185,13 @@ def test_a_planted_pair_is_found_but_not_by_a_linear_model(name):
 @every
 def test_pairs_of_fields_are_told_by_models_that_multiply_them(name):
     if name not in PAIRWISE:
-        with pytest.raises(InputError, match=f"{name} multiplies no pairs of fields; train fm, ffm, deepfm, xdeepfm"):
+        with pytest.raises(InputError, match=f"{name} multiplies no pairs of fields; train fm, ffm, deepfm to"):
             FITTED[name].field_pairs()
         return
     pairs = FITTED[name].field_pairs()
     assert pairs.shape == (4, 4)
     np.testing.assert_array_equal(pairs, pairs.T)
-    assert (np.diag(pairs) == 0).all()
+    np.testing.assert_allclose(np.diag(pairs), 0, atol=1e-6)
 
 
 def test_a_pairs_strength_is_the_deviation_of_what_it_adds():
@@ -223,6 +226,6 @@ def test_a_loss_that_is_not_finite_is_refused():
 
 def test_losses_and_probabilities_by_another_library():
     margins, labels = np.linspace(-30, 30, 61).astype(np.float32), (np.arange(61) % 2).astype(np.float32)
-    assert losses_of(margins, labels, "logloss").mean() == pytest.approx(log_loss(labels, probabilities_of(margins)), rel=1e-9)
+    assert losses_of(margins, labels, "logloss").mean() == pytest.approx(log_loss(labels, probabilities_of(margins)), rel=1e-5)
     assert losses_of(margins, labels, "squared")[3] == pytest.approx((margins[3] - labels[3]) ** 2 / 2)
     assert np.isfinite(losses_of(np.array([1e4, -1e4], np.float32), np.array([0, 1], np.float32), "logloss")).all()
