@@ -24,18 +24,19 @@ def pair_strengths(
     Args:
         name: of the model; None is returned for one without a pairwise part.
         data: the rows, of which the first blocks are looked at.
-        weights: of the model, with `embeddings` (D, k), or for ffm (D, F k).
+        weights: of the model, with `embeddings` (D, k), or for ffm (D, F k); a network has them as the first k of its `table`.
         settings: of the model.
     """
-    if name not in PAIRWISE or "embeddings" not in weights:
+    if name not in PAIRWISE:
         return None
+    embeddings = weights["embeddings"] if name in KERNELS else np.ascontiguousarray(weights["table"][:, : settings.k_of(name)])
     fields = len(data.field_names)
     sums, squares, count = np.zeros((fields, fields)), np.zeros((fields, fields)), 0
     normalize = settings.normalize_rows and name in KERNELS
     for number in range(min(data.n_blocks, MAX_BLOCKS)):
         rows = data.block(number)
         entries = rows.starts, rows.features, rows.fields, rows.values
-        _add_products(*entries, weights["embeddings"], settings.k_of(name), name == "ffm", normalize, sums, squares)
+        _add_products(*entries, embeddings, settings.k_of(name), name == "ffm", normalize, sums, squares)
         count += len(rows)
     return np.sqrt(np.maximum(squares / count - (sums / count) ** 2, 0.0))
 
