@@ -31,6 +31,8 @@ class RiseScore:
         skill: 1 - brier / that of the base rate, which is the share of rises in train: the share of its error that is gone.
         interval: 95 % of the skill, by the stationary bootstrap.
         sure: the interval that holds for all forecasters at once with 95 %, after Bonferroni.
+        beyond_level: the same against the share that came in this very range, which nobody knew before: what is left of the skill
+            without having the general level right.
         logloss: mean of -log of the probability of what came.
         auc: share of pairs of a rise and none whose probabilities are in the right order; None where only one of both came.
         share_above: mean probability less the share that came: above 0 it promises too much.
@@ -41,6 +43,7 @@ class RiseScore:
     skill: float
     interval: tuple[float, float]
     sure: tuple[float, float]
+    beyond_level: float
     logloss: float
     auc: float | None
     share_above: float
@@ -77,7 +80,11 @@ class RiseComparison:
         told = f"Better than the base rate of {self.base_rate:.1%}: {', '.join(better) or 'none'}"
         told += f"; worse: {', '.join(worse)}" if worse else ""
         told += f"; no difference is shown for {', '.join(undecided)}" if undecided else ""
-        return f"{told}. By squared error, sure to {CONFIDENCE:.0%} for all {len(self.scores)} at once."
+        beyond = [f"{name} ({score.beyond_level:+.1%})" for name, score in self.scores.items() if score.beyond_level > 0]
+        return (
+            f"{told}. By squared error, sure to {CONFIDENCE:.0%} for all {len(self.scores)} at once. Against the share that came in "
+            f"this range, {self.came:.1%}, which nobody knew before, there is skill in {', '.join(beyond) or 'none'}."
+        )
 
 
 def compare_rises(part: Part, ends: np.ndarray, forecasters: dict[str, FittedForecaster], seed: int = 0) -> RiseComparison | None:
@@ -102,6 +109,7 @@ def compare_rises(part: Part, ends: np.ndarray, forecasters: dict[str, FittedFor
             skill=skills[place],
             interval=intervals[place],
             sure=sures[place],
+            beyond_level=float(1 - errors[:, place + 1].mean() / max(came.var(), 1e-12)),
             logloss=_logloss(probability, came),
             auc=_auc(probability, came),
             share_above=float(probability.mean() - came.mean()),
@@ -118,14 +126,15 @@ def rise_table(comparison: RiseComparison, title: str) -> Table:
     """A row a forecaster, at most 80 characters wide."""
     table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
     table.add_column("", no_wrap=True)
-    for heading in ("Brier", "skill", "95 %", "logloss", "AUC", "too high by"):
+    for heading in ("Brier", "skill", "95 %", "beyond level", "logloss", "AUC", "too high"):
         table.add_column(heading, justify="right", no_wrap=True)
     above = f"{comparison.base_rate - comparison.came:+.1%}"
-    table.add_row("base rate", f"{comparison.base_brier:.4f}", "", "", f"{comparison.base_logloss:.4f}", "", above)
+    table.add_row("base rate", f"{comparison.base_brier:.4f}", "", "", "", f"{comparison.base_logloss:.4f}", "", above)
     for name, score in comparison.scores.items():
         low, high = (f"{100 * bound:+.1f}" for bound in score.interval)
         skill, auc = (f"{score.skill:+.1%}", f"{low} to {high}"), "" if score.auc is None else f"{score.auc:.3f}"
-        table.add_row(name, f"{score.brier:.4f}", *skill, f"{score.logloss:.4f}", auc, f"{score.share_above:+.1%}")
+        level = f"{score.beyond_level:+.1%}"
+        table.add_row(name, f"{score.brier:.4f}", *skill, level, f"{score.logloss:.4f}", auc, f"{score.share_above:+.1%}")
     return table
 
 

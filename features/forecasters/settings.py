@@ -25,6 +25,13 @@ FIELDS = (
 """of windows that end, so that a forecast depends on no older bar"""
 
 
+class RiseModelSettings(InteractionModelSettings):
+    """As for click logs, but in batches that suit thousands of bars instead of millions of clicks."""
+
+    batch_size: int = Field(128, ge=1)
+    """rows of a step of Adam"""
+
+
 class ForecastSettings(Settings):
     """Supervised forecasts of the next closes: what the models see, how they are built and trained, which the agent is shown."""
 
@@ -76,7 +83,7 @@ class ForecastSettings(Settings):
     """what they see: hour, weekday, regime, range_N, signs_N, volatility_N, log differences such as d_log_close, any indicator"""
     field_bins: int = Field(8, ge=2, le=256)
     """bins that a field without categories is cut into, quantiles of the training bars"""
-    interactions: InteractionModelSettings = InteractionModelSettings()
+    interactions: RiseModelSettings = RiseModelSettings()
     seed: int = Field(0, ge=0)
     """of weights, order and dropout; the k-th model of an ensemble has seed + k"""
     threads: int = Field(2, ge=1)

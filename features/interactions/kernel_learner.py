@@ -39,6 +39,11 @@ class KernelLearner:
             for table in self._tables.values():
                 table[:, 1] = FIRST_SUM
 
+    def start_from(self, margin: float) -> None:
+        """See `Learner.start_from`."""
+        if self._settings.linear:
+            self.bias[0, 0, 0] = margin
+
     def learn(self, rows: FieldRows, order: np.ndarray) -> float:
         """See `Learner.learn`."""
         return float(self._loops.learn(rows.labels, *self._entries(rows), order, *self._tables.values(), self._rates))

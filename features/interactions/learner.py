@@ -17,6 +17,10 @@ class Shape(NamedTuple):
 class Learner(Protocol):
     """One model with its optimizer. The same seed, data and calls give the same bytes."""
 
+    def start_from(self, margin: float) -> None:
+        """Make this the margin of a row without entries, before anything is learned; nothing without a constant to hold it."""
+        ...
+
     def learn(self, rows: FieldRows, order: np.ndarray) -> float:
         """Learn from one block, once from each row, in the order `order`, int64 (n,) of row numbers.
 

@@ -41,6 +41,11 @@ class NetworkLearner:
         self.table = EmbeddingTable(shape.n_features, self.k, self.network.HAS_LINEAR, self.generator)
         self.optimizer = torch.optim.Adam(self.network.parameters(), self.rate, fused=True)
 
+    def start_from(self, margin: float) -> None:
+        """The constant of the deep part's last layer, which all networks have."""
+        with torch.no_grad():
+            self.network.deep.head.bias.fill_(margin)
+
     def learn(self, rows: FieldRows, order: np.ndarray) -> float:
         """Learn in batches of `settings.batch_size` rows; the last one may be smaller. The sum of the rows' losses.
 

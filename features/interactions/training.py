@@ -133,6 +133,7 @@ class InteractionTraining:
             if data is not None and data.n_rows == 0:
                 raise InputError(f"the {part} data must have rows, but have none; give a file that has some")
         self.learner = make_learner(name, Shape(train.n_features, len(train.field_names)), settings)
+        self.learner.start_from(base_margin(train, settings.loss))
         self.history: list[Epoch] = []
         self.best: Weights = {}
         self.identity: dict[str, Any] = {
@@ -210,6 +211,19 @@ class InteractionTraining:
         self.learner.load_state(_below(tensors, "state/"))
         self.best = _below(tensors, "best/")
         self.history = [Epoch(**epoch) for epoch in about["history"]]
+
+
+def base_margin(data: FieldData, loss: str) -> float:
+    """What a model forecasts that knows the labels' mean alone: their log-odds, or with the squared loss the mean itself.
+
+    To begin there leaves the first epochs to the fields. From 0 they go to the level, and an epoch that is chosen on validation
+    data of another level would be the one that came by there.
+    """
+    mean = sum(float(data.block(number).labels.sum(dtype=np.float64)) for number in range(data.n_blocks)) / data.n_rows
+    if loss == "squared":
+        return mean
+    rare = 0.5 / data.n_rows  # where all labels are alike, half a row is taken to be of the other kind
+    return float(np.log(np.clip(mean, rare, 1 - rare) / np.clip(1 - mean, rare, 1 - rare)))
 
 
 def _below(tensors: dict[str, torch.Tensor], prefix: str) -> Weights:
