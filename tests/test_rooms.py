@@ -121,11 +121,20 @@ def test_the_front_door_of_evaluation_names_what_a_user_imports():
     assert len(importlib.import_module("evaluation").__all__) <= 25
 
 
+PIPELINE = {"settings", "column_families", "pipeline", "fitted", "cache", "coin_features", "correlation", "scaler", "lookback"}
+"""modules of `features` that stand above the forecasters"""
+
+
 def test_the_forecasters_know_nothing_of_the_pipeline_above_them():
-    """They are a room between the candles and the columns: of `features` they take SARIMAX alone."""
+    """They are a room between the formulas of columns and the pipeline; the models of interactions know of fields alone."""
     for path in sources("features/forecasters"):
-        ours = {name for name in imported(path) if name.startswith("features.") and not name.startswith("features.forecasters")}
-        assert ours <= {"features.sarimax", "features.epochs", "features.epochs.Epoch", "features.epochs.Watch"}, path
+        ours = {name.split(".")[1] for name in imported(path) if name.startswith("features.")}
+        assert not ours & PIPELINE, path
+    for path in sources("features/fields"):
+        assert not any(name.startswith(("features.interactions", "features.forecasters")) for name in imported(path)), path
+    for path in sources("features/interactions"):
+        ours = {name.split(".")[1] for name in imported(path) if name.startswith("features.")}
+        assert ours <= {"fields", "interactions", "epochs", "torch_tools"}, path
 
 
 LIGHT = (

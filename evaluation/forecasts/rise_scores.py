@@ -82,8 +82,8 @@ class RiseComparison:
         told += f"; no difference is shown for {', '.join(undecided)}" if undecided else ""
         beyond = [f"{name} ({score.beyond_level:+.1%})" for name, score in self.scores.items() if score.beyond_level > 0]
         return (
-            f"{told}. By squared error, sure to {CONFIDENCE:.0%} for all {len(self.scores)} at once. Against the share that came in "
-            f"this range, {self.came:.1%}, which nobody knew before, there is skill in {', '.join(beyond) or 'none'}."
+            f"{told}. By squared error, sure to {CONFIDENCE:.0%} for all {len(self.scores)} at once. Against the share that "
+            f"came in this range, {self.came:.1%}, which nobody knew before, there is skill in {', '.join(beyond) or 'none'}."
         )
 
 

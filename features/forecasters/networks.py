@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from common import InputError
 from features.forecasters.settings import ForecastSettings
+from features.torch_tools import Draw, drop
 
 CONVOLUTIONS: dict[int, list[tuple[int, int]]] = {
     2: [(20, 3), (16, 4)],
@@ -19,9 +20,6 @@ CONVOLUTIONS: dict[int, list[tuple[int, int]]] = {
 """(kernel size, stride) of each layer: 256 bars become 16"""
 FILTERS = 8
 LEAK = 0.3  # slope of the leaky ReLU below its zero
-
-Draw = torch.Generator | None
-"""what dropout draws from; None in evaluation, where nothing is dropped"""
 
 
 class Network(nn.Module):
@@ -150,14 +148,6 @@ def initialise(network: Network, generator: torch.Generator) -> None:
         with torch.no_grad():
             biases = dict(network.layer.named_parameters())["bias_ih_l0"]
             biases[units : 2 * units] = 1.0  # torch orders the gates: input, forget, cell, output
-
-
-def drop(values: Tensor, share: float, draw: Draw) -> Tensor:
-    """Dropout from a generator of one's own: torch's draws from the global seed."""
-    if draw is None or share == 0:
-        return values
-    kept = torch.rand(values.shape, generator=draw) >= share
-    return values * kept / (1 - share)
 
 
 def penalty(network: Network, hidden: list[Tensor]) -> Tensor:

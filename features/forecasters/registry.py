@@ -27,7 +27,8 @@ from features.forecasters.scaling import (
     windows_of,
 )
 from features.forecasters.settings import OF_RISES, RISES, ForecastSettings
-from features.forecasters.training import NetworkTraining, decisive, evaluate, torch_threads
+from features.forecasters.training import NetworkTraining, decisive, evaluate
+from features.torch_tools import torch_threads
 from market import Candles
 
 KIND = "forecaster"

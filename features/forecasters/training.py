@@ -1,11 +1,8 @@
 """Trains one network: Adam on the squared error, the weights of the best validation epoch, to the bit from any checkpoint on."""
 
-import contextlib
-import ctypes
 import hashlib
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,10 +15,10 @@ from features.epochs import Epoch as Epoch, Watch as Watch
 from features.forecasters.networks import Network, build_network, initialise, penalty
 from features.forecasters.scaling import Estimates, Scaling, fit_scaling, inputs, raw_targets, scaled_targets, windows_of
 from features.forecasters.settings import OF_RISES, ForecastSettings
+from features.torch_tools import keep_freed_memory
 from market import Candles
 
 KIND = "forecaster checkpoint"
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 BLOCK = 256
 """windows that a network is given at once outside training, always: with one shape, a row's bits do not depend on the others'"""
 
@@ -163,29 +160,6 @@ def evaluate(network: Network, rows: Callable[[slice], torch.Tensor], count: int
             block[: len(part)] = part
             outputs[first : first + len(part)] = network(block)[0][: len(part)].numpy()
     return outputs
-
-
-def keep_freed_memory() -> None:
-    """Have the C library keep what is freed at hand for this process: large batches are otherwise mapped anew at each step.
-
-    An epoch of an LSTM on batches of 64 or more takes 1.6 times as long without it. Only glibc has the switch; its values are
-    those of malloc.h.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    if mallopt is not None:
-        mallopt(M_MMAP_THRESHOLD, 1 << 30)
-        mallopt(M_TRIM_THRESHOLD, 1 << 30)
-
-
-@contextlib.contextmanager
-def torch_threads(count: int) -> Iterator[None]:
-    """So many threads of torch within, as many as before afterwards."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def decisive(settings: ForecastSettings) -> dict[str, Any]:

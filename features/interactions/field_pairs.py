@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit
 
-from common.compiling import cached
+from common import cached
 from features.fields.rows import FieldData
 from features.interactions.kernels import length_of
 from features.interactions.settings import KERNELS, InteractionSettings

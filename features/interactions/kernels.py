@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from common.compiling import cached
+from common import cached
 
 LANES = 8
 """the embeddings of an ffm feature are a multiple of this, so that a processor handles that many numbers at once"""

@@ -9,11 +9,11 @@ from torch.nn import functional
 
 from common import InputError
 from features.fields.rows import FieldRows
-from features.forecasters.training import keep_freed_memory, torch_threads
 from features.interactions.embedding_table import EmbeddingTable, LookedUp
 from features.interactions.learner import Shape
 from features.interactions.networks import build_network
 from features.interactions.settings import InteractionSettings
+from features.torch_tools import keep_freed_memory, torch_threads
 
 MARGIN_ROWS = 256
 """rows that a network is given at once outside training, always: with one shape, a row's bits do not depend on the others'"""

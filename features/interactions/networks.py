@@ -9,9 +9,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from features.forecasters.networks import Draw, drop
 from features.interactions.learner import Shape
 from features.interactions.settings import InteractionSettings
+from features.torch_tools import Draw, drop
 
 PRODUCTS = 1 << 20
 """numbers that a CIN multiplies at once: they stay in a processor's cache, which with many fields is twice as fast"""

@@ -7,7 +7,8 @@ from helpers import global_random_state
 
 from common import InputError
 from features.forecasters import ForecastSettings
-from features.forecasters.networks import CONVOLUTIONS, Convolutions, build_network, drop, initialise, penalty
+from features.forecasters.networks import CONVOLUTIONS, Convolutions, build_network, initialise, penalty
+from features.torch_tools import drop
 
 SETTINGS = ForecastSettings(past_bars=20, future_bars=3, units=5, inputs="close,volume", dropout=0.5, conv_layers=4)
 
