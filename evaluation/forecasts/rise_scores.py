@@ -129,12 +129,12 @@ def rise_table(comparison: RiseComparison, title: str) -> Table:
     for heading in ("Brier", "skill", "95 %", "beyond level", "logloss", "AUC", "too high"):
         table.add_column(heading, justify="right", no_wrap=True)
     above = f"{comparison.base_rate - comparison.came:+.1%}"
-    table.add_row("base rate", f"{comparison.base_brier:.4f}", "", "", "", f"{comparison.base_logloss:.4f}", "", above)
+    table.add_row("base rate", f"{comparison.base_brier:.4f}", "", "", "", f"{comparison.base_logloss:.3f}", "", above)
     for name, score in comparison.scores.items():
         low, high = (f"{100 * bound:+.1f}" for bound in score.interval)
         skill, auc = (f"{score.skill:+.1%}", f"{low} to {high}"), "" if score.auc is None else f"{score.auc:.3f}"
         level = f"{score.beyond_level:+.1%}"
-        table.add_row(name, f"{score.brier:.4f}", *skill, level, f"{score.logloss:.4f}", auc, f"{score.share_above:+.1%}")
+        table.add_row(name, f"{score.brier:.4f}", *skill, level, f"{score.logloss:.3f}", auc, f"{score.share_above:+.1%}")
     return table
 
 
