@@ -126,7 +126,7 @@ def rise_table(comparison: RiseComparison, title: str) -> Table:
     """A row a forecaster, at most 80 characters wide."""
     table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
     table.add_column("", no_wrap=True)
-    for heading in ("Brier", "skill", "95 %", "beyond level", "logloss", "AUC", "too high"):
+    for heading in ("Brier", "skill", "95 %", "beyond", "logloss", "AUC", "too high"):
         table.add_column(heading, justify="right", no_wrap=True)
     above = f"{comparison.base_rate - comparison.came:+.1%}"
     table.add_row("base rate", f"{comparison.base_brier:.4f}", "", "", "", f"{comparison.base_logloss:.3f}", "", above)
