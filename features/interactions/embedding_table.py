@@ -34,7 +34,8 @@ class EmbeddingTable:
     step by their fading moments. torch's SparseAdam counts the steps of all features together, which makes a rare feature's first
     step three times as long. The rule is the same at any D, and a step's time depends on the batch, not on D.
 
-    The penalty adds `l2` times the squares of the weights that a row uses to the row's loss, once for each entry.
+    The penalty adds `l2 / 2` times the squares of the weights that a row uses to the row's loss, once for each entry. Its
+    gradient is `l2` times the weight, as in the kernels.
 
     Args:
         n_features: D.
@@ -72,7 +73,7 @@ class EmbeddingTable:
             rows.starts, rows.features, rows.fields, rows.values, batch, gradients.fields.numpy(),
             gradients.linear.numpy(), self._places, touched, uses, sums,
         )  # fmt: skip
-        _adam(touched[:count], uses, sums, rate, np.float32(2 * l2 / len(batch)), self._cells, self.steps)
+        _adam(touched[:count], uses, sums, rate, np.float32(l2 / len(batch)), self._cells, self.steps)
 
 
 @cached(njit)

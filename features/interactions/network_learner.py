@@ -119,10 +119,10 @@ class NetworkLearner:
         return float(loss.detach()) * len(batch)
 
     def _loss(self, margins: Tensor, labels: Tensor) -> Tensor:
-        """The mean over the batch."""
+        """The mean over the batch; half the squared difference, as `losses.py` has it."""
         if self.settings.loss == "logloss":
             return functional.binary_cross_entropy_with_logits(margins, labels)
-        return functional.mse_loss(margins, labels)
+        return functional.mse_loss(margins, labels) / 2
 
     def _room(self, count: int) -> LookedUp:
         """Torch's own memory, which is aligned: the last bit of a product can depend on the alignment of its input."""

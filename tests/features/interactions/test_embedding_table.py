@@ -64,7 +64,7 @@ def test_its_adam_is_one_of_torchs_for_each_feature(has_linear):
         made.learn(given, batch, LookedUp(by_fields, by_linear), rate=0.05, l2=l2)
         embeddings, linear, squares = by_hand(given, batch, torch.stack(each))
         optimizer.zero_grad()
-        ((embeddings * by_fields).sum() + (linear * by_linear).sum() + l2 * squares / len(batch)).backward()
+        ((embeddings * by_fields).sum() + (linear * by_linear).sum() + l2 / 2 * squares / len(batch)).backward()
         used = {int(feature) for row in batch for feature in given[row : row + 1].features}
         for feature in set(range(D)) - used:
             each[feature].grad = None  # torch leaves out what has no gradient

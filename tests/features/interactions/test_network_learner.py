@@ -2,10 +2,13 @@
 
 import numpy as np
 import pytest
+from helpers import SHARED
+from scipy.stats import mannwhitneyu
 
 from common import InputError
 from features.fields.rows import FieldRows
 from features.interactions import InteractionSettings, Shape
+from features.interactions.losses import losses_of
 from features.interactions.network_learner import MARGIN_ROWS, NetworkLearner
 from features.interactions.networks import NETWORKS
 
@@ -112,8 +115,7 @@ def test_an_unseen_feature_hardly_moves_a_margin(name):
 @pytest.mark.parametrize("loss", ["logloss", "squared"])
 def test_the_loss_is_the_sum_over_rows_before_they_were_learned_from(loss):
     made, given = learner(loss=loss, batch_size=1_000, l2=5.0), rows()
-    margins = made.margins(given).astype(float)
-    expected = np.logaddexp(0, margins * (1 - 2 * given.labels)) if loss == "logloss" else (margins - given.labels) ** 2
+    expected = losses_of(made.margins(given), given.labels, loss)
     assert made.learn(given, np.arange(len(given))) == pytest.approx(expected.sum(), rel=1e-5)
 
 
@@ -138,7 +140,7 @@ def test_every_setting_changes_what_is_learned(change):
 
 
 def test_l2_shortens_the_weights():
-    loose, tight = learner(l2=0.0), learner(l2=0.5)
+    loose, tight = learner(l2=0.0), learner(l2=1.0)
     trained(loose, range(20))
     trained(tight, range(20))
     assert np.square(tight.weights()["table"]).sum() < 0.5 * np.square(loose.weights()["table"]).sum()
@@ -176,3 +178,27 @@ def test_each_network_finds_an_exclusive_or(name):
     for epoch in range(40):
         made.learn(given, np.random.default_rng(epoch).permutation(len(given)))
     assert ((made.margins(given) > 0) == (given.labels > 0)).mean() == 1.0
+
+
+def frappe(part: str) -> FieldRows:
+    """Clicks on apps: ten fields, one feature of value 1 in each."""
+    path = SHARED / "data" / "ctr" / f"frappe.{part}.libfm"
+    if not path.exists():
+        pytest.skip(f"{path} is not there")
+    lines = [line.split() for line in path.read_text().splitlines()]
+    features = np.array([[int(entry.split(":")[0]) for entry in line[1:]] for line in lines])
+    return one_hot(features, np.array([float(line[0]) > 0 for line in lines]))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NETWORKS)
+def test_each_network_ranks_real_clicks(name):
+    """deepctr-torch's models of the same sizes reach an AUC of 0.926 to 0.929 here, before they overfit."""
+    train, test = frappe("train"), frappe("test")
+    settings = InteractionSettings(threads=1)
+    made = NetworkLearner(name, Shape(1 + int(max(train.features.max(), test.features.max())), 10), settings)
+    for epoch in range(2):
+        made.learn(train, np.random.default_rng(epoch).permutation(len(train)))
+    margins, clicked = made.margins(test), test.labels > 0
+    pairs = clicked.sum() * (~clicked).sum()
+    assert mannwhitneyu(margins[clicked], margins[~clicked]).statistic / pairs > 0.926
