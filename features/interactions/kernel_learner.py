@@ -4,8 +4,11 @@ import numpy as np
 
 from common import InputError
 from features.fields.rows import FieldRows
-from features.interactions.kernels import FIRST_SUM, LANES, SLOTS, SQUARED, Loops, Rates, ffm_loops, fm_loops
+from features.interactions.ffm_loops import ffm_loops, room_for
+from features.interactions.fm_loops import fm_loops
+from features.interactions.kernels import SQUARED, Loops, Rates
 from features.interactions.learner import Shape
+from features.interactions.optimizers import FIRST_SUM, SLOTS
 from features.interactions.settings import InteractionSettings
 
 
@@ -20,21 +23,24 @@ class KernelLearner:
     Attributes:
         bias: float32 (1, S, 1), S being the slots of the optimizer: the weight, and what it remembers of it.
         linear: float32 (D, S, 1), a weight for each feature.
-        embeddings: float32 (D, S, k), and for ffm (D, S, F k), filled up with zeros.
+        embeddings: float32 (D, S, k), and for ffm (D, S, F k), each embedding filled up with zeros.
     """
 
     def __init__(self, name: str, shape: Shape, settings: InteractionSettings) -> None:
         k = 0 if name == "lr" else settings.k_of(name)
-        self._numbers = k * shape.n_fields if name == "ffm" else k
-        width = -(-self._numbers // LANES) * LANES if name == "ffm" else k
+        self._n_blocks, self._k = shape.n_fields if name == "ffm" else 1, k
+        self._room = room_for(k) if name == "ffm" else k
+        width = self._n_blocks * self._room
         self._rates, self._shape, self._settings = _rates(settings, settings.rate_of(name)), shape, settings
-        self._loops: Loops = ffm_loops(k, width, settings.optimizer) if name == "ffm" else fm_loops(k, settings.optimizer)
-        slots, sizes = SLOTS[settings.optimizer], (shape.n_features, self._numbers)
+        self._loops: Loops = fm_loops(k, settings.optimizer)
+        if name == "ffm":
+            self._loops = ffm_loops(k, shape.n_fields, settings.optimizer)
+        slots, sizes = SLOTS[settings.optimizer], (shape.n_features, self._n_blocks * k)
         self.bias, self.linear = np.zeros((1, slots, 1), np.float32), np.zeros((shape.n_features, slots, 1), np.float32)
         self.embeddings = np.zeros((shape.n_features, slots, width), np.float32)
         if k:
             draw = np.random.default_rng(settings.seed)
-            self.embeddings[:, 0, : self._numbers] = draw.random(sizes, np.float32) * np.float32(settings.init_scale / np.sqrt(k))
+            self._put_embeddings(draw.random(sizes, np.float32) * np.float32(settings.init_scale / np.sqrt(k)))
         if settings.optimizer == "adagrad":
             for table in self._tables.values():
                 table[:, 1] = FIRST_SUM
@@ -46,15 +52,16 @@ class KernelLearner:
 
     def learn(self, rows: FieldRows, order: np.ndarray) -> float:
         """See `Learner.learn`."""
-        return float(self._loops.learn(rows.labels, *self._entries(rows), order, *self._tables.values(), self._rates))
+        return float(self._loops.learn(rows.labels, *self._entries(rows), order, *self._flat_tables, self._rates))
 
     def margins(self, rows: FieldRows) -> np.ndarray:
         """See `Learner.margins`."""
-        return self._loops.forecast(*self._entries(rows), *self._tables.values(), self._rates)
+        return self._loops.forecast(*self._entries(rows), *self._flat_tables, self._rates)
 
     def weights(self) -> dict[str, np.ndarray]:
         """`bias` (1,), `linear` (D,), and of fm `embeddings` (D, k), of ffm (D, F k): for feature i and field g, k numbers."""
-        held = {"bias": self.bias[:, 0, 0], "linear": self.linear[:, 0, 0], "embeddings": self.embeddings[:, 0, : self._numbers]}
+        embeddings = self._by_block[:, :, : self._k].reshape(self._shape.n_features, -1)
+        held = {"bias": self.bias[:, 0, 0], "linear": self.linear[:, 0, 0], "embeddings": embeddings}
         return {name: array.copy() for name, array in held.items() if array.size}
 
     def load_weights(self, weights: dict[str, np.ndarray]) -> None:
@@ -62,8 +69,8 @@ class KernelLearner:
             if name not in weights or weights[name].shape != array.shape:
                 raise InputError(f"`{name}` must have the shape {array.shape}, but has {np.shape(weights.get(name, ()))}")
         self.bias[:, 0, 0], self.linear[:, 0, 0] = weights["bias"], weights["linear"]
-        if self._numbers:
-            self.embeddings[:, 0, : self._numbers] = weights["embeddings"]
+        if self._k:
+            self._put_embeddings(weights["embeddings"])
 
     def state(self) -> dict[str, np.ndarray]:
         """Whole tables, as they stand in the attributes."""
@@ -75,8 +82,20 @@ class KernelLearner:
                 table[:] = state[name]
 
     @property
+    def _by_block(self) -> np.ndarray:
+        """(D, 1 or F, room): a view of the embeddings and the zeros that fill them up."""
+        return self.embeddings[:, 0].reshape(self._shape.n_features, self._n_blocks, self._room, copy=False)
+
+    def _put_embeddings(self, embeddings: np.ndarray) -> None:
+        self._by_block[:, :, : self._k] = embeddings.reshape(self._shape.n_features, self._n_blocks, self._k)
+
+    @property
     def _tables(self) -> dict[str, np.ndarray]:
         return {"bias": self.bias, "linear": self.linear, "embeddings": self.embeddings}
+
+    @property
+    def _flat_tables(self) -> list[np.ndarray]:
+        return [table.reshape(-1, copy=False) for table in self._tables.values()]
 
     def _entries(self, rows: FieldRows) -> tuple[np.ndarray, ...]:
         """What the loops read, after a look that no number points outside of the tables: they check nothing."""
@@ -98,6 +117,7 @@ def _rates(settings: InteractionSettings, rate: float) -> Rates:
         beta=np.float32(settings.ftrl_beta),
         ftrl_l1=np.float32(settings.ftrl_l1),
         ftrl_l2=np.float32(settings.ftrl_l2),
+        nothing=np.float32(0.0),
         loss=SQUARED if settings.loss == "squared" else 0,
         normalize=settings.normalize_rows,
         linear=settings.linear,

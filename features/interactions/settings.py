@@ -22,7 +22,7 @@ class InteractionModelSettings(Settings):
     learning_rate: float | None = Field(None, gt=0, le=10)
     """step size; by default 0.2 for lr, fm and ffm, 0.001 for the networks"""
     l2: float = Field(2e-5, ge=0)
-    """weight of the squares of the weights that a row uses, in its loss; ftrl has its own"""
+    """weight of half the squares of the weights that a row uses, in its loss; ftrl has its own"""
     ftrl_alpha: float = Field(0.3, gt=0)
     """step size of ftrl"""
     ftrl_beta: float = Field(1.0, ge=0)

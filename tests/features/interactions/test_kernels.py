@@ -139,6 +139,22 @@ def test_an_ffm_of_one_field_is_an_fm(optimizer):
     np.testing.assert_allclose(fm.margins(one), ffm.margins(one), atol=1e-4)
 
 
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_an_ffm_row_by_pairs_is_the_same_row_by_sums_over_fields(optimizer):
+    """Rows whose entries are not in the order of their fields are summed up in the other way."""
+    rows = random_rows(150, seed=8)
+    turned = np.concatenate([np.arange(4 * row + 3, 4 * row - 1, -1) for row in range(150)])
+    other = FieldRows(rows.labels, rows.starts, rows.features[turned], rows.fields[turned], rows.values[turned])
+    given = settings(optimizer=optimizer, learning_rate=0.1, l2=1e-3)
+    by_pairs, by_sums = KernelLearner("ffm", SHAPE, given), KernelLearner("ffm", SHAPE, given)
+    for _ in range(3):
+        losses = by_pairs.learn(rows, np.arange(150)), by_sums.learn(other, np.arange(150))
+        assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+    np.testing.assert_allclose(by_pairs.margins(rows), by_sums.margins(other), atol=1e-5)
+    for key, array in by_pairs.weights().items():
+        np.testing.assert_allclose(array, by_sums.weights()[key], atol=1e-5, err_msg=key)
+
+
 def test_lr_finds_what_scikit_learn_finds():
     rows = random_rows(3_000, seed=1)
     table = np.zeros((3_000, SHAPE.n_features))
