@@ -149,7 +149,7 @@ def _size(path: Path, writer: BlockWriter, schema: FieldSchema) -> str:
 
 def _left_out(numbering: Numbering, n_entries: int) -> list[str]:
     zeros, unseen, unseen_fields = numbering.left_out
-    notes = [f"{zeros:,} entries are left out since their value is 0"] if zeros else []
+    notes = [f"entries left out since their value is 0: {zeros:,}"] if zeros else []
     if unseen:
         fields = f" ({unseen_fields:,} of them in fields that train never showed)" if unseen_fields else ""
         notes.append(

@@ -48,7 +48,7 @@ class NumberSource:
 
     @property
     def notes(self) -> list[str]:
-        return [f"{self._qids:,} qid: tokens are ignored"] if self._qids else []
+        return [f"qid: tokens, which are ignored: {self._qids:,}"] if self._qids else []
 
     def _count(self, qids: int) -> None:
         self._qids += qids
