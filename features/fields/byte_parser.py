@@ -13,8 +13,8 @@ LARGEST_INDEX = 2**31 - 1
 """of a feature in a file: the numbers of features are int32"""
 LARGEST_FIELD = 65_535
 """of a field in a file: the numbers of fields are uint16"""
-LARGEST_VALUE = float(np.finfo(np.float32).max)
-"""values are float32"""
+TOO_LARGE = (2 - 2**-24) * 2.0**127
+"""from here on float32 rounds a value to infinity"""
 MANY_DIGITS = 10**17
 """once a mantissa is this large, further digits are beneath the precision of float64, and would overflow int64"""
 LF, CR, TAB, BLANK, HASH, PLUS, MINUS, POINT, COLON, UPPER_E, LOWER_E, LOWER_Q = 10, 13, 9, 32, 35, 43, 45, 46, 58, 69, 101, 113
@@ -110,7 +110,7 @@ def parse(text, with_fields, labels, starts, fields, numbers, values, lines):  #
         byte = text[at]
         ends = byte in (BLANK, LF, TAB, HASH) or (byte == CR and text[at + 1] == LF)
         value = np.float64(digits) if power == 0 else _scaled(digits, power)
-        if not ends or value > LARGEST_VALUE:
+        if not ends or value >= TOO_LARGE:
             return row, entry, line, qids, token
         if part == LABEL:
             labels[row], lines[row] = (-value if negative else value), line

@@ -137,7 +137,7 @@ def test_changed_bytes_give_rows_or_one_line(tmp_path_factory, name: str, change
     for place, byte in changes:
         content[place % len(content)] = byte
     (folder / "clicks").write_bytes(content[: cut or None])
-    settings = FieldSettings() if automatic else FieldSettings(format=name)  # type: ignore[arg-type]
+    settings = FieldSettings() if automatic else FieldSettings(format=name)
     told = ""
     try:
         data = prepare(folder / "clicks", settings, folder=folder)

@@ -16,7 +16,7 @@ from features.fields.formats import FORMATS, format_of, format_to_write
 from features.fields.number_columns import columns_of, tables_of
 from features.fields.numbering import Numbering
 from features.fields.positions import require_positions
-from features.fields.prepare import MEGABYTE, learn_schema
+from features.fields.preparation import MEGABYTE, learn_schema
 from features.fields.raw_rows import RawRows
 from features.fields.settings import FieldSettings
 from features.fields.sources import open_source
