@@ -1,0 +1,3 @@
+"""The formats of click-through files."""
+
+FORMATS: dict[str, object] = {}
