@@ -25,25 +25,27 @@ Interval = tuple[float, float]
 
 
 class Measure(NamedTuple):
-    """One way to judge forecasts: its name for people, whether more of it is better, and how a figure is written."""
+    """One way to judge forecasts: its name for people, whether more of it is better, whether it has the unit of the labels."""
 
     heading: str
     higher_is_better: bool
-    digits: str
+    in_units: bool
 
     def figure(self, value: float | None) -> str:
-        """`-` for what is not defined."""
-        return "-" if value is None else format(value, self.digits)
+        """Four digits behind the point; four in all where the unit may be any; `-` for what is not defined."""
+        if value is None:
+            return "-"
+        return f"{value:.4f}" if not self.in_units else f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.4g}"
 
     def interval(self, bounds: Interval) -> str:
         return f"{self.figure(bounds[0])} to {self.figure(bounds[1])}"
 
 
 MEASURES = {
-    "auc": Measure("AUC", True, ".4f"),
-    "logloss": Measure("logloss", False, ".4f"),
-    "rmse": Measure("RMSE", False, ",.4g"),
-    "mae": Measure("MAE", False, ",.4g"),
+    "auc": Measure("AUC", True, False),
+    "logloss": Measure("logloss", False, False),
+    "rmse": Measure("RMSE", False, True),
+    "mae": Measure("MAE", False, True),
 }
 
 

@@ -52,7 +52,7 @@ def test_the_draws_are_those_of_plain_numpy():
     generator = np.random.default_rng(9)
     rows = [generator.integers(0, 60, 60) for _ in range(30)]
     aucs = scores._drawn("auc", labels, forecasts, 9, 30, lambda done, total: None)
-    np.testing.assert_allclose(aucs, [[auc(labels[r], forecast[r]) for forecast in forecasts] for r in rows])
+    np.testing.assert_allclose(aucs, [[auc(labels[r], forecast[r]) or 0.0 for forecast in forecasts] for r in rows])
     losses = scores._drawn("logloss", labels, forecasts, 9, 30, lambda done, total: None)
     np.testing.assert_allclose(losses, [[logloss(labels[r], forecast[r]) for forecast in forecasts] for r in rows])
     errors = scores._drawn("rmse", labels, forecasts, 9, 30, lambda done, total: None)
