@@ -39,6 +39,8 @@ class InteractionSettings(Settings):
     """epochs without a new best validation loss after which the training ends; without validation rows it never ends early"""
     normalize_rows: bool = True
     """divide the values of a row by their length, as libffm and xLearn do; the networks see them as they are"""
+    linear: bool = True
+    """of fm and ffm: a constant and a weight for each feature beside the pairs, as xLearn has them; libffm has neither"""
     init_scale: float = Field(0.66, gt=0)
     """the first embeddings of fm and ffm are drawn from 0 to init_scale / sqrt(k)"""
     batch_size: int = Field(1_024, ge=1)
