@@ -12,7 +12,8 @@ from common import InputError, RunError, Settings, unknown
 from configs.command_line import Parser, make_group_parser, parse
 from configs.experiment import Overrides, SettingError, wrong_value
 from evaluation import forecasts
-from features.fields import FieldSettings, convert as convert_file
+from features import fields
+from features.fields import FieldSettings
 from features.interactions import MODELS, InteractionSettings
 
 HELP = """Train models of interactions between fields on click-through files, and say which of them are better.
@@ -92,7 +93,7 @@ def convert(options: Namespace, overrides: Overrides, console: Console) -> int:
     """The same rows in another format."""
     if options.out.resolve() == options.data.resolve():
         raise InputError(f"a file is converted into another one, but got {options.data} as --data and --out; change --out")
-    convert_file(options.data, options.out, _group(FieldSettings, overrides))
+    fields.convert(options.data, options.out, _group(FieldSettings, overrides))
     console.print(f"written: {options.out}", markup=False)
     return 0
 
@@ -110,7 +111,7 @@ def _parser(name: str) -> Parser:
 
 def _opened(
     command: str, options: Namespace, overrides: Overrides, console: Console
-) -> tuple[Path, "forecasts.InteractionTask", "dict[str, forecasts.FieldData]"]:
+) -> "tuple[Path, forecasts.InteractionTask, dict[str, fields.BlockFile]]":
     """A new run folder, or the one to go on with."""
     if options.resume is None:
         task = _task(command, options, overrides)
@@ -131,14 +132,14 @@ def _opened(
 def _task(command: str, options: Namespace, overrides: Overrides) -> "forecasts.InteractionTask":
     """What the options say, checked before a folder is made."""
     models = _models(options.models) if command == "compare" else (_model(options.model or DEFAULT_MODEL),)
-    fields, interactions = _group(FieldSettings, overrides), _group(InteractionSettings, overrides)
+    reading, learning = _group(FieldSettings, overrides), _group(InteractionSettings, overrides)
     if options.train is None:
         raise InputError(f"`{command}` needs rows to learn from; give --train FILE")
     if options.valid is None and command == "compare":
         raise InputError("`compare` chooses the epoch of each model by rows that it does not learn from; give --valid FILE")
     return forecasts.InteractionTask(
-        command=command, models=models, train=options.train, valid=options.valid, test=options.test, fields=fields,
-        interactions=interactions,
+        command=command, models=models, train=options.train, valid=options.valid, test=options.test, fields=reading,
+        interactions=learning,
     )  # fmt: skip
 
 

@@ -1,5 +1,6 @@
-"""The pictures of models of interactions, as PNG: how one learned, which are better, which pairs of fields a model holds for strong."""
+"""The pictures of models of interactions, as PNG: how one learned, which are better, which pairs of fields matter to one."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,14 +22,22 @@ MOST_NAMES = 60
 """fields whose names all fit beside a heatmap; of more every second one is named, or every third, and so on"""
 
 
-def draw_interaction_losses(history: list[Epoch], title: str, path: Path) -> None:
-    """The losses over the epochs, in one plot, for they are means of the same loss; the kept epoch is marked."""
+def draw_interaction_losses(history: Sequence[Epoch], validated: bool, title: str, path: Path) -> None:
+    """The losses over the epochs, in one plot, for they are means of the same loss; the kept epoch is marked.
+
+    Args:
+        history: the epochs.
+        validated: whether there were validation rows.
+        title: above it.
+        path: of the PNG.
+    """
     figure = Figure(figsize=(8, 4), dpi=110, layout="constrained")
     axes = figure.subplots()
     numbers = [epoch.number for epoch in history]
     best = next(epoch for epoch in reversed(history) if epoch.best)
-    validated = np.isfinite(best.validation_loss)
-    axes.plot(numbers, [epoch.loss for epoch in history], "o-", color=LIGHT["flat"], markersize=4, label="train, while it learned")
+    axes.plot(
+        numbers, [epoch.loss for epoch in history], "o-", color=LIGHT["flat"], markersize=4, label="train, while it learned"
+    )
     if validated:
         losses = [epoch.validation_loss for epoch in history]
         axes.plot(numbers, losses, "o-", color=LIGHT["agent"], markersize=4, label="validation")
@@ -50,7 +59,7 @@ def draw_comparison(comparison: InteractionComparison, title: str, path: Path) -
     axes = figure.subplots()
     for place, (name, score) in enumerate(comparison.scores.items()):
         color = LIGHT["agent"] if name in unbeaten else LIGHT["muted"]
-        value = score.measures[comparison.measure]
+        value = score.measures[comparison.measure] or 0.0
         axes.plot(score.interval, (place, place), color=color, linewidth=2.5, solid_capstyle="butt", alpha=0.55)
         axes.plot(value, place, "o", color=color, markersize=7)
         figures = f"{measure.figure(value)}  ({measure.interval(score.interval)})"
@@ -75,7 +84,7 @@ def draw_field_pairs(strengths: np.ndarray, names: tuple[str, ...], title: str, 
     """How strong each pair of fields is, as a square of colors.
 
     Args:
-        strengths: float64 (F, F), symmetric, 0 or more; NaN has no color.
+        strengths: float64 (F, F), symmetric, 0 or more.
         names: of the F fields.
         title: above it.
         path: of the PNG.
@@ -87,10 +96,8 @@ def draw_field_pairs(strengths: np.ndarray, names: tuple[str, ...], title: str, 
     figure = Figure(figsize=(side + 1.2, side), dpi=110, layout="compressed")
     axes = figure.subplots()
     colors = LinearSegmentedColormap.from_list("strength", [LIGHT["card"], LIGHT["agent"]])
-    colors.set_bad(LIGHT["page"])
-    shown = np.ma.masked_invalid(strengths)
-    highest = float(shown.max()) if shown.count() else 0.0
-    image = axes.imshow(shown, cmap=colors, vmin=0, vmax=highest or 1, interpolation="nearest")
+    highest = float(strengths.max())
+    image = axes.imshow(strengths, cmap=colors, vmin=0, vmax=highest or 1, interpolation="nearest")
     step = -(-count // MOST_NAMES)
     ticks = range(0, count, step)
     axes.set_xticks(ticks, [labels[tick] for tick in ticks], rotation=90, fontsize=font)
@@ -101,7 +108,7 @@ def draw_field_pairs(strengths: np.ndarray, names: tuple[str, ...], title: str, 
         _number_cells(axes, strengths, highest)
     bar = figure.colorbar(image, ax=axes, shrink=0.6, aspect=30, pad=0.02)
     bar.outline.set_visible(False)
-    bar.set_label("strength of the pair", color=LIGHT["muted"])
+    bar.set_label("standard deviation of what the pair adds to a forecast", color=LIGHT["muted"])
     axes.set_title(title, loc="left", fontsize=11, color=LIGHT["text"])
     write_png(figure, path)
 
@@ -117,7 +124,7 @@ def shortened(name: str, most: int = LONGEST_NAME) -> str:
 
 
 def _number_cells(axes: Axes, strengths: np.ndarray, highest: float) -> None:
-    for row, column in np.argwhere(np.isfinite(strengths)):
+    for row, column in np.ndindex(strengths.shape):
         value = strengths[row, column]
         color = LIGHT["page"] if value > 0.6 * highest else LIGHT["text"]
         axes.text(column, row, f"{value:.2g}" if value else "0", ha="center", va="center", fontsize=7, color=color)

@@ -4,7 +4,7 @@
 features. Each model of `compare` has a folder of its own; the one of `train` lies in the run folder itself.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -29,7 +29,6 @@ from common import (
 )
 from evaluation.forecasts.interaction_progress import shown_training
 from evaluation.forecasts.interaction_scores import (
-    MEASURES,
     InteractionComparison,
     compare_interactions,
     interactions_table,
@@ -37,13 +36,11 @@ from evaluation.forecasts.interaction_scores import (
 )
 from features.epochs import Epoch, Watch
 from features.fields import BlockFile, FieldData, FieldRows, FieldSchema, FieldSettings, prepare
-from features.interactions import MODELS, FittedInteractions, InteractionSettings, fit_interactions
+from features.interactions import MODELS, PAIRWISE, FittedInteractions, InteractionSettings, fit_interactions
 
 MODEL = "model.safetensors"
 SCHEMA = "schema.json"
 SCORES = "scores.json"
-PAIRED = ("fm", "ffm", "deepfm", "xdeepfm")
-"""models that weigh pairs of fields"""
 
 
 class InteractionTask(Settings):
@@ -205,8 +202,8 @@ def resume_interactions(folder: Path, command: str, console: Console) -> tuple[I
     for role, data in files.items():
         if before.get(role) != data.sha256:
             raise RunError(
-                f"a run goes on with the rows that it was begun with, but {task.files[role]} (--{role}) has changed: its rows had "
-                f"the hash {before.get(role, 'none')[:12]} and now have {data.sha256[:12]}; restore it, or begin a new run"
+                f"a run goes on with the rows that it was begun with, but {task.files[role]} (--{role}) has changed: its rows "
+                f"had the hash {before.get(role, 'none')[:12]} and now have {data.sha256[:12]}; restore it, or begin a new run"
             )
     return task, files
 
@@ -240,8 +237,7 @@ def train_interactions(
 
     def keep(epoch: Epoch) -> None:
         history.append(epoch)
-        lines = [f"{e.number},{e.loss!r},{_as_cell(e.validation_loss)},{str(e.best).lower()}\n" for e in history]
-        write_atomically(place / "epochs.csv", f"epoch,loss,validation_loss,best\n{''.join(lines)}")
+        write_atomically(place / "epochs.csv", epoch_lines(history, valid is not None))
         write_atomically(place / "seconds.csv", "epoch,seconds\n" + "".join(f"{e.number},{e.seconds:.3f}\n" for e in history))
         on_epoch(epoch)
 
@@ -252,7 +248,8 @@ def train_interactions(
     fitted = fit_interactions(model, train, valid, settings, watch)
     from evaluation.forecasts.interaction_figures import draw_interaction_losses  # matplotlib, which forecasting needs not
 
-    draw_interaction_losses(fitted.history, f"{model}: {_loss_heading(settings)}", place / "figures" / "loss.png")
+    title = f"{model}: {'logloss' if settings.loss == 'logloss' else 'half the squared error'}, mean of the rows"
+    draw_interaction_losses(fitted.history, valid is not None, title, place / "figures" / "loss.png")
     fitted.save(place / MODEL)
     return fitted
 
@@ -293,7 +290,10 @@ def compared_on(folder: Path, task: InteractionTask, data: FieldData, role: str)
         comparison = compare_interactions(labels_of(data), forecasts, task.interactions.loss, on_part=on_part)
     words = comparison.in_words
     if role == "valid":
-        words = [*words, "The epoch of each model was chosen on these same rows, which flatters all; --test FILE judges by others."]
+        words = [
+            *words,
+            "The epoch of each model was chosen on these same rows, which flatters all; --test FILE judges by others.",
+        ]
     return comparison, words
 
 
@@ -333,24 +333,30 @@ def show_field_pairs(run: Path, model: str | None, console: Console) -> None:
     from evaluation.forecasts.interaction_figures import draw_field_pairs
 
     task = read_interactions_task(run)
-    place, fitted = fitted_of(run, task, model, PAIRED)
-    strengths, picture = fitted.field_pairs(None), place / "figures" / "field-pairs.png"
+    place, fitted = fitted_of(run, task, model, PAIRWISE)
+    strengths, picture = fitted.field_pairs(), place / "figures" / "field-pairs.png"
     console.print("\n".join(strongest_pairs(strengths, fitted.field_names)), markup=False)
     draw_field_pairs(strengths, fitted.field_names, f"{fitted.name}: how strongly each pair of fields acts together", picture)
     console.print(f"written: {picture}", markup=False)
 
 
 def strongest_pairs(strengths: np.ndarray, names: tuple[str, ...], most: int = 5) -> list[str]:
-    """A line each for the strongest pairs, with how often each is as strong as the middle one of all pairs."""
-    rows, columns = np.triu_indices(len(names), 1)
-    values = np.nan_to_num(strengths[rows, columns])
-    if not values.any():
-        return ["no pair of two fields has any strength"]
-    middle = float(np.median(values))
-    lines = [f"the strongest of {len(values):,} pairs of fields:" if len(values) > 1 else "the only pair of fields:"]
-    for place in np.argsort(-values, kind="stable")[:most]:
-        times = f", {values[place] / middle:.1f} times the middle one" if middle > 0 and len(values) > 2 else ""
-        lines.append(f"  {names[rows[place]]} and {names[columns[place]]}: {values[place]:.3g}{times}")
+    """A line each for the strongest pairs.
+
+    Args:
+        strengths: float64 (F, F), symmetric: how much a pair moves the margin of a row, as a standard deviation over the rows.
+        names: of the F fields.
+        most: lines at most.
+    """
+    rows, columns = np.triu_indices(len(names))
+    values = strengths[rows, columns]
+    strongest = [place for place in np.argsort(-values, kind="stable")[:most] if values[place] > 0]
+    if not strongest:
+        return ["no pair of fields moves any forecast: there is one field alone, or each adds the same to every row"]
+    lines = ["pairs of fields that move the forecasts most (standard deviation over train of what a pair adds to the log-odds):"]
+    for place in strongest:
+        one, other = names[rows[place]], names[columns[place]]
+        lines.append(f"  {values[place]:.3g}  {one} and {'itself' if rows[place] == columns[place] else other}")
     return lines
 
 
@@ -360,7 +366,7 @@ def comparison_lines(comparison: InteractionComparison, learned: Mapping[str, Le
     main = comparison.measure
     lines = [",".join(["algorithm", *measures, f"{main}_low", f"{main}_high", "epochs", "kept_epoch"])]
     for name, score in comparison.scores.items():
-        figures = [_as_cell(score.measures[measure]) for measure in measures]
+        figures = ["" if value is None else repr(value) for value in score.measures.values()]
         lines.append(",".join([name, *figures, *map(repr, score.interval), str(learned[name].epochs), str(learned[name].kept)]))
     return "\n".join(lines) + "\n"
 
@@ -368,6 +374,15 @@ def comparison_lines(comparison: InteractionComparison, learned: Mapping[str, Le
 def labels_of(data: FieldData) -> np.ndarray:
     """float32 (N,)"""
     return np.concatenate([data.block(number).labels.copy() for number in range(data.n_blocks)])
+
+
+def epoch_lines(history: Sequence[Epoch], validated: bool) -> str:
+    """`epochs.csv`; without validation rows that column is empty, and the last epoch is the one that is kept."""
+    lines = [
+        f"{epoch.number},{epoch.loss!r},{repr(epoch.validation_loss) if validated else ''},{str(epoch.best).lower()}\n"
+        for epoch in history
+    ]
+    return f"epoch,loss,validation_loss,best\n{''.join(lines)}"
 
 
 def learned_of(place: Path) -> Learned:
@@ -385,7 +400,9 @@ def learned_of(place: Path) -> Learned:
         raise RunError(f"cannot read epochs.csv and seconds.csv of {place}: {one_line(error)}; begin a new run") from None
 
 
-def fitted_of(run: Path, task: InteractionTask, model: str | None, among: tuple[str, ...] = MODELS) -> tuple[Path, FittedInteractions]:
+def fitted_of(
+    run: Path, task: InteractionTask, model: str | None, among: tuple[str, ...] = MODELS
+) -> tuple[Path, FittedInteractions]:
     """One trained model of a run, with its folder.
 
     Args:
@@ -423,15 +440,6 @@ def _in_words(place: Path, task: InteractionTask) -> str:
     row = (place / "epochs.csv").read_text().splitlines()[took.kept].split(",")
     loss = f"validation loss {float(row[2]):.4f}" if row[2] else f"train loss {float(row[1]):.4f}"
     return f"{loss} at epoch {took.kept} of {took.epochs}, {took.seconds:.1f} s"
-
-
-def _loss_heading(settings: InteractionSettings) -> str:
-    return "logloss" if settings.loss == "logloss" else "mean squared error"
-
-
-def _as_cell(value: float | None) -> str:
-    """Empty for what is not there."""
-    return "" if value is None or np.isnan(value) else repr(value)
 
 
 def _require_both_labels(train: FieldData, task: InteractionTask) -> None:
