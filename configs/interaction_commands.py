@@ -84,8 +84,8 @@ def predict(options: Namespace, overrides: Overrides, console: Console) -> int:
 
 
 def show(options: Namespace, overrides: Overrides, console: Console) -> int:
-    """The strongest pairs of fields, in words and as a picture."""
-    forecasts.show_field_pairs(options.run, options.model, console)
+    """What moves the forecasts most, in words and as a picture."""
+    forecasts.show_interactions(options.run, options.model, console)
     return 0
 
 
@@ -214,9 +214,9 @@ any other one is a number a line. Of a run of several models the one with the lo
     ),
     "show": Command(
         show,
-        """Draw how strong a model holds each pair of fields, and name the strongest.
+        """Name the features and the pairs of fields that move a model's forecasts most, and draw all pairs.
 
-For fm, ffm, deepfm and xdeepfm. Of a run of several models the one of these with the lowest validation loss is taken, or
+fm, ffm, deepfm and xdeepfm have pairs. Of a run of several models the one of these with the lowest validation loss is taken, or
 --model.""",
         ("run", "model"),
         {},

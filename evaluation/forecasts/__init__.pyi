@@ -5,7 +5,7 @@ from .interaction_runs import (
     load_files as load_files,
     predict_file as predict_file,
     resume_interactions as resume_interactions,
-    show_field_pairs as show_field_pairs,
+    show_interactions as show_interactions,
     teach_interactions as teach_interactions,
 )
 from .interaction_scores import (

@@ -124,10 +124,14 @@ def shortened(name: str, most: int = LONGEST_NAME) -> str:
 
 
 def _number_cells(axes: Axes, strengths: np.ndarray, highest: float) -> None:
+    """With as many digits behind the point as the strongest pair needs for three in all."""
+    digits = int(np.clip(2 - np.floor(np.log10(highest)), 0, 8)) if highest > 0 else 0
     for row, column in np.ndindex(strengths.shape):
         value = strengths[row, column]
         color = LIGHT["page"] if value > 0.6 * highest else LIGHT["text"]
-        axes.text(column, row, f"{value:.2g}" if value else "0", ha="center", va="center", fontsize=7, color=color)
+        shown = f"{value:,.{digits}f}"
+        text = shown if float(shown.replace(",", "")) else "0"
+        axes.text(column, row, text, ha="center", va="center", fontsize=7, color=color)
 
 
 def _plain(axes: Axes, title: str) -> None:

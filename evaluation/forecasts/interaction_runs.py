@@ -41,6 +41,8 @@ from features.interactions import MODELS, PAIRWISE, FittedInteractions, Interact
 MODEL = "model.safetensors"
 SCHEMA = "schema.json"
 SCORES = "scores.json"
+MOST_SHOWN = 5
+"""features, and pairs of fields, that `show` names"""
 
 
 class InteractionTask(Settings):
@@ -292,7 +294,7 @@ def compared_on(folder: Path, task: InteractionTask, data: FieldData, role: str)
     if role == "valid":
         words = [
             *words,
-            "The epoch of each model was chosen on these same rows, which flatters all; --test FILE judges by others.",
+            "The epoch of each model was chosen on these same rows, which flatters them; --test FILE judges by others.",
         ]
     return comparison, words
 
@@ -322,25 +324,40 @@ def predict_file(run: Path, path: Path, out: Path, model: str | None, console: C
     console.print(f"written: {out}, {data.n_rows:,} forecasts of {fitted.name}", markup=False)
 
 
-def show_field_pairs(run: Path, model: str | None, console: Console) -> None:
-    """Draw the strengths of the pairs of fields into the model's folder, and print the strongest ones.
+def show_interactions(run: Path, model: str | None, console: Console) -> None:
+    """Print what moves a model's forecasts most, and draw the strengths of its pairs of fields into its folder.
 
     Args:
         run: folder of a run of `compare` or `train`.
-        model: of the run; None takes the best one of those that have pairs.
+        model: of the run; None takes the best one of those that have pairs, if there is one.
         console: for the lines.
+
+    Raises:
+        InputError: no such run or model, or one that has neither pairs of fields nor weights of single features.
     """
+    task, schema = read_interactions_task(run), FieldSchema.load(run / SCHEMA)
+    place, fitted = fitted_of(run, task, model, tuple(name for name in task.models if name in PAIRWISE) or task.models)
+    linear = fitted.arrays.get("linear")
+    if linear is not None and linear.any():
+        console.print("\n".join(strongest_features(linear, schema.feature_name)), markup=False)
+    if linear is not None and fitted.name not in PAIRWISE:
+        return
     from evaluation.forecasts.interaction_figures import draw_field_pairs
 
-    task = read_interactions_task(run)
-    place, fitted = fitted_of(run, task, model, PAIRWISE)
     strengths, picture = fitted.field_pairs(), place / "figures" / "field-pairs.png"
     console.print("\n".join(strongest_pairs(strengths, fitted.field_names)), markup=False)
     draw_field_pairs(strengths, fitted.field_names, f"{fitted.name}: how strongly each pair of fields acts together", picture)
     console.print(f"written: {picture}", markup=False)
 
 
-def strongest_pairs(strengths: np.ndarray, names: tuple[str, ...], most: int = 5) -> list[str]:
+def strongest_features(weights: np.ndarray, name_of: Callable[[int], str], most: int = MOST_SHOWN) -> list[str]:
+    """A line each for the features with the largest weights of their own, float32 (D,)."""
+    strongest = [int(feature) for feature in np.argsort(-np.abs(weights), kind="stable")[:most] if weights[feature]]
+    heading = "features with the largest weights of their own, which may be rare ones:"
+    return [heading, *(f"  {weights[feature]:+.3g}  {name_of(feature)}" for feature in strongest)]
+
+
+def strongest_pairs(strengths: np.ndarray, names: tuple[str, ...], most: int = MOST_SHOWN) -> list[str]:
     """A line each for the strongest pairs.
 
     Args:
@@ -350,10 +367,11 @@ def strongest_pairs(strengths: np.ndarray, names: tuple[str, ...], most: int = 5
     """
     rows, columns = np.triu_indices(len(names))
     values = strengths[rows, columns]
-    strongest = [place for place in np.argsort(-values, kind="stable")[:most] if values[place] > 0]
+    noise = 1e-6 * values.max()  # a pair that adds the same to every row has a rounding error instead of 0
+    strongest = [place for place in np.argsort(-values, kind="stable")[:most] if values[place] > noise]
     if not strongest:
-        return ["no pair of fields moves any forecast: there is one field alone, or each adds the same to every row"]
-    lines = ["pairs of fields that move the forecasts most (standard deviation over train of what a pair adds to the log-odds):"]
+        return ["no pair of fields moves any forecast: there is one field alone, or each pair adds the same to every row"]
+    lines = ["pairs of fields that move the forecasts most, by the standard deviation over train of what a pair adds:"]
     for place in strongest:
         one, other = names[rows[place]], names[columns[place]]
         lines.append(f"  {values[place]:.3g}  {one} and {'itself' if rows[place] == columns[place] else other}")
