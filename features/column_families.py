@@ -128,7 +128,7 @@ FAMILIES: dict[str, Family] = {
         warmup=lambda s: s.forecasts.first_fit_bars,
         compute=lambda candles, s, estimates: forecasters.walk_forward(candles, s.forecasts, estimates),
         fit=lambda train, s: forecasters.fit_walk_forward(train, s.forecasts),
-        memory=lambda s: s.forecasts.past_bars,
+        memory=lambda s: forecasters.memory(s.forecasts),
         measured=False,
     ),
     "extra": Family(

@@ -157,7 +157,8 @@ class FeatureSettings(Settings):
         """The same without columns that are made of volumes."""
         indicators = tuple(name for name in self.indicators if not made_of_volumes(name))
         columns = longer_bars.without_volumes(self.timeframe_columns)
-        return self.model_copy(update={"volumes": False, "indicators": indicators, "timeframe_columns": columns})
+        bare = {"indicators": indicators, "timeframe_columns": columns, "forecasts": self.forecasts.without_volumes()}
+        return self.model_copy(update={"volumes": False, **bare})
 
     @field_validator("volatility_bars")
     @classmethod

@@ -5,8 +5,14 @@ from .registry import (
     fit_forecaster as fit_forecaster,
     require_buildable as require_buildable,
 )
+from .rise_forecasters import rises as rises
 from .scaling import scaled_loss as scaled_loss, windows_of as windows_of
-from .settings import NAMES as NAMES, PRICES as PRICES, VOLUMES as VOLUMES, ForecastSettings as ForecastSettings
+from .settings import NAMES as NAMES, PRICES as PRICES, RISES as RISES, VOLUMES as VOLUMES, ForecastSettings as ForecastSettings
 from .training import Epoch as Epoch, Watch as Watch
-from .walk_forward_models import fit_and_stop as fit_and_stop, fit_walk_forward as fit_walk_forward, walk_forward as walk_forward
+from .walk_forward_models import (
+    fit_and_stop as fit_and_stop,
+    fit_walk_forward as fit_walk_forward,
+    memory as memory,
+    walk_forward as walk_forward,
+)
 from .windows import Windows as Windows, sample_windows as sample_windows, save_windows as save_windows

@@ -14,6 +14,7 @@ import torch
 from common import InputError, SealError, blamed, one_line, read_sealed, write_sealed
 from features import sarimax
 from features.epochs import Watch
+from features.forecasters import rise_forecasters
 from features.forecasters.networks import NETWORKS, Network, build_network
 from features.forecasters.scaling import (
     Estimates,
@@ -25,8 +26,8 @@ from features.forecasters.scaling import (
     scaled_targets,
     windows_of,
 )
-from features.forecasters.settings import ForecastSettings
-from features.forecasters.training import NetworkTraining, decisive, evaluate, torch_threads
+from features.forecasters.settings import RISES, ForecastSettings
+from features.forecasters.training import OF_RISES, NetworkTraining, decisive, evaluate, torch_threads
 from market import Candles
 
 KIND = "forecaster"
@@ -42,13 +43,18 @@ class Forecaster(NamedTuple):
             t+1 ... t+K, known when bar t closes. NaN in the first `past_bars - 1` rows, finite after them. What it gives for
             `candles[:n]` equals the first n rows of what it gives for all, to the bit.
         network: whether it is trained by epochs, from a seed, and has an output activation.
-        recursive: whether a forecast depends on all bars before it, however little, and not on `past_bars` alone.
+        recursive: whether a forecast depends on all bars before it, however little, and not on `bars_back` alone.
+        bars_back: bars up to its own that a forecast depends on.
+        probability: of those that forecast a rise, float64 (T,) of candles, settings and estimates: see `rise_forecasters`. NaN
+            where `forecast` is.
     """
 
     estimate: Callable[[Candles, Candles, ForecastSettings, Watch], Estimates]
     forecast: Callable[[Candles, ForecastSettings, Estimates], np.ndarray]
     network: bool = False
     recursive: bool = False
+    bars_back: Callable[[ForecastSettings], int] = lambda settings: settings.past_bars
+    probability: Callable[[Candles, ForecastSettings, Estimates], np.ndarray] | None = None
 
 
 def _estimate_nothing(train: Candles, validation: Candles, settings: ForecastSettings, watch: Watch) -> Estimates:
@@ -122,6 +128,22 @@ def _rebuilt(name: str, settings: ForecastSettings, estimates: Estimates) -> Net
     return network
 
 
+def _rise(name: str) -> Forecaster:
+    def estimate(train: Candles, validation: Candles, settings: ForecastSettings, watch: Watch) -> Estimates:
+        with torch_threads(settings.threads):
+            return rise_forecasters.estimate(name, train, validation, settings, watch)
+
+    def probability(candles: Candles, settings: ForecastSettings, estimates: Estimates) -> np.ndarray:
+        with torch_threads(settings.threads):
+            return rise_forecasters.probabilities(name, candles, settings, estimates)
+
+    def forecast(candles: Candles, settings: ForecastSettings, estimates: Estimates) -> np.ndarray:
+        return rise_forecasters.paths_of_rises(probability(candles, settings, estimates), estimates)
+
+    bars_back = rise_forecasters.bars_back
+    return Forecaster(estimate, forecast, network=True, bars_back=bars_back, probability=probability)
+
+
 def _after_the_past(paths: np.ndarray, settings: ForecastSettings) -> np.ndarray:
     """All forecasters begin with the same bar, so that they can be compared on the same ones."""
     paths[: settings.past_bars - 1] = np.nan
@@ -136,6 +158,7 @@ FORECASTERS: dict[str, Forecaster] = {
     "cnn": _network("cnn"),
     "lstm": _network("lstm"),
     "gru": _network("gru"),
+    **{name: _rise(name) for name in RISES},
 }
 
 
@@ -158,10 +181,21 @@ class FittedForecaster:
         with blamed("FORECASTERS", self.name):
             return FORECASTERS[self.name].forecast(candles, self.settings, self.estimates)
 
+    def probability(self, candles: Candles) -> np.ndarray | None:
+        """float64 (T,): of a rise, see `Forecaster.probability`; None of a forecaster that gives none."""
+        told = FORECASTERS[self.name].probability
+        if told is None:
+            return None
+        with blamed("FORECASTERS", self.name):
+            return told(candles, self.settings, self.estimates)
+
     def save(self, path: Path) -> None:
         """Write one sealed file."""
         tensors = {name: torch.from_numpy(np.array(array)) for name, array in self.estimates.items()}
-        about = {"kind": KIND, "format": FORMAT, "name": self.name, "settings": decisive(self.settings)}
+        described = decisive(self.settings)
+        if self.name in RISES:
+            described |= self.settings.model_dump(mode="json", include=set(OF_RISES))
+        about = {"kind": KIND, "format": FORMAT, "name": self.name, "settings": described}
         write_sealed(path, tensors, about)
 
     @classmethod
@@ -181,6 +215,8 @@ class FittedForecaster:
             if fitted.name in NETWORKS:
                 _require_room_for_weights(fitted)
                 _rebuilt(fitted.name, fitted.settings, fitted.estimates)
+            if fitted.name in RISES:
+                rise_forecasters.require_whole(fitted.name, fitted.settings, fitted.estimates)
         except Exception as error:  # sealed by hand, or by another version: the user needs its name and one line
             raise SealError(f"cannot read the forecaster in {path}: {one_line(error)}; train it again") from error
         return fitted

@@ -5,11 +5,22 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from common import Settings, own_names, unknown
+from features.forecasters.candle_fields import made_of_volume, require_field
+from features.interactions.settings import MODELS, InteractionModelSettings
 
 PRICES = ("open", "high", "low", "close")
 VOLUMES = ("volume", "quote_volume")
-NAMES = ("last_value", "lag", "linear", "sarimax", "cnn", "lstm", "gru")
+PATHS = ("last_value", "lag", "linear", "sarimax", "cnn", "lstm", "gru")
+"""those that forecast the next closes"""
+RISES = MODELS
+"""those that forecast the probability of a rise, from fields"""
+NAMES = (*PATHS, *RISES)
 """the forecasters, simplest first; a test holds the registry to it"""
+FIELDS = (
+    "hour", "weekday", "regime", "range_24", "range_168", "signs_3", "d_log_close", "d_log_volume", "volatility_6", "stochastic",
+    "bollinger_position",
+)  # fmt: skip
+"""of windows that end, so that a forecast depends on no older bar"""
 
 
 class ForecastSettings(Settings):
@@ -17,7 +28,7 @@ class ForecastSettings(Settings):
 
     models: tuple[str, ...] = ()
     """forecasters whose walk-forward forecasts become columns: none, or any of last_value, lag, linear, sarimax, cnn, lstm,
-    gru"""
+    gru, and lr, fm, ffm, wide_deep, dcn, dcn_v2, deepfm, xdeepfm, which give the probability of a rise"""
     first_fit_bars: int = Field(2_880, ge=100)
     """bars of train that the first model of a column is trained on; they get no row"""
     refit_bars: int = Field(2_880, ge=50)
@@ -56,12 +67,20 @@ class ForecastSettings(Settings):
     """passes over the windows, at most"""
     patience: int = Field(6, ge=1)
     """epochs without a new best validation loss after which the training ends"""
+    rise_bps: float = Field(26.0, ge=0)
+    """lr, fm and the others of interactions forecast that the close exceeds this bar's by more than so many basis points within
+    future_bars; a purchase and a sale cost as many by default"""
+    fields: tuple[str, ...] = FIELDS
+    """what they see: hour, weekday, regime, range_N, signs_N, volatility_N, log differences such as d_log_close, any indicator"""
+    field_bins: int = Field(8, ge=2, le=256)
+    """bins that a field without categories is cut into, quantiles of the training bars"""
+    interactions: InteractionModelSettings = InteractionModelSettings()
     seed: int = Field(0, ge=0)
     """of weights, order and dropout; the k-th model of an ensemble has seed + k"""
     threads: int = Field(2, ge=1)
     """of torch, in training and forecasting; another number may change the last bits"""
 
-    @field_validator("models", "inputs", mode="before")
+    @field_validator("models", "inputs", "fields", mode="before")
     @classmethod
     def _by_commas(cls, names: object) -> object:
         """On a command line `cnn,lstm` is easier to write than a list."""
@@ -85,6 +104,15 @@ class ForecastSettings(Settings):
             raise ValueError("a forecaster needs an input, but got none; `close` is the usual one")
         return _each_once("input", names)
 
+    @field_validator("fields")
+    @classmethod
+    def _are_fields(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            require_field(name)
+        if not names:
+            raise ValueError("a model of interactions needs a field, but got none; hour,regime are two")
+        return _each_once("field", names)
+
     @model_validator(mode="after")
     def _leaves_windows(self) -> "ForecastSettings":
         if self.models and self.first_fit_bars < self.least_bars:
@@ -93,6 +121,10 @@ class ForecastSettings(Settings):
                 f"but got {self.first_fit_bars}; raise it, or lower past_bars"
             )
         return self
+
+    def without_volumes(self) -> "ForecastSettings":
+        """The same without fields that are made of volumes."""
+        return self.model_copy(update={"fields": tuple(name for name in self.fields if not made_of_volume(name))})
 
     @property
     def width(self) -> int:

@@ -22,6 +22,8 @@ from market import Candles
 
 KIND = "forecaster checkpoint"
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+OF_RISES = ("rise_bps", "fields", "field_bins", "interactions")
+"""settings of those that forecast a rise, which decide nothing of the others"""
 BLOCK = 256
 """windows that a network is given at once outside training, always: with one shape, a row's bits do not depend on the others'"""
 
@@ -189,8 +191,8 @@ def torch_threads(count: int) -> Iterator[None]:
 
 
 def decisive(settings: ForecastSettings) -> dict[str, Any]:
-    """The settings that decide one model's weights, as JSON values."""
-    return settings.model_dump(mode="json", exclude={"models", "first_fit_bars", "refit_bars", "ensemble"})
+    """The settings that decide the weights of one network of prices, as JSON values."""
+    return settings.model_dump(mode="json", exclude={"models", "first_fit_bars", "refit_bars", "ensemble", *OF_RISES})
 
 
 def _hash(candles: Candles) -> str:

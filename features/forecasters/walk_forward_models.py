@@ -59,8 +59,9 @@ def walk_forward(candles: Candles, settings: ForecastSettings, estimates: Estima
 
     Returns:
         float64 (T, ...): per model `NAME_path_mean`, the mean over the horizons, `NAME_path_end`, the last of them, and for a
-        network of an ensemble `NAME_path_spread`, the deviation of the members' ends. NaN in the first `first_fit_bars` rows,
-        finite after them.
+        network of an ensemble `NAME_path_spread`, the deviation of the members' ends. A model that forecasts a rise has
+        `NAME_probability` in place of the first, and the deviation is that of the probabilities. NaN in the first
+        `first_fit_bars` rows, finite after them.
 
     Raises:
         InputError: a bar after these rows that opens before the first mark.
@@ -77,11 +78,10 @@ def walk_forward(candles: Candles, settings: ForecastSettings, estimates: Estima
     for name in settings.models:
         table = np.full((len(candles), 3), np.nan)
         for fold, rows in _stretches(newest, first):
-            paths = _paths(name, fold, candles, rows, settings, estimates)  # (members, m, K)
-            middle = paths.mean(axis=0)
-            table[rows] = np.column_stack([middle.mean(axis=1), middle[:, -1], paths[:, :, -1].std(axis=0)])
-        shown = ("mean", "end", "spread")[: 3 if len(_members(name, settings)) > 1 else 2]
-        columns |= {f"{name}_path_{what}": table[:, place] for place, what in enumerate(shown)}
+            table[rows] = _shown(name, fold, candles, rows, settings, estimates)
+        names = f"{name}_{'probability' if _rises(name) else 'path_mean'}", f"{name}_path_end", f"{name}_path_spread"
+        shown = names[: 3 if len(_members(name, settings)) > 1 else 2]
+        columns |= {column: table[:, place] for place, column in enumerate(shown)}
     return pd.DataFrame(columns, index=candles.index)
 
 
@@ -104,14 +104,29 @@ def _stretches(newest: np.ndarray, first: int) -> Iterator[tuple[int, slice]]:
             yield int(newest[begin]), slice(begin, end)
 
 
-def _paths(name: str, fold: int, candles: Candles, rows: slice, settings: ForecastSettings, estimates: Estimates) -> np.ndarray:
-    """float64 (members, m, K)."""
-    # A filter runs from the first bar on; the others see `past_bars`.
-    begin = 0 if FORECASTERS[name].recursive else max(rows.start - settings.past_bars + 1, 0)
+def memory(settings: ForecastSettings) -> int:
+    """Bars up to its own that a row depends on, but for what filters remember."""
+    return max((FORECASTERS[name].bars_back(settings) for name in settings.models), default=settings.past_bars)
+
+
+def _rises(name: str) -> bool:
+    return FORECASTERS[name].probability is not None
+
+
+def _shown(name: str, fold: int, candles: Candles, rows: slice, settings: ForecastSettings, estimates: Estimates) -> np.ndarray:
+    """float64 (m, 3) of the rows: the columns of the model, whose members' forecasts are averaged."""
+    # A filter runs from the first bar on.
+    begin = 0 if FORECASTERS[name].recursive else max(rows.start - FORECASTERS[name].bars_back(settings) + 1, 0)
     seen = candles[begin : rows.stop]
-    paths = []
+    paths, told = [], []
     for member, of_seed in enumerate(_members(name, settings)):
         prefix = f"{name}/{fold}/{member}/"
         held = {key.removeprefix(prefix): array for key, array in estimates.items() if key.startswith(prefix)}
-        paths.append(FittedForecaster(name, of_seed, held).forecast(seen)[rows.start - begin :])
-    return np.stack(paths)
+        fitted = FittedForecaster(name, of_seed, held)
+        paths.append(fitted.forecast(seen)[rows.start - begin :])
+        if (probability := fitted.probability(seen)) is not None:
+            told.append(probability[rows.start - begin :])
+    middle = np.mean(paths, axis=0)  # (members, m, K) -> (m, K)
+    if told:
+        return np.column_stack([np.mean(told, axis=0), middle[:, -1], np.std(told, axis=0)])
+    return np.column_stack([middle.mean(axis=1), middle[:, -1], np.std([path[:, -1] for path in paths], axis=0)])

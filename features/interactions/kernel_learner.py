@@ -80,7 +80,7 @@ class KernelLearner:
         ):
             raise InputError(
                 f"the model knows {self._shape.n_features:,} features in {self._shape.n_fields} fields, but the rows have "
-                f"feature {rows.features.max():,} and field {rows.fields.max()}; read the file with the schema of the training data"
+                f"feature {rows.features.max():,} and field {rows.fields.max()}; read them with the schema of the training data"
             )
         return rows.starts, rows.features, rows.fields, rows.values
 

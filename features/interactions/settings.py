@@ -12,11 +12,9 @@ KERNELS = ("lr", "fm", "ffm")
 """those that a compiled kernel trains a row at a time; the others are networks, trained by Adam in batches"""
 
 
-class InteractionSettings(Settings):
+class InteractionModelSettings(Settings):
     """How a model of interactions is built and trained. Names and defaults of the kernels are those of xLearn."""
 
-    loss: Literal["logloss", "squared"] = "logloss"
-    """logloss: labels are 0 or 1 and a forecast is a probability; squared: labels and forecasts are any numbers"""
     k: int | None = Field(None, ge=1, le=256)
     """numbers that describe a feature (its embedding); by default 4 for fm and ffm, 16 for the networks"""
     optimizer: Literal["adagrad", "sgd", "ftrl"] = "adagrad"
@@ -53,10 +51,6 @@ class InteractionSettings(Settings):
     """feature maps of each layer of xdeepfm's compressed interaction network; half of each goes on to the next layer"""
     dropout: float = Field(0.0, ge=0, lt=1)
     """share of hidden outputs that are dropped in training"""
-    seed: int = Field(0, ge=0)
-    """of first weights, order of rows and dropout"""
-    threads: int = Field(2, ge=1)
-    """of torch, in training and forecasting; another number may change the last bits"""
 
     @field_validator("hidden_layers", "cin_layers", mode="before")
     @classmethod
@@ -80,3 +74,14 @@ class InteractionSettings(Settings):
     def rate_of(self, model: str) -> float:
         """Step size of that model."""
         return self.learning_rate if self.learning_rate is not None else 0.2 if model in KERNELS else 1e-3
+
+
+class InteractionSettings(InteractionModelSettings):
+    """What one training needs beside the model: the loss, and what decides its random draws."""
+
+    loss: Literal["logloss", "squared"] = "logloss"
+    """logloss: labels are 0 or 1 and a forecast is a probability; squared: labels and forecasts are any numbers"""
+    seed: int = Field(0, ge=0)
+    """of first weights, order of rows and dropout"""
+    threads: int = Field(2, ge=1)
+    """of torch, in training and forecasting; another number may change the last bits"""
