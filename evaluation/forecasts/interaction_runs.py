@@ -39,7 +39,7 @@ from features.fields import BlockFile, FieldData, FieldRows, FieldSchema, FieldS
 from features.interactions import MODELS, PAIRWISE, FittedInteractions, InteractionSettings, fit_interactions
 
 MODEL = "model.safetensors"
-SCHEMA = "schema.json"
+SCHEMA = "schema.safetensors"
 SCORES = "scores.json"
 MOST_SHOWN = 5
 """features, and pairs of fields, that `show` names"""
@@ -149,7 +149,7 @@ def read_rows(path: Path, settings: FieldSettings, console: Console, schema: Fie
     """
     data = prepare(path, settings, schema)
     for note in data.notes:
-        console.print(f"{path}: {note}", markup=False)
+        console.print(note if note.startswith(path.name) else f"{path.name}: {note}", markup=False)
     if not data.n_rows:
         raise InputError(f"a file of rows must hold some, but {path} has none")
     if schema is not None and not any(len(data.block(number).features) for number in range(data.n_blocks)):
