@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from common import InputError
-from features.fields.content import add_block, begin_digest
+from features.fields.content import ContentHash
 from features.fields.rows import BLOCK_ROWS, FieldRows
 
 
@@ -46,10 +46,10 @@ class RowsInMemory:
 
     @cached_property
     def sha256(self) -> str:
-        digest = begin_digest(self.field_names, self.n_features)
+        content = ContentHash()
         for number in range(self.n_blocks):
-            add_block(digest, self.block(number))
-        return str(digest.hexdigest())
+            content.add(self.block(number))
+        return content.hexdigest(self.field_names, self.n_features)
 
     def block(self, number: int) -> FieldRows:
         if not 0 <= number < self.n_blocks:

@@ -26,9 +26,9 @@ class FieldSettings(Settings):
     """a feature number that occurs in two fields: refuse is an error; renumber makes it another feature in each field; share
     keeps it one feature, as libffm and xLearn do"""
     hash_bits: int = Field(0, ge=0, le=30)
-    """features are numbered by a hash of this many bits, without a vocabulary, so that some collide; 0 numbers them exactly"""
+    """features are numbered by a hash of this many bits, without a vocabulary, and some collide; 0 numbers them exactly"""
     normalize_features: Literal["none", "minmax", "standard"] = "none"
-    """values of each feature of a libsvm or libffm file, over its entries in train: minmax brings them to 0..1, standard to mean 0
+    """values of each feature of a libsvm or libffm file, by its entries in train: minmax brings them to 0..1, standard to mean 0
     and deviation 1. A feature that has one value alone keeps it"""
     numeric: Literal["bins", "standard", "value"] = "bins"
     """numeric columns of a CSV or Parquet file: cut into bins that hold equally many values of train; standardised by mean and
@@ -36,7 +36,7 @@ class FieldSettings(Settings):
     bins: int = Field(16, ge=2, le=1_024)
     """bins of a numeric column, at most"""
     numeric_columns: tuple[str, ...] = ()
-    """columns that are numeric; a column that neither list names is numeric if train has a fraction in it, else it is a category"""
+    """columns that are numeric; one that neither list names is numeric if train has a fraction in it, else it is a category"""
     categorical_columns: tuple[str, ...] = ()
     """columns that are categories, though they may hold fractions"""
 
