@@ -24,10 +24,11 @@ def make_candles(
     volume: float | np.ndarray = 10.0,
     highs: Sequence[float] | None = None,
     lows: Sequence[float] | None = None,
+    start: str = "2020-01-01",
 ) -> Candles:
     """Hourly candles from lists; each bar opens at the previous close and has no wicks unless they are given."""
     opens = opens or [closes[0], *closes[:-1]]
-    index = pd.date_range("2020-01-01", periods=len(closes), freq="h", tz="UTC", name="time")
+    index = pd.date_range(start, periods=len(closes), freq="h", tz="UTC", name="time")
     frame = pd.DataFrame({"open": opens, "close": closes}, index=index, dtype=float)
     frame["high"], frame["low"] = frame.max(axis=1), frame.min(axis=1)
     frame["high"] = frame["high"] if highs is None else np.array(highs, float)
