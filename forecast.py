@@ -6,6 +6,7 @@
     python forecast.py regularize --model lstm     l1 and l2 on each group of weights, several seeds each, in parallel
     python forecast.py plot --run runs/default-forecast-train-001       forecasts as dots on the true close
     python forecast.py windows --out windows.h5    the windows of train as an HDF5 file
+    python forecast.py interactions --help         models of interactions between the fields of click-through files
 
 Everything goes into a new folder in runs/; `--resume RUN` goes on where a killed one stood. `python forecast.py COMMAND --help`
 lists the options, `--help-all` all. `--features.forecasts.models lstm` shows the agent of train.py walk-forward forecasts.
@@ -37,18 +38,21 @@ def main() -> int:
     if words[:1] in ([], ["-h"], ["--help"]):
         print(__doc__)
         return 0
+    if words[0] == "interactions":
+        return configs.run_interaction_command(words[1:], CONSOLE)
     if words[0] not in COMMANDS:
-        raise InputError(unknown("command", words[0], COMMANDS))
+        raise InputError(unknown("command", words[0], (*COMMANDS, "interactions")))
     command, given = COMMANDS[words[0]]
     fresh = "run" not in given
     parser = configs.make_parser(__doc__ or "", SECTIONS if fresh else (), ("activation",) * fresh, fresh, ("train", "report"))
     parser.prog, parser.usage = f"forecast.py {words[0]}", f"python forecast.py {words[0]} [--option value ...]"
     for name in given:
         parser.add_argument(f"--{name}", metavar=name.upper(), **OPTIONS[name])
-    return command(*configs.parse(parser, words[1:]))
+    command(*configs.parse(parser, words[1:]))
+    return 0
 
 
-def train(options: Namespace, overrides: configs.Overrides) -> int:
+def train(options: Namespace, overrides: configs.Overrides) -> None:
     """One forecaster, beside the last value on validation."""
     folder, experiment, parts, task = opened("train", options, overrides, model="lstm")
     settings = experiment.features.forecasts
@@ -56,10 +60,9 @@ def train(options: Namespace, overrides: configs.Overrides) -> int:
     both = {forecasts.LAST_VALUE: forecasts.last_value(settings), task["model"]: fitted}
     forecasts.report(folder, forecasts.compare(parts, parts.validation, both), "validation", {task["model"]: folder}, CONSOLE)
     CONSOLE.print(f"saved {folder}/forecaster.safetensors; next: python forecast.py plot --run {folder}")
-    return 0
 
 
-def compare(options: Namespace, overrides: configs.Overrides) -> int:
+def compare(options: Namespace, overrides: configs.Overrides) -> None:
     """All of them, each in a run folder of its own within the run's."""
     folder, experiment, parts, task = opened("compare", options, overrides, range="test")
     places = {name: folder / name.replace(" ", "-") for name in forecasts.compared()}
@@ -72,10 +75,9 @@ def compare(options: Namespace, overrides: configs.Overrides) -> int:
         part = forecasts.range_of(parts, task["range"], hash_of(experiment.model_dump(mode="json")), folder)
         write_json(folder / "comparison.json", asdict(forecasts.compare(parts, part, fitted)))
     forecasts.report(folder, forecasts.read_comparison(folder / "comparison.json"), task["range"], places, CONSOLE)
-    return 0
 
 
-def regularize(options: Namespace, overrides: configs.Overrides) -> int:
+def regularize(options: Namespace, overrides: configs.Overrides) -> None:
     """Every penalty on each group of weights; processes share the trainings."""
     forecasts.require_network(options.model or "lstm")
     folder, experiment, parts, task = opened("regularize", options, overrides, model="lstm", repeats=5)
@@ -84,29 +86,26 @@ def regularize(options: Namespace, overrides: configs.Overrides) -> int:
     if options.share:  # this is one of those processes
         first, step = (int(number) for number in options.share.split("/"))
         forecasts.run_jobs(folder, model, parts, settings, jobs[first::step], lambda name: print(name, flush=True))
-        return 0
+        return
     command = [sys.executable, __file__, "regularize", "--resume", str(folder), "--share"]
     forecasts.run_in_processes(command, folder, len(jobs), options.processes, CONSOLE)
     forecasts.conclude(folder, model, parts, settings, jobs, CONSOLE)
-    return 0
 
 
-def plot(options: Namespace, overrides: configs.Overrides) -> int:
+def plot(options: Namespace, overrides: configs.Overrides) -> None:
     """Forecasts of each forecaster of a run, a dot a bar."""
     experiment, parts = configs.restore_run(options.run)
     part = forecasts.range_of(parts, options.range or "validation", hash_of(experiment.model_dump(mode="json")), options.run)
     for place, fitted in forecasts.trained(options.run).items():
         CONSOLE.print(f"written: {forecasts.plot(place, fitted, part)}")
-    return 0
 
 
-def windows(options: Namespace, overrides: configs.Overrides) -> int:
+def windows(options: Namespace, overrides: configs.Overrides) -> None:
     """What the forecasters learn from, as a file for other tools: closes and what else they see, as they are in the candles."""
     experiment = configs.load_experiment(options.config, overrides)
     out, parts = options.out or Path("runs") / "windows.h5", experiment.load_split()
     part = forecasts.range_of(parts, options.range or "train", hash_of(experiment.model_dump(mode="json")), out)
     CONSOLE.print(f"written: {out}, {forecasts.save(out, part.own, experiment.features.forecasts):,} windows")
-    return 0
 
 
 def opened(command: str, options: Namespace, overrides: configs.Overrides, **task: Any) -> Run:

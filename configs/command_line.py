@@ -5,11 +5,13 @@ import contextlib
 import math
 import sys
 import textwrap
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from common import CommandParser, Spelling, exit_code, in_a_script, require_extras, spelled
+from pydantic.fields import FieldInfo
+
+from common import CommandParser, Settings, Spelling, exit_code, in_a_script, require_extras, spelled
 from configs.experiment import Experiment, Overrides, nearest, setting_fields
 from configs.option_help import COMMON, help_text, value_name
 from configs.setting_values import from_command_line
@@ -38,10 +40,12 @@ class Parser(CommandParser):
     """A parser whose errors are one line. `--help` shows the script's own options and the common settings, `--help-all` all.
 
     Attributes:
+        settings: those that may be options, by name.
         common: settings that `--help` shows.
         needs: extras whose packages the script imports; their help needs none of them.
     """
 
+    settings: Mapping[str, FieldInfo] = SETTINGS
     common: Sequence[str] = ()
     needs: tuple[str, ...] = ()
 
@@ -49,7 +53,7 @@ class Parser(CommandParser):
         self.exit(2, f"{self.prog}: {message}\n")
 
     def format_help(self) -> str:
-        settings = {action.dest: action for action in self._actions if action.dest in SETTINGS}
+        settings = {action.dest: action for action in self._actions if action.dest in self.settings}
         if not settings:
             return self.format_help_of_all()
         formatter = self._get_formatter()
@@ -105,18 +109,8 @@ def make_parser(
     A section may be a part of one, such as `features.forecasts`, or a single setting. `needs` names the extras without which
     `parse` refuses.
     """
-    first, *rest = description.strip().split("\n\n")
-    parser = Parser(
-        usage="python %(prog)s [--option value ...]",
-        description=first,
-        epilog="\n\n".join(rest),
-        allow_abbrev=False,
-        formatter_class=_Formatter,
-    )
-    parser.needs = needs
     names = [name for name in SETTINGS if any(name == section or name.startswith(f"{section}.") for section in sections)]
-    if names:
-        parser.add_argument("--help-all", action=_HelpAll, nargs=0, default=argparse.SUPPRESS, help="show every setting and exit")
+    parser = _bare_parser(description, needs, help_all=bool(names))
     if config:
         parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, metavar="YAML", help="settings to start from")
     parser.add_argument(
@@ -127,15 +121,32 @@ def make_parser(
     parser.common = [name for name in COMMON if name in short or name not in SHORTCUTS.values()]
     groups = {section: parser.add_argument_group("experiment" if section == "name" else section) for section in sections}
     for name in names:
-        field, flag = SETTINGS[name], dict[str, Any]()
-        if field.annotation is bool:
-            flag = {"nargs": "?", "const": "true"}
         section = next(section for section in groups if name == section or name.startswith(f"{section}."))
         flags = [f"--{short[name]}"] if name in short else []
-        told = help_text(name, field) + (ALL_HELP if name == "env.reward" and "search.any_reward" in names else "")
-        groups[section].add_argument(
-            *flags, f"--{name}", dest=name, help=told, default=argparse.SUPPRESS, metavar=value_name(field), **flag
-        )
+        more = ALL_HELP if name == "env.reward" and "search.any_reward" in names else ""
+        _add_setting(groups[section], name, SETTINGS[name], flags, more)
+    return parser
+
+
+def make_group_parser(
+    description: str, groups: Mapping[str, type[Settings]], common: Sequence[str] = (), needs: tuple[str, ...] = ()
+) -> Parser:
+    """A parser with an option for every setting of some groups that are no part of an experiment, such as `--epochs 5`.
+
+    Args:
+        description: of the command, for the help.
+        groups: by heading; a setting that several have is one option.
+        common: settings that `--help` shows.
+        needs: as in `make_parser`.
+    """
+    parser = _bare_parser(description, needs, help_all=bool(groups))
+    parser.common, parser.settings = common, {}
+    for heading, group in groups.items():
+        section = parser.add_argument_group(heading)
+        own = {name: field for name, field in setting_fields(group) if name not in parser.settings}
+        for name, field in own.items():
+            _add_setting(section, name, field)
+        parser.settings |= own
     return parser
 
 
@@ -149,8 +160,8 @@ def parse(parser: Parser, arguments: list[str] | None = None) -> tuple[argparse.
         hint = options_hint if unknown[0].startswith("-") else "; `--help` lists the options"
         parser.error(f"there is no option `{unknown[0]}`{hint}")
     require_extras(parser.prog, *parser.needs)
-    given = {name: value for name, value in vars(options).items() if name in SETTINGS}
-    overrides = {name: from_command_line(given[name], SETTINGS[name].annotation) for name in sorted(given)}
+    given = {name: value for name, value in vars(options).items() if name in parser.settings}
+    overrides = {name: from_command_line(given[name], parser.settings[name].annotation) for name in sorted(given)}
     if "plugins" in vars(options):
         overrides["plugins"] = ",".join(options.plugins)
     if overrides.get("env.reward") == ANY_REWARD and "search.any_reward" in known:
@@ -186,6 +197,29 @@ def run(main: Callable[[], int], spelling: Spelling = in_a_script) -> NoReturn:
     """
     with spelled(spelling), progress_shown():
         sys.exit(exit_code(main))
+
+
+def _bare_parser(description: str, needs: tuple[str, ...], help_all: bool) -> Parser:
+    first, *rest = description.strip().split("\n\n")
+    parser = Parser(
+        usage="python %(prog)s [--option value ...]",
+        description=first,
+        epilog="\n\n".join(rest),
+        allow_abbrev=False,
+        formatter_class=_Formatter,
+    )
+    parser.needs = needs
+    if help_all:
+        parser.add_argument("--help-all", action=_HelpAll, nargs=0, default=argparse.SUPPRESS, help="show every setting and exit")
+    return parser
+
+
+def _add_setting(
+    group: argparse._ArgumentGroup, name: str, field: FieldInfo, flags: Sequence[str] = (), more_help: str = ""
+) -> None:
+    flag: dict[str, Any] = {"nargs": "?", "const": "true"} if field.annotation is bool else {}
+    told, shown = help_text(name, field) + more_help, value_name(field)
+    group.add_argument(*flags, f"--{name}", dest=name, help=told, default=argparse.SUPPRESS, metavar=shown, **flag)
 
 
 def _sections_of(settings: Iterable[str]) -> str:

@@ -178,10 +178,15 @@ def _one_line(error: ValidationError, path: Path | None, overrides: Overrides) -
     )
     if first["type"] == "extra_forbidden":
         return f"there is no setting `{name}` ({place}){nearest(name, [known for known, _ in setting_fields()])}"
-    message = first["msg"].removeprefix("Value error, ")
+    known_by_plugins = re.match(rf"there is no ({'|'.join(KINDS_IN_WORDS)}) ", first["msg"].removeprefix("Value error, "))
+    return wrong_value(error, "; one of your own needs its --plugin" if known_by_plugins else "") + f" ({place})"
+
+
+def wrong_value(error: ValidationError, hint: str = "") -> str:
+    """What is wrong with the first setting that is: its name, the rule and the value; a hint goes behind a rule of our own."""
+    first = error.errors(include_url=False)[0]
+    name, message = ".".join(str(part) for part in first["loc"]), first["msg"].removeprefix("Value error, ")
     if first["type"] == "value_error":
-        known_by_plugins = re.match(rf"there is no ({'|'.join(KINDS_IN_WORDS)}) ", message)
-        own = "; one of your own needs its --plugin" if known_by_plugins else ""
-        return f"{name}: {message}{own} ({place})"
+        return f"{name}: {message}{hint}" if name else message
     message = message[0].lower() + message[1:]
-    return f"`{name}`: {message.replace('input should be', 'must be')}, but got {first['input']!r} ({place})"
+    return f"`{name}`: {message.replace('input should be', 'must be')}, but got {first['input']!r}"

@@ -40,6 +40,8 @@ def help_text(name: str, field: FieldInfo) -> str:
     named = f"; one of {', '.join(choices)}" if set(choices) - set(said) else ""
     listed = f"; `{LISTED_BY[name]}` lists the indicators" if name in LISTED_BY else named
     default = "all" if name == "features.indicators" else _as_text(field.get_default(call_default_factory=True))
+    if field.default is None and "by default" in (field.description or ""):  # it says what stands for none
+        return f"{field.description}{listed}".replace("%", "%%")
     return f"{field.description}{listed} (default: {default or 'none'})".replace("%", "%%")
 
 

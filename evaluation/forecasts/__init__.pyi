@@ -1,3 +1,19 @@
+from .interaction_runs import (
+    InteractionTask as InteractionTask,
+    begin_interactions as begin_interactions,
+    judge_interactions as judge_interactions,
+    load_files as load_files,
+    predict_file as predict_file,
+    resume_interactions as resume_interactions,
+    show_interactions as show_interactions,
+    teach_interactions as teach_interactions,
+)
+from .interaction_scores import (
+    InteractionComparison as InteractionComparison,
+    auc as auc,
+    compare_interactions as compare_interactions,
+    logloss as logloss,
+)
 from .regularization import (
     conclude as conclude,
     describe as describe,
