@@ -7,13 +7,22 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Epoch:
-    """One pass over the training data. Losses are means a row or a window, without the penalty."""
+    """One pass over the training data. Losses are means a row or a window, without the penalty.
+
+    `score` is what the best epoch has least of: the validation loss, or what the training's settings put in its place.
+    """
 
     number: int
     loss: float
     validation_loss: float
     best: bool
     seconds: float
+    score: float | None = None
+
+    @property
+    def to_beat(self) -> float:
+        """The score, which is the validation loss where none is given."""
+        return self.validation_loss if self.score is None else self.score
 
 
 @dataclass(frozen=True)

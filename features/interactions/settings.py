@@ -35,6 +35,8 @@ class InteractionModelSettings(Settings):
     """passes over the rows, at most"""
     patience: int = Field(2, ge=1)
     """epochs without a new best validation loss after which the training ends; without validation rows it never ends early"""
+    stop_by: Literal["loss", "auc"] = "loss"
+    """what of the validation rows chooses the epoch: loss for probabilities that mean what they say, auc for the order alone"""
     normalize_rows: bool = True
     """divide the values of a row by their length, as libffm and xLearn do; the networks see them as they are"""
     linear: bool = True
@@ -83,5 +85,6 @@ class InteractionSettings(InteractionModelSettings):
     """logloss: labels are 0 or 1 and a forecast is a probability; squared: labels and forecasts are any numbers"""
     seed: int = Field(0, ge=0)
     """of first weights, order of rows and dropout"""
-    threads: int = Field(2, ge=1)
-    """of torch, in training and forecasting; another number may change the last bits"""
+    threads: int = Field(1, ge=1)
+    """of torch, in training and forecasting; a second one brings these small networks little, and on a busy machine costs much.
+    Another number may change the last bits"""

@@ -14,7 +14,7 @@ from features.epochs import Epoch, Watch
 from features.fields.rows import FieldData
 from features.interactions.field_pairs import PAIRWISE, pair_strengths
 from features.interactions.learner import Learner, Shape
-from features.interactions.losses import losses_of, probabilities_of
+from features.interactions.losses import auc_of, losses_of, probabilities_of
 from features.interactions.registry import make_learner
 from features.interactions.settings import InteractionSettings
 
@@ -101,7 +101,8 @@ class FittedInteractions:
 
     @cached_property
     def _learner(self) -> Learner:
-        learner = make_learner(self.name, Shape(self.n_features, len(self.field_names)), self.settings)
+        plain = self.settings.model_copy(update={"optimizer": "sgd"})  # which remembers nothing of each weight
+        learner = make_learner(self.name, Shape(self.n_features, len(self.field_names)), plain)
         learner.load_weights({name: array for name, array in self.arrays.items() if name != "field_pairs"})
         return learner
 
@@ -153,7 +154,8 @@ class InteractionTraining:
             if watch.checkpoint:
                 self._save(watch.checkpoint)
             watch.on_epoch(self.history[-1])
-        arrays = dict(self.best)
+        arrays = self.best if self.validation is not None else self.learner.weights()
+        del self.learner  # a large table need not lie in memory twice
         if (strengths := pair_strengths(self.name, self.train, arrays, self.settings)) is not None:
             arrays["field_pairs"] = strengths
         names, features = tuple(self.train.field_names), self.train.n_features
@@ -176,24 +178,31 @@ class InteractionTraining:
             watch.on_part(done, len(blocks))
         seconds = time.perf_counter() - began
         loss = total / self.train.n_rows
-        validation_loss = loss if self.validation is None else self._validation_loss(self.validation)
+        validation_loss, score = (loss, None) if self.validation is None else self._validated(self.validation)
         if not np.isfinite(loss) or not np.isfinite(validation_loss):
             raise InputError(
                 f"the loss of {self.name} must stay finite, but is {loss} after {number} epochs ({validation_loss} on "
                 "validation); lower the learning rate"
             )
-        # Without validation rows there is nothing to choose by: the last epoch is kept.
-        best = self.validation is None or all(validation_loss < epoch.validation_loss for epoch in self.history)
-        if best:
+        to_beat = validation_loss if score is None else score
+        # Without validation rows there is nothing to choose by: the last epoch is kept, whose weights the learner still has.
+        best = self.validation is None or all(to_beat < epoch.to_beat for epoch in self.history)
+        if best and self.validation is not None:
             self.best = self.learner.weights()
-        return Epoch(number, loss, validation_loss, best, seconds)
+        return Epoch(number, loss, validation_loss, best, seconds, score)
 
-    def _validation_loss(self, data: FieldData) -> float:
-        total = 0.0
+    def _validated(self, data: FieldData) -> tuple[float, float | None]:
+        """The mean loss, and what the epochs are chosen by if that is something else: the AUC below 0, for less is better."""
+        total, margins, labels = 0.0, [], []
         for number in range(data.n_blocks):
             rows = data.block(number)
-            total += float(losses_of(self.learner.margins(rows), rows.labels, self.settings.loss).sum())
-        return total / data.n_rows
+            told = self.learner.margins(rows)
+            total += float(losses_of(told, rows.labels, self.settings.loss).sum())
+            if self.settings.stop_by == "auc":
+                margins.append(told)
+                labels.append(rows.labels.copy())
+        score = -auc_of(np.concatenate(margins), np.concatenate(labels)) if margins else None
+        return total / data.n_rows, score
 
     def _save(self, path: Path) -> None:
         held = {f"state/{name}": array for name, array in self.learner.state().items()}

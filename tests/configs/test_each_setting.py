@@ -59,7 +59,7 @@ OTHER = {
     **{f"features.forecasts.interactions.{name}": value for name, value in {
         "k": 3, "optimizer": "sgd", "learning_rate": 0.01, "l2": 0.1, "ftrl_alpha": 0.05, "ftrl_beta": 3.0, "ftrl_l1": 0.5,
         "ftrl_l2": 1.0, "epochs": 3, "patience": 1, "normalize_rows": False, "linear": False, "init_scale": 0.1,
-        "batch_size": 16, "hidden_layers": "4", "cross_layers": 1, "cin_layers": "4", "dropout": 0.5,
+        "batch_size": 16, "hidden_layers": "4", "stop_by": "auc", "cross_layers": 1, "cin_layers": "4", "dropout": 0.5,
     }.items()},
     "env.action_scheme": "targets", "env.targets": "0,0.3,1", "env.fill": "next_close",
     "env.reward": "profit", "env.reward_window": 5, "env.initial_cash": 500.0, "env.fee_bps": 50, "env.half_spread_bps": 50,
@@ -126,6 +126,10 @@ BESIDE: dict[str, dict[str, Any]] = {
     **{f"features.forecasts.interactions.ftrl_{name}": {
            "features.forecasts.models": "fm", "features.forecasts.interactions.optimizer": "ftrl"}
        for name in ("alpha", "beta", "l1", "l2")},
+    "features.forecasts.interactions.stop_by": {
+        "features.forecasts.models": "fm", "features.forecasts.interactions.epochs": 10,
+        "features.forecasts.interactions.patience": 10, "features.forecasts.interactions.learning_rate": 1.0,
+    },
     "features.forecasts.interactions.patience": {
         "features.forecasts.models": "fm", "features.forecasts.interactions.epochs": 40,
         "features.forecasts.interactions.patience": 40, "features.forecasts.interactions.learning_rate": 5.0,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from field_data import FEATURES, NAMES, in_memory, planted, random_rows
-from sklearn.metrics import log_loss
+from sklearn.metrics import log_loss, roc_auc_score
 
 from common import InputError, SealError, write_sealed
 from features.epochs import Epoch, Watch
@@ -145,6 +145,19 @@ def test_the_best_epoch_on_validation_is_kept(name):
     best = int(np.argmin(losses))
     assert len(losses) == min(best + 1 + 2, 12), "it ends after two epochs without a new best one"
     assert log_loss(STOP.rows.labels, fitted.predict(STOP)) == pytest.approx(losses[best], rel=1e-5)
+
+
+@every
+def test_the_epoch_can_be_chosen_by_the_order_alone(name):
+    given = SETTINGS.model_copy(
+        update={"epochs": 8, "patience": 8, "stop_by": "auc", "learning_rate": 0.3 if name in KERNELS else 0.03}
+    )
+    fitted = fit_interactions(name, TRAIN, STOP, given)
+    best = max(-epoch.to_beat for epoch in fitted.history)
+    assert roc_auc_score(STOP.rows.labels, fitted.predict(STOP)) == pytest.approx(best, abs=1e-9)
+    one_kind = in_memory(replace(STOP.rows, labels=np.ones_like(STOP.rows.labels)))
+    with pytest.raises(InputError, match="an AUC needs rows of both labels, but all 100 are 1; set stop_by to loss"):
+        fit_interactions(name, TRAIN, one_kind, given)
 
 
 @every
