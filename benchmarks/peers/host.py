@@ -11,6 +11,9 @@ from pathlib import Path
 PEERS = {"gym-trading-env": "gym_trading_env", "gym-anytrading": "gym_anytrading", "torchtrade": "torchtrade"}
 """Script in this folder, by package on PyPI."""
 
+ALSO = {"deepctr-torch": ["requests"]}
+"""What a package imports and does not ask for."""
+
 HERE = Path(__file__).parent
 PINS = HERE / "constraints.txt"
 ROOT = HERE.parents[1]
@@ -67,6 +70,7 @@ def install(package: str) -> str:
         print(f"installing {package} into {folder.relative_to(ROOT)} ...", file=sys.stderr)
         venv.create(folder, clear=True, with_pip=True)
         command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-c", str(PINS), package]
+        command += ALSO.get(package, [])
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
             raise PeerError(f"not installed: {last_line(done.stderr)}")
