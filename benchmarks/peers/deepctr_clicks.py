@@ -2,7 +2,7 @@
 
 Of `rows`, an npz file with `train`, `validation`, `test` int64 (n, F) and their `..._labels`, `sizes` (F,), `model`, `epochs`,
 `patience`, `threads`, `rate`, `l2`, `dropout`, `k`, `hidden`, `batch_size`, and `score` (whether epochs are chosen by the
-validation AUC, else all are made): `rows_per_second`, the fastest epoch's, and with `score` `probabilities` of the test rows, as a list.
+validation AUC, else all are made): `rows_per_second`, the fastest epoch's, and with `score` `probabilities` of the test rows.
 """
 
 import json

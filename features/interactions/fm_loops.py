@@ -20,7 +20,7 @@ def fm_loops(k: int, optimizer: str) -> Loops:
     slots, zero, one, width = np.uint64(SLOTS[optimizer]), np.uint64(0), np.uint64(1), np.uint64(k)
     size, ahead = np.uint64(SLOTS[optimizer] * k), SLOTS[optimizer] * k
 
-    @cached(njit, fastmath=True, error_model="numpy")
+    @cached(njit, fastmath=True, error_model="numpy", inline="always")
     def pairs(features, values, begin, end, scale, embeddings, sums):  # type: ignore[no-untyped-def]
         """The sum over all pairs; fills `sums` (k,) with sum_i v_id x_i."""
         twice = np.float32(0.0)
@@ -44,7 +44,7 @@ def fm_loops(k: int, optimizer: str) -> Loops:
             row = order[number]
             begin, end = starts[row], starts[row + 1]
             scale = length_of(values, begin, end, rates.normalize)
-            margin = pairs(features, values, begin, end, scale, embeddings, sums)
+            margin = pairs(features, values, begin, end, scale, embeddings, sums) if k else np.float32(0.0)
             if rates.linear:
                 margin += linear_part(features, values, begin, end, scale, bias, weights, slots)
             loss, wide = loss_and_slope(margin, labels[row], rates.loss)
@@ -53,7 +53,7 @@ def fm_loops(k: int, optimizer: str) -> Loops:
             if rates.linear:
                 step(bias, zero, one, slope, rates)
                 linear_step(features, values, begin, end, scale, weights, slope, rates)
-            for entry in range(begin, end):
+            for entry in range(begin, end if k else begin):
                 x, at = values[entry] * scale, np.uint64(features[entry]) * size
                 for d in range(k):
                     others = sums[d] - embeddings[at + np.uint64(d)] * x

@@ -99,16 +99,10 @@ def read_ahead(number, order, labels, starts, features, fields, values, embeddin
         prefetch(starts, order[number + NEXT_ROWS])
         prefetch(labels, order[number + NEXT_ROWS])
     if number + NEXT_ENTRIES < len(order):
-        row = order[number + NEXT_ENTRIES]
-        for entry in range(starts[row], starts[row + 1], CACHE_LINE // 4):
-            prefetch(features, entry)
-            prefetch(fields, entry)
-            prefetch(values, entry)
-    if number + 1 < len(order) and size:
-        row = order[number + 1]
-        for entry in range(starts[row], starts[row + 1]):
-            for place in range(0, size, CACHE_LINE // 4):
-                prefetch(embeddings, np.int64(features[entry]) * size + place)
+        entry = starts[order[number + NEXT_ENTRIES]]
+        prefetch(features, entry)
+        prefetch(fields, entry)
+        prefetch(values, entry)
 
 
 @cached(njit, error_model="numpy")
