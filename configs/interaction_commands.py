@@ -188,7 +188,11 @@ COMMANDS = {
         """Train models on the same rows, and say between which of them a difference is shown.
 
 Each model is trained on --train and keeps its best epoch on --valid. All are judged on --test, or on --valid if there is no
---test. The intervals come from resampled rows. The run folder holds comparison.csv, scores.json, the picture and the models.""",
+--test. The run folder holds comparison.csv, scores.json, the picture and the models.
+
+The intervals come from resampled rows, each drawn by itself: where rows hang together, such as those of one user, they are too
+narrow. They are about these trained models; how much another training would differ, other values of --seed show. AUC counts equal
+forecasts half; logloss takes probabilities as 1e-15 to 1 - 1e-15.""",
         ("train", "valid", "test", "models", "resume"),
         BOTH,
         ("train", "report"),

@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from common import write_png
 from evaluation.forecasts.interaction_scores import MEASURES, InteractionComparison
 from evaluation.report.palette import LIGHT
-from features.epochs import Epoch
+from features.forecasters import Epoch
 
 LONGEST_NAME = 24
 """characters of a field's name that a picture shows"""

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from features.epochs import Epoch
+from features.forecasters import Epoch
 
 LINE_SECONDS = 10.0
 """between the lines that tell of blocks, as those of `features.progress`; every epoch has a line of its own"""

@@ -34,8 +34,8 @@ from evaluation.forecasts.interaction_scores import (
     interactions_table,
     listed,
 )
-from features.epochs import Epoch, Watch
 from features.fields import BlockFile, FieldData, FieldRows, FieldSchema, FieldSettings, prepare
+from features.forecasters import Epoch, Watch
 from features.interactions import MODELS, PAIRWISE, FittedInteractions, InteractionSettings, fit_interactions
 
 MODEL = "model.safetensors"
