@@ -1,7 +1,7 @@
 """Train forecasters of the next closes, hold them against the last value, and draw what they say.
 
     python forecast.py train --model lstm --activation leaky_relu       one model; its best epoch on validation is kept
-    python forecast.py compare                     ten networks and four baselines on the test range, which the ledger opens
+    python forecast.py compare                     all of them on the test range, which the ledger opens
     python forecast.py compare --range validation  the same, and the test range stays locked
     python forecast.py regularize --model lstm     l1 and l2 on each group of weights, several seeds each, in parallel
     python forecast.py plot --run runs/default-forecast-train-001       forecasts as dots on the true close
