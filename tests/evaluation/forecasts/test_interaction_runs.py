@@ -69,7 +69,7 @@ def test_a_run_folder_gives_back_what_it_was_begun_with(task):
     again, same = runs.resume_interactions(folder, "compare", quiet())
     assert again == task
     assert {role: data.sha256 for role, data in same.items()} == {role: data.sha256 for role, data in files.items()}
-    with pytest.raises(RunError, match="was begun by `forecast.py interactions compare`, but got train"):
+    with pytest.raises(RunError, match=r"was begun by `forecast.py interactions compare`, but got train"):
         runs.resume_interactions(folder, "train", quiet())
 
 
@@ -89,14 +89,14 @@ def test_a_damaged_run_folder_is_named(task, config, told):
 
 def test_the_run_of_another_script_is_no_run_of_this_one(tmp_path):
     (tmp_path / "config.yaml").write_text("name: default\nmarket: {bars: 1500}\n")
-    with pytest.raises(RunError, match="is no run of `forecast.py interactions`"):
+    with pytest.raises(RunError, match=r"is no run of `forecast.py interactions`"):
         runs.read_interactions_task(tmp_path)
 
 
 def test_the_best_model_on_validation_is_taken_unless_one_is_named(task, tmp_path):
     files = runs.load_files(task, quiet())
     for model in task.models:
-        with pytest.raises(RunError, match="finish it with `python forecast.py interactions compare --resume"):
+        with pytest.raises(RunError, match=r"finish it with `python forecast.py interactions compare --resume"):
             runs.fitted_of(tmp_path, task, model)
         runs.train_interactions(tmp_path / model, model, files["train"], files["valid"], task.interactions)
     losses = {name: runs._validation_loss(tmp_path / name) for name in task.models}
