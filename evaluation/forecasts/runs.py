@@ -23,6 +23,7 @@ from features.forecasters import (
     Watch,
     fit_forecaster,
     require_buildable,
+    require_volumes,
     sample_windows,
     save_windows,
     windows_of,
@@ -74,6 +75,8 @@ def require_trainable(model: str | None, split: Split, settings: ForecastSetting
         require_buildable(name, of_row)
         for part in (split.train, split.validation):
             windows_of(part.own, of_row)
+        if name in RISES:
+            require_volumes(split.train.own, of_row.fields)
 
 
 def teach(folder: Path, model: str, shown: str, split: Split, settings: ForecastSettings, console: Console) -> FittedForecaster:

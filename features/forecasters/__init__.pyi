@@ -1,3 +1,4 @@
+from .candle_fields import require_volumes as require_volumes
 from .registry import (
     FORECASTERS as FORECASTERS,
     FittedForecaster as FittedForecaster,

@@ -47,6 +47,17 @@ def made_of_volume(name: str) -> bool:
     return name in DIFFERENCES[4:] or (name in INDICATORS and made_of_volumes(name))
 
 
+def require_volumes(candles: Candles, names: tuple[str, ...]) -> None:
+    """Raise `InputError` if a field is made of volumes and the candles have none."""
+    rest = [name for name in names if not made_of_volume(name)]
+    if len(rest) < len(names) and not candles.has_volumes:
+        lacking = next(name for name in names if made_of_volume(name))
+        raise InputError(
+            f"{candles.source} has no volumes, but the field `{lacking}` is made of them; leave such fields out: "
+            f"--features.forecasts.fields {','.join(rest)}"
+        )
+
+
 def fit_edges(train: Candles, names: tuple[str, ...], bins: int) -> Edges:
     """Where the bins end, by field: float64 (at most bins - 1,), quantiles of train; none for fields that have categories.
 
@@ -55,8 +66,7 @@ def fit_edges(train: Candles, names: tuple[str, ...], bins: int) -> Edges:
     Raises:
         InputError: a field made of volumes, of candles that have none.
     """
-    if bare := [name for name in names if made_of_volume(name) and not train.has_volumes]:
-        raise InputError(f"{train.source} has no volumes, but the field `{bare[0]}` is made of them; leave it out of the fields")
+    require_volumes(train, names)
     edges = {}
     for name, column in _columns(train, names).items():
         inner = np.linspace(0, 1, (len(REGIMES) if name == REGIME else bins) + 1)[1:-1]

@@ -158,6 +158,14 @@ def test_candles_without_volumes_leave_out_the_fields_made_of_them():
     assert settings.without_volumes().forecasts.fields == ("hour", "signs_2")
 
 
+def test_candles_without_volumes_say_which_fields_are_left():
+    whole = simulate("bitcoin", bars=500, seed=0)
+    bare = Candles(whole.frame.assign(volume=0.0, quote_volume=0.0), whole.bar, whole.symbol, "bare.csv")
+    settings = SETTINGS.model_copy(update={"fields": ("hour", "d_log_volume", "signs_2")})
+    with pytest.raises(InputError, match=r"leave such fields out: --features.forecasts.fields hour,signs_2"):
+        fit_forecaster("fm", bare[:300], bare[300:], settings)
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
