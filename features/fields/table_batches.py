@@ -58,7 +58,7 @@ def parquet_batches(path: Path, on_bytes: OnBytes) -> Iterator[Any]:
                     yield batch
                     done += batch.num_rows
                     on_bytes(size * done // max(file.metadata.num_rows, 1))
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowKeyError) as error:
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowKeyError, UnicodeDecodeError) as error:
             raise _damaged(path, error) from error
 
 
@@ -75,7 +75,8 @@ def require_columns(path: Path, names: list[str], wanted: list[str], kind: str =
     """A table has all of these columns."""
     for name in wanted:
         if name not in names:
-            raise InputError(f"{path}: {unknown(kind, name, names)}")
+            one_line_each = [" ".join(each.split()) for each in names]  # a quoted name may hold line ends
+            raise InputError(f"{path}: {unknown(kind, name, one_line_each)}")
 
 
 def _damaged(path: Path, error: BaseException) -> InputError:
