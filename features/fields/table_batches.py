@@ -11,6 +11,7 @@ from common import InputError, one_line, unknown
 from features.fields.byte_streams import OnBytes, open_bytes, readable
 
 BATCH_BYTES = 1 << 22
+HEADER_BYTES = 1 << 20
 BATCH_ROWS = 1 << 15
 """of Parquet"""
 
@@ -36,7 +37,7 @@ def csv_batches(path: Path, on_bytes: OnBytes) -> Iterator[Any]:
 def _header(path: Path) -> list[str]:
     with open_bytes(path) as (stream, _):
         try:
-            names = list(csv.open_csv(stream, csv.ReadOptions(block_size=BATCH_BYTES, use_threads=False)).schema.names)
+            names = list(csv.open_csv(stream, csv.ReadOptions(block_size=HEADER_BYTES, use_threads=False)).schema.names)
         except (pa.ArrowInvalid, UnicodeDecodeError) as error:
             raise _damaged(path, error) from error
     require_names(path, names)
