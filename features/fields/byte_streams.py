@@ -23,13 +23,13 @@ def readable(path: Path, verb: str = "read") -> Iterator[None]:
     """What goes wrong with the file within is one `InputError`, which says that it cannot be read, or written."""
     try:
         yield
-    except FileNotFoundError:
-        raise InputError(f"there is no file {path}; name another") from None
     except IsADirectoryError:
         raise InputError(f"{path} is a folder; name a file in it") from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise InputError(f"{path} is a damaged gzip file ({one_line(error)}); copy it once more") from error
     except OSError as error:
+        if isinstance(error, FileNotFoundError) and verb == "read":
+            raise InputError(f"there is no file {path}; name another") from None
         raise InputError(f"{path} cannot be {verb} ({one_line(error)}); name another file") from error
 
 

@@ -137,6 +137,6 @@ def _cells(batch: Any, column: Column, source: Path) -> Any:
         return pa.array(numbers, pa.float64(), from_pandas=True)
     found = words_in(cells)
     if found is None:
-        raise InputError(f"{source}: cells of column {column.name!r} are {cells.type}, which has no text; leave it out")
+        raise InputError(f"{source}: cells of column {column.name!r} are {cells.type}, not UTF-8 text; leave it out")
     places, words = found
     return pa.array(words, pa.string()).take(pa.array(places, mask=places < 0))

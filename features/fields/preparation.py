@@ -10,7 +10,7 @@ import numpy as np
 from common import InputError, atomic_file, hash_of
 from features.fields.block_file import BlockFile
 from features.fields.block_writer import BlockWriter
-from features.fields.byte_streams import OnBytes, readable, sha256_of
+from features.fields.byte_streams import OnBytes, readable
 from features.fields.formats import FORMATS, format_of
 from features.fields.label_rule import LabelRule
 from features.fields.normalisation import FeatureStatistics
@@ -19,6 +19,7 @@ from features.fields.rows import FieldRows
 from features.fields.schema import FieldSchema
 from features.fields.schema_file import to_bytes
 from features.fields.settings import FieldSettings
+from features.fields.source_hash import remembered_sha256
 from features.fields.sources import Source, open_source
 from features.progress import begun
 
@@ -40,9 +41,9 @@ def prepare(path: Path, settings: FieldSettings, schema: FieldSchema | None = No
     Raises:
         InputError: a file that cannot be read, a damaged line, or labels that the loss cannot learn from.
     """
-    path, settings = Path(path), _settings_with(schema, settings)
+    path, folder, settings = Path(path), Path(folder), _settings_with(schema, settings)
     name = format_of(path, settings)
-    target = folder / f"{_key(path, name, settings, schema)}.fields"
+    target = folder / f"{_key(path, name, settings, schema, folder)}.fields"
     try:
         return BlockFile(target)
     except InputError:  # not there yet, or damaged
@@ -118,10 +119,10 @@ def _settings_with(schema: FieldSchema | None, settings: FieldSettings) -> Field
     return FieldSettings(**schema.settings.model_dump() | own)
 
 
-def _key(path: Path, name: str, settings: FieldSettings, schema: FieldSchema | None) -> str:
+def _key(path: Path, name: str, settings: FieldSettings, schema: FieldSchema | None, folder: Path) -> str:
     """Names the block file by all that its content depends on."""
     of_train = None if schema is None else hashlib.sha256(to_bytes(schema)).hexdigest()
-    return hash_of([sha256_of(path), name, settings.model_dump(mode="json"), of_train, _code_version()])[:32]
+    return hash_of([remembered_sha256(path, folder), name, settings.model_dump(mode="json"), of_train, _code_version()])[:32]
 
 
 @functools.cache

@@ -122,4 +122,4 @@ def open_source(path: Path, name: str, settings: FieldSettings, schema: FieldSch
 
 def _listed(names: list[str]) -> str:
     more = f" and {len(names) - FEW_COLUMNS} more" if len(names) > FEW_COLUMNS else ""
-    return (", ".join(names[:FEW_COLUMNS]) or "none") + more
+    return (", ".join(" ".join(name.split()) for name in names[:FEW_COLUMNS]) or "none") + more

@@ -11,6 +11,7 @@ from common import InputError, one_line, unknown
 from features.fields.byte_streams import OnBytes, open_bytes, readable
 
 BATCH_BYTES = 1 << 22
+HEADER_BYTES = 1 << 20
 BATCH_ROWS = 1 << 15
 """of Parquet"""
 
@@ -36,7 +37,7 @@ def csv_batches(path: Path, on_bytes: OnBytes) -> Iterator[Any]:
 def _header(path: Path) -> list[str]:
     with open_bytes(path) as (stream, _):
         try:
-            names = list(csv.open_csv(stream, csv.ReadOptions(block_size=BATCH_BYTES, use_threads=False)).schema.names)
+            names = list(csv.open_csv(stream, csv.ReadOptions(block_size=HEADER_BYTES, use_threads=False)).schema.names)
         except (pa.ArrowInvalid, UnicodeDecodeError) as error:
             raise _damaged(path, error) from error
     require_names(path, names)
@@ -58,7 +59,7 @@ def parquet_batches(path: Path, on_bytes: OnBytes) -> Iterator[Any]:
                     yield batch
                     done += batch.num_rows
                     on_bytes(size * done // max(file.metadata.num_rows, 1))
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowKeyError) as error:
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowKeyError, UnicodeDecodeError) as error:
             raise _damaged(path, error) from error
 
 
@@ -75,7 +76,8 @@ def require_columns(path: Path, names: list[str], wanted: list[str], kind: str =
     """A table has all of these columns."""
     for name in wanted:
         if name not in names:
-            raise InputError(f"{path}: {unknown(kind, name, names)}")
+            one_line_each = [" ".join(each.split()) for each in names]  # a quoted name may hold line ends
+            raise InputError(f"{path}: {unknown(kind, name, one_line_each)}")
 
 
 def _damaged(path: Path, error: BaseException) -> InputError:

@@ -31,12 +31,12 @@ def first_no_number(cells: Any) -> int:
 
 
 def words_in(cells: Any) -> tuple[np.ndarray, list[str]] | None:
-    """The place of each cell's word in a list, int64 (n,), -1 where it is missing, and that list; None if cells have no text."""
+    """The place of each cell's word in a list, int64 (n,), -1 where it is missing, and that list; None without UTF-8 text."""
     try:
         encoded = _texts(cells).dictionary_encode()
-    except NO_NUMBER:
+        words = [_plain(word) for word in encoded.dictionary.to_pylist()]
+    except (*NO_NUMBER, UnicodeDecodeError):
         return None
-    words = [_plain(word) for word in encoded.dictionary.to_pylist()]
     return np.asarray(encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False), np.int64), words
 
 

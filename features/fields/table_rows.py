@@ -91,7 +91,7 @@ class TableRows:
         found = words_in(cells)
         if found is None:
             raise InputError(
-                f"{self._path}: cells of column {self._columns[place].name!r} are {cells.type}, which has no text; leave it out"
+                f"{self._path}: cells of column {self._columns[place].name!r} are {cells.type}, not UTF-8 text; leave it out"
             )
         places, words = found
         codes = np.array([*(self._code(place, word) for word in words), MISSING], np.int64)

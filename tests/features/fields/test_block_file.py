@@ -166,3 +166,23 @@ def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:
     few, many = kilobytes(10), kilobytes(100)
     assert many < 600_000
     assert many - few < 100_000
+
+
+def test_a_source_that_has_not_changed_is_not_read_again(clicks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("features.fields.source_hash.SETTLED_NS", -1)
+    path = tmp_path / "clicks"
+    path.write_bytes(clicks.read_bytes())
+    first = prepared(path, tmp_path)
+    monkeypatch.setattr("features.fields.source_hash.sha256_of", lambda path: pytest.fail("it was read"))
+    assert prepared(path, tmp_path).path == first.path
+    monkeypatch.undo()
+    path.write_text("1 1:1:1\n")
+    assert prepared(path, tmp_path).n_rows == 1
+
+
+def test_a_source_that_was_just_written_is_not_remembered(tmp_path: Path) -> None:
+    path = tmp_path / "clicks"
+    for text, n_rows in (("1 1:1:1\n", 1), ("1 1:1:1\n0 1:1:1\n", 2)):
+        path.write_text(text)
+        assert prepared(path, tmp_path).n_rows == n_rows
+    assert not list(tmp_path.glob("*.source"))

@@ -103,6 +103,12 @@ def test_a_file_that_is_not_there_is_one_clear_line(place: str, words: str, tmp_
         prepare(tmp_path / place, FieldSettings(), folder=tmp_path)
 
 
+def test_a_cache_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"1 1:1\n")
+    with pytest.raises(InputError, match=r"\.fields cannot be written \(.*\); name another file$"):
+        prepare(tmp_path / "a", FieldSettings(), folder=tmp_path / "a" / "cache")
+
+
 def test_the_line_is_right_behind_the_first_megabytes(tmp_path: Path) -> None:
     path = tmp_path / "clicks"
     path.write_bytes(b"1 1:1 2:1\n" * 900_000 + b"1 x:1\n")

@@ -162,3 +162,11 @@ def test_every_format_becomes_every_other_and_keeps_its_rows(name: str, other: s
     one = prepare(path, positions, folder=tmp_path)
     two = prepare(target, positions, folder=tmp_path)
     require_same(one, two)
+
+
+@pytest.mark.parametrize("name", ["libsvm", "libffm"])
+def test_a_feature_that_a_row_names_twice_counts_twice(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_text("1 3:1 3:0.5\n" if name == "libsvm" else "1 0:3:1 0:3:0.5\n")
+    rows = prepare(path, FieldSettings(), folder=tmp_path).block(0)
+    assert (rows.features.tolist(), rows.values.tolist()) == ([0, 0], [1, 0.5])
