@@ -30,7 +30,9 @@ CHOICES: Mapping[str, Iterable[str]] = {
     "search.dimensions": [name for name in DIMENSIONS if name != "reward"],  # that is `any_reward`
 }
 """the names that a setting may have; those of a `Literal` stand in its type"""
-LISTED_BY = dict.fromkeys(("features.indicators", "features.timeframe_columns"), "python -m features indicators")
+LISTED_BY = dict.fromkeys(
+    ("features.indicators", "features.timeframe_columns", "features.forecasts.fields"), "python -m features indicators"
+)
 """commands that list the names of settings that have too many for a help text"""
 
 

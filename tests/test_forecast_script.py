@@ -11,6 +11,8 @@ import pandas as pd
 import pytest
 from scripts import run_script, run_well, start
 
+from features.forecasters import RISES
+
 FORECASTS = """
 name: small
 market: {bars: 1500}
@@ -22,7 +24,7 @@ agent: {n_envs: 4, n_steps: 16, n_epochs: 1, lstm_size: 8}
 """
 SMALL = ["--config", "small.yaml"]
 ROWS = ["cnn-2-relu", "cnn-2-leaky", "cnn-3-relu", "cnn-3-leaky", "cnn-4-relu", "cnn-4-leaky", "lstm-relu", "lstm-leaky",
-        "gru-relu", "gru-leaky", "last-value", "lag", "linear", "sarimax"]  # fmt: skip
+        "gru-relu", "gru-leaky", "last-value", "lag", "linear", "sarimax", *RISES]  # fmt: skip
 
 
 def forecast(place: Path, *arguments: str) -> str:
@@ -67,9 +69,14 @@ def test_training_twice_gives_the_same_files(place):
         assert (one / name).read_bytes() == (two / name).read_bytes(), name
 
 
-def test_compare_trains_the_ten_networks_and_four_baselines_and_opens_the_test_range_once(place):
+def test_compare_trains_all_forecasters_and_opens_the_test_range_once(place):
     told, run = (place / "compare.out").read_text(), place / "runs" / "small-forecast-compare-001"
-    assert [line.split("  ")[0] for line in told.splitlines()[17:31]] == [name.replace("-", " ") for name in ROWS]
+    table = told.partition("test range: ")[2].splitlines()[2:]
+    assert [line.split("  ")[0] for line in table[: len(ROWS)]] == [name.replace("-", " ") for name in ROWS]
+    rises = told.partition("test range, probability of ")[2]
+    assert all(f"\n{name} " in rises for name in ("base rate", *RISES))
+    assert "Better than the base rate of " in rises
+    assert {"skill.png", "calibration.png"} <= {path.name for path in (run / "figures").iterdir()}
     assert "test range: " in told
     assert "the last value, by squared error over" in told
     assert all((run / name / "forecaster.safetensors").exists() for name in ROWS)

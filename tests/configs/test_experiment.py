@@ -250,7 +250,7 @@ def test_each_setting_names_its_choices(capsys):
             load_experiment(None, {name: "no-such-name"})
         except InputError as error:
             known = re.split(r"[;)]| \(on the command line", str(error).partition("the known ones are ")[2])[0]
-        if name in ("features.indicators", "features.timeframe_columns"):
+        if name in ("features.indicators", "features.timeframe_columns", "features.forecasts.fields"):
             assert "`python-mfeaturesindicators`liststheindicators" in own
         elif known:
             assert all(each in own for each in known.split(", ")), name
