@@ -82,6 +82,7 @@ def test_a_script_in_the_folder_is_told_as_well(tmp_path):
     assert f"but Python finds {theirs} first" in ran.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["train", "agents", "search", "configs", "coindojo"])
 def test_a_name_that_the_room_does_not_import_is_free(name, tmp_path):
     """A folder `agents/` of one's own, or a clone in `coindojo/`, is no trouble for who uses the environment alone."""

@@ -12,6 +12,8 @@ import pytest
 from click_files import write_clicks
 from scripts import run_script, run_well, start
 
+pytestmark = pytest.mark.slow
+
 FILES = ["--train", "train.libffm", "--valid", "valid.libffm", "--test", "test.libffm"]
 RUN = "runs/interactions-compare-001"
 OF_A_MODEL = {"epochs.csv", "seconds.csv", "checkpoint.safetensors", "model.safetensors", "figures"}

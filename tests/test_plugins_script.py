@@ -22,6 +22,8 @@ from features import load_features
 from market import simulate
 from search import finished_trials, settings_of
 
+pytestmark = pytest.mark.slow
+
 PAGE = (ROOT / "docs" / "plugins.md").read_text()
 IDEAS, MORE_IDEAS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 LONGER = ["--config", "small.yaml", "--train.steps", "8192", "--train.validations", "2"]

@@ -184,6 +184,7 @@ def test_a_backtest_can_be_repeated_and_its_costs_changed(place):
     assert dear["buy and hold"]["total_return"] < once["buy and hold"]["total_return"]
 
 
+@pytest.mark.slow
 def test_a_backtest_at_a_known_price_says_so_in_all_that_it_writes(place):
     run = run_script(place, "backtest", "--run", "runs/small-sortino-001", "--no-bootstrap", "--env.fill", "same_close")
     folder = place / "runs/small-sortino-001"
@@ -430,6 +431,7 @@ def test_several_seeds_train_side_by_side_and_keep_their_own_results(place):
     assert [json.loads(line)["caller"] for line in ledger].count(f"backtest.py {folder.relative_to(place)}") == 1
 
 
+@pytest.mark.slow
 def test_walk_forward_trains_before_each_window_and_plays_beside_the_others(place):
     run = run_well(place, "backtest", "--run", "runs/small-sortino-001", "--no-bootstrap", "--walk-forward", "2")
     assert "walk-forward, window 2 of 2: training on " in run.stdout

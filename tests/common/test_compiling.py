@@ -18,6 +18,7 @@ caching.CacheImpl._locator_classes[:] = []
 """As where the installation and the home folder are read-only: none of numba's places can be had."""
 
 
+@pytest.mark.slow
 def test_every_room_works_and_says_once_that_nothing_is_kept(tmp_path):
     code = (
         NOWHERE

@@ -53,6 +53,7 @@ print(env.get_wrapper_attr("action_masks")().sum(), metrics(play(candles, featur
     assert ran.stdout.split() == ["8", "1"], ran.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("script", "line"),
     [

@@ -97,6 +97,7 @@ def test_deleted_rows_are_refused_with_the_place_named_and_filled_flat_where_the
     np.testing.assert_array_equal(repaired.frame["close"], original.frame["close"].iloc[before])
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(1_000), deadline=None)
 @given(data=st.data(), repair=st.booleans())
 def test_a_thousand_spoiled_files(folder, data, repair):

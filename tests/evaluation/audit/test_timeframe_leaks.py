@@ -50,6 +50,7 @@ FRAMES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("put", [known_from_the_start, known_one_bar_early])
 @pytest.mark.parametrize(("candles", "frame"), FRAMES)
 def test_a_longer_bar_that_is_known_early_is_caught(candles: Candles, frame: str, put: Put, monkeypatch):
@@ -59,6 +60,7 @@ def test_a_longer_bar_that_is_known_early_is_caught(candles: Candles, frame: str
     assert {finding.column for finding in report.findings} == {f"d_log_close_{name}", f"volatility_3_{name}"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("candles", "frame"), FRAMES)
 def test_a_longer_bar_that_is_known_when_it_has_closed_passes(candles: Candles, frame: str):
     checks = ("fitted on train", "aligned rows", "causal features", "look-back", "candles alone")

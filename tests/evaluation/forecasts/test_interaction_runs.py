@@ -34,6 +34,7 @@ class StoppedError(Exception):
     """Instead of a kill."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["lr", "ffm"])
 def test_a_training_that_is_stopped_goes_on_to_the_same_bytes(task, tmp_path, model):
     files = runs.load_files(task, quiet())

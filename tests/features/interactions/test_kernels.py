@@ -128,7 +128,7 @@ def test_ftrl_sets_weights_to_zero():
     assert (learner.weights()["linear"] == 0).all()
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adagrad"])
+@pytest.mark.parametrize("optimizer", [pytest.param("sgd", marks=pytest.mark.slow), "adagrad"])
 def test_an_ffm_of_one_field_is_an_fm(optimizer):
     rows = random_rows(200, several=True)
     one = FieldRows(rows.labels, rows.starts, rows.features, np.zeros_like(rows.fields), rows.values)
@@ -139,7 +139,7 @@ def test_an_ffm_of_one_field_is_an_fm(optimizer):
     np.testing.assert_allclose(fm.margins(one), ffm.margins(one), atol=1e-4)
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("optimizer", ["adagrad", *(pytest.param(name, marks=pytest.mark.slow) for name in ("sgd", "ftrl"))])
 def test_an_ffm_row_by_pairs_is_the_same_row_by_sums_over_fields(optimizer):
     """Rows whose entries are not in the order of their fields are summed up in the other way."""
     rows = random_rows(150, seed=8)
