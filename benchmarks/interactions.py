@@ -138,8 +138,10 @@ def criteo() -> dict[str, float]:
                 f"ffm on small Criteo, ten seeds, {words}: loss {loss:.4f} ± {spread[0]:.4f} (libffm {LIBFFM[0]}), "
                 f"validation {validation:.4f} ± {spread[1]:.4f} (libffm {LIBFFM[1]})"
             )
-            name = "criteo" if known == both else "criteo_absent"
-            found |= {f"{name}_loss": float(loss), f"{name}_validation_loss": float(validation)}
+            if known == both:
+                found |= {"criteo_loss": float(loss), "criteo_validation_loss": float(validation)}
+            else:
+                found |= {"criteo_absent_validation_loss": float(validation)}
     return found
 
 
