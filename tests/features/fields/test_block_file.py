@@ -138,7 +138,7 @@ def test_rows_in_memory_hold_the_rules_of_rows() -> None:
 
 
 MEMORY = """
-import resource, sys
+import sys
 from pathlib import Path
 from features.fields import FieldSettings, prepare
 path, folder = Path(sys.argv[1]), Path(sys.argv[2])
@@ -150,11 +150,13 @@ with path.open("w") as file:
 data = prepare(path, FieldSettings(), folder=folder)
 total = sum(int(data.block(n).features.sum()) for n in range(data.n_blocks))
 assert data.n_rows == 10_000 * int(sys.argv[3]) and total > 0
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+# not ru_maxrss, which begins with what the process that started this one takes
+print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))
 """
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells the most memory that was taken")
 def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:
     """A million rows of 34 fields, 313 MB of text, and a tenth of them."""
 
