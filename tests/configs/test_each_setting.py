@@ -131,8 +131,8 @@ BESIDE: dict[str, dict[str, Any]] = {
         "features.forecasts.interactions.patience": 10, "features.forecasts.interactions.learning_rate": 1.0,
     },
     "features.forecasts.interactions.patience": {
-        "features.forecasts.models": "fm", "features.forecasts.interactions.epochs": 40,
-        "features.forecasts.interactions.patience": 40, "features.forecasts.interactions.learning_rate": 5.0,
+        "features.forecasts.models": "fm", "features.forecasts.interactions.epochs": 10,
+        "features.forecasts.interactions.patience": 10, "features.forecasts.interactions.learning_rate": 0.05,
     },
     "features.sarimax.refit_bars": {"features.sarimax.forecast_len": 1, "features.sarimax.fit_bars": 150},
     "features.sarimax.fit_bars": {
