@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 
 from common import cached
-from features.interactions.kernels import Loops, length_of, linear_part, loss_and_slope, read_ahead
+from features.interactions.kernels import Loops, length_of, linear_part, loss_and_slope, read_ahead, scaled
 from features.interactions.optimizers import SLOTS, linear_step_of, step_of
 
 
@@ -27,7 +27,7 @@ def fm_loops(k: int, optimizer: str) -> Loops:
         for d in range(k):
             sums[d] = 0
         for entry in range(begin, end):
-            x, at = values[entry] * scale, np.uint64(features[entry]) * size
+            x, at = scaled(values[entry], scale), np.uint64(features[entry]) * size
             for d in range(k):
                 part = embeddings[at + np.uint64(d)] * x
                 sums[d] += part
@@ -54,7 +54,7 @@ def fm_loops(k: int, optimizer: str) -> Loops:
                 step(bias, zero, one, slope, rates)
                 linear_step(features, values, begin, end, scale, weights, slope, rates)
             for entry in range(begin, end if k else begin):
-                x, at = values[entry] * scale, np.uint64(features[entry]) * size
+                x, at = scaled(values[entry], scale), np.uint64(features[entry]) * size
                 for d in range(k):
                     others = sums[d] - embeddings[at + np.uint64(d)] * x
                     step(embeddings, at + np.uint64(d), width, slope * x * others, rates)

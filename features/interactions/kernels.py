@@ -14,6 +14,8 @@ SQUARED = 1
 """`Rates.loss`; 0 is the logistic loss"""
 NEXT_ROWS, NEXT_ENTRIES = 16, 8
 """rows ahead whose place, and whose entries, are read ahead; they lie anywhere in the block, and each would be waited for"""
+LARGEST = float(np.finfo(np.float32).max)
+"""which a scale does not exceed: a row of nothing but values below 1e-38 stays shorter than 1"""
 CACHE_LINE = 64
 """bytes that are brought near at once"""
 
@@ -55,15 +57,29 @@ class Loops(NamedTuple):
     forecast: Callable[..., np.ndarray]
 
 
-@cached(njit, fastmath=True, error_model="numpy", inline="always")
+@cached(njit, error_model="numpy", inline="always")
 def length_of(values: np.ndarray, begin: int, end: int, normalize: bool) -> np.float32:
-    """What each value of the row is multiplied by: 1 / sqrt(sum of squares), or 1."""
+    """What each value of the row is multiplied by, see `scaled`: 1 / sqrt(sum of squares), or 1.
+
+    The squares of float32 numbers overflow, or become 0, in float32; in float64 they do neither.
+    """
     if not normalize or begin == end:
         return np.float32(1.0)
-    total = np.float32(0.0)
+    total = 0.0
     for entry in range(begin, end):
-        total += values[entry] * values[entry]
-    return np.float32(1.0) / np.sqrt(total)
+        value = np.float64(values[entry])
+        total += value * value
+    return np.float32(min(1 / np.sqrt(total), LARGEST))
+
+
+@cached(njit, fastmath=False, error_model="numpy")
+def scaled(value: np.float32, scale: np.float32) -> np.float32:
+    """value * scale, before anything else is multiplied by either.
+
+    A function of its own, compiled without fastmath (which it would take from its caller if it did not refuse it): with it the
+    compiler may bring the two scales of a pair of values together, and 1e-25 * 1e-25 is 0 in float32.
+    """
+    return value * scale
 
 
 @cached(njit, error_model="numpy", inline="always")
@@ -83,7 +99,7 @@ def linear_part(features, values, begin, end, scale, bias, weights, slots):  # t
     """The constant, and the sum of weights times values; both tables are flat, a weight each `slots` numbers (uint64)."""
     margin = bias[0]
     for entry in range(begin, end):
-        margin += weights[np.uint64(features[entry]) * slots] * values[entry] * scale
+        margin += weights[np.uint64(features[entry]) * slots] * scaled(values[entry], scale)
     return margin
 
 

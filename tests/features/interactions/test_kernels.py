@@ -1,6 +1,7 @@
 """lr, fm and ffm: every number by a second road."""
 
 import math
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -44,6 +45,25 @@ def margin_by_pairs(name: str, weights: Weights, rows: FieldRows, row: int, give
             right = weights["embeddings"][second].reshape(SHAPE.n_fields, -1)[rows.fields[i]]
         total += float(left.astype(float) @ right.astype(float)) * values[i] * values[j]
     return total
+
+
+@pytest.mark.parametrize("several", [False, True], ids=["one a field", "several a field"])
+@pytest.mark.parametrize("factor", [1e-38, 1e-30, 1e-20, 1e25, 1e37])
+@pytest.mark.parametrize("name", KINDS)
+def test_values_whose_squares_float32_cannot_hold_change_nothing(name, factor, several):
+    rows, given = random_rows(50, several=several), settings(learning_rate=0.2)
+    same = replace(rows, values=(rows.values.astype(float) * factor).astype(np.float32))
+    usual, extreme = KernelLearner(name, SHAPE, given), KernelLearner(name, SHAPE, given)
+    assert extreme.learn(same, np.arange(50)) == pytest.approx(usual.learn(rows, np.arange(50)), rel=1e-5)
+    np.testing.assert_allclose(extreme.margins(same), usual.margins(rows), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_values_beneath_the_smallest_float32_of_full_precision_stay_finite(name):
+    rows, learner = random_rows(50), KernelLearner(name, SHAPE, settings())
+    tiny = replace(rows, values=np.full(len(rows.values), 1e-44, np.float32))
+    assert math.isfinite(learner.learn(tiny, np.arange(50)))
+    assert np.isfinite(learner.margins(tiny)).all()
 
 
 def loss_of(margin: float, label: float, loss: str) -> float:
