@@ -5,7 +5,7 @@ features. Each model of `compare` has a folder of its own; the one of `train` li
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -34,7 +34,7 @@ from evaluation.forecasts.interaction_scores import (
     interactions_table,
     listed,
 )
-from features.fields import BlockFile, FieldData, FieldRows, FieldSchema, FieldSettings, prepare
+from features.fields import BlockFile, FieldData, FieldSchema, FieldSettings, prepare
 from features.forecasters import Epoch, Watch
 from features.interactions import MODELS, PAIRWISE, FittedInteractions, InteractionSettings, fit_interactions
 
@@ -80,40 +80,6 @@ class Learned(NamedTuple):
     kept: int
     epochs: int
     seconds: float
-
-
-@dataclass(frozen=True)
-class OneBlock:
-    """`FieldData` of a single block of other data."""
-
-    data: FieldData
-    number: int
-
-    @property
-    def field_names(self) -> tuple[str, ...]:
-        return self.data.field_names
-
-    @property
-    def n_features(self) -> int:
-        return self.data.n_features
-
-    @property
-    def n_rows(self) -> int:
-        return len(self.block(0))
-
-    @property
-    def n_blocks(self) -> int:
-        return 1
-
-    @property
-    def sha256(self) -> str:
-        return f"{self.data.sha256} block {self.number}"
-
-    def block(self, number: int) -> FieldRows:
-        return self.data.block(self.number + number)
-
-    def feature_name(self, feature: int) -> str:
-        return self.data.feature_name(feature)
 
 
 def load_files(task: InteractionTask, console: Console, schema: FieldSchema | None = None) -> dict[str, BlockFile]:
@@ -318,9 +284,9 @@ def predict_file(run: Path, path: Path, out: Path, model: str | None, console: C
     with atomic_file(out) as file, shown_training(f"{fitted.name} forecasts", 0) as (_, on_part):
         if out.suffix == ".csv":
             file.write(f"{name}\n".encode())
-        for number in range(data.n_blocks):
-            file.write("".join(f"{value!r}\n" for value in fitted.predict(OneBlock(data, number)).tolist()).encode())
-            on_part(number + 1, data.n_blocks)
+        for done, told in enumerate(fitted.forecasts(data), 1):
+            file.write("".join(f"{value!r}\n" for value in told.tolist()).encode())
+            on_part(done, data.n_blocks)
     console.print(f"written: {out}, {data.n_rows:,} forecasts of {fitted.name}", markup=False)
 
 

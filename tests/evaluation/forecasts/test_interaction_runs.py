@@ -11,7 +11,7 @@ from rich.console import Console
 from common import InputError, RunError
 from evaluation.forecasts import compare_interactions, interaction_progress, interaction_runs as runs
 from evaluation.forecasts.interaction_progress import shown_training
-from evaluation.forecasts.interaction_runs import InteractionTask, Learned, OneBlock, strongest_features, strongest_pairs
+from evaluation.forecasts.interaction_runs import InteractionTask, Learned, strongest_features, strongest_pairs
 from features.fields import FieldSettings, prepare
 from features.forecasters import Epoch
 from features.interactions import InteractionSettings
@@ -105,17 +105,6 @@ def test_the_best_model_on_validation_is_taken_unless_one_is_named(task, tmp_pat
     assert runs.fitted_of(tmp_path, task, "lr")[0] == tmp_path / "lr"
     with pytest.raises(RunError, match="did you mean 'fm'"):
         runs.fitted_of(tmp_path, task, "ffm")
-
-
-def test_forecasts_of_single_blocks_are_those_of_the_whole(task, monkeypatch):
-    from features.fields import block_file
-
-    data = prepare(task.train, task.fields)
-    model = runs.train_interactions(task.train.parent / "m", "fm", data, None, task.interactions)
-    parts = [model.predict(OneBlock(data, number)) for number in range(data.n_blocks)]
-    np.testing.assert_array_equal(np.concatenate(parts), model.predict(data))
-    assert (OneBlock(data, 0).n_rows, OneBlock(data, 0).feature_name(0)) == (300, data.feature_name(0))
-    assert block_file
 
 
 def test_without_validation_rows_its_column_is_empty(task):
