@@ -16,8 +16,8 @@ NEXT_ROWS, NEXT_ENTRIES = 16, 8
 """rows ahead whose place, and whose entries, are read ahead; they lie anywhere in the block, and each would be waited for"""
 LARGEST = float(np.finfo(np.float32).max)
 """which a scale does not exceed: a row of nothing but values below 1e-38 stays shorter than 1"""
-CACHE_LINE = 64
-"""bytes that are brought near at once"""
+FULL = 1e200
+"""when the product of `loss_and_slope` has come so far, its logarithm is taken"""
 
 
 class Rates(NamedTuple):
@@ -83,15 +83,18 @@ def scaled(value: np.float32, scale: np.float32) -> np.float32:
 
 
 @cached(njit, error_model="numpy", inline="always")
-def loss_and_slope(margin: float, label: float, loss: int) -> tuple[float, float]:
-    """The loss of a row, and its derivative by the margin."""
+def loss_and_slope(margin: float, label: float, loss: int) -> tuple[float, float, float]:
+    """A row's loss in two parts, which is `first + log(second)`, and its derivative by the margin.
+
+    A logarithm takes long, and one of the product over many rows does for all of them; `second` is 1 to 2.
+    """
     if loss == SQUARED:
-        return (margin - label) * (margin - label) / 2, margin - label
+        return (margin - label) * (margin - label) / 2, 1.0, margin - label
     # log(1 + exp(-|m|)) never overflows.
     small = math.exp(-abs(margin))
     probability = 1 / (1 + small) if margin >= 0 else small / (1 + small)
     wrong = -margin if label > 0.5 else margin
-    return math.log1p(small) + max(wrong, 0.0), probability - label
+    return max(wrong, 0.0), 1 + small, probability - label
 
 
 @cached(njit, fastmath=True, error_model="numpy", inline="always")
@@ -104,13 +107,8 @@ def linear_part(features, values, begin, end, scale, bias, weights, slots):  # t
 
 
 @cached(njit, error_model="numpy", inline="always")
-def read_ahead(number, order, labels, starts, features, fields, values, embeddings, size):  # type: ignore[no-untyped-def]
-    """Have what the next rows need brought near: their places, then their entries, then the embeddings of the very next one.
-
-    Args:
-        number: of the row in `order`.
-        embeddings: flat; a feature has `size` numbers of it.
-    """
+def read_ahead(number, order, labels, starts, features, fields, values):  # type: ignore[no-untyped-def]
+    """Have what the next rows after row `number` of `order` need brought near: their places, then their entries."""
     if number + NEXT_ROWS < len(order):
         prefetch(starts, order[number + NEXT_ROWS])
         prefetch(labels, order[number + NEXT_ROWS])

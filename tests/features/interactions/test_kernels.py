@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 
 from common import InputError
 from features.fields import FieldRows
-from features.interactions import InteractionSettings, Shape, fit_interactions
+from features.interactions import InteractionSettings, Shape, fit_interactions, losses_of
 from features.interactions.kernel_learner import KernelLearner
 from features.interactions.kernels import loss_and_slope
 
@@ -189,11 +189,19 @@ def test_lr_finds_what_scikit_learn_finds():
     np.testing.assert_allclose(ours.arrays["linear"], theirs.coef_[0], atol=0.08)
 
 
+@pytest.mark.parametrize("name", KINDS)
+def test_the_loss_of_many_rows_is_the_sum_of_theirs(name):
+    rows, still = random_rows(3_000), KernelLearner(name, SHAPE, settings(optimizer="sgd", learning_rate=1e-12))
+    expected = losses_of(still.margins(rows), rows.labels, "logloss").sum()
+    assert still.learn(rows, np.arange(3_000)) == pytest.approx(expected, rel=1e-6)
+
+
 @pytest.mark.parametrize(("margin", "label"), [(0.0, 1), (3.0, 0), (-40.0, 1), (800.0, 0), (-800.0, 1), (800.0, 1)])
 def test_the_logistic_loss_never_overflows(margin, label):
-    loss, slope = loss_and_slope(margin, label, 0)
+    first, second, slope = loss_and_slope(margin, label, 0)
     expected = max(-margin if label else margin, 0) if abs(margin) > 30 else loss_of(margin, label, "logloss")
-    assert loss == pytest.approx(expected, rel=1e-9)
+    assert first + math.log(second) == pytest.approx(expected, rel=1e-9)
+    assert 1 <= second <= 2
     assert slope == pytest.approx(1 / (1 + math.exp(-max(min(margin, 700), -700))) - label, abs=1e-12)
 
 
