@@ -9,7 +9,7 @@ import numpy as np
 from common import InputError
 from features.fields.columns import Column
 from features.fields.settings import FieldSettings
-from features.fields.table_batches import require_columns
+from features.fields.table_batches import TableBatch, require_columns
 from features.fields.table_cells import first_no_number, numbers_in
 
 SAMPLE_ROWS = 100_000
@@ -17,29 +17,26 @@ SAMPLE_ROWS = 100_000
 ALL_BITS = 2**64 - 1
 
 
-def fit_columns(batches: Iterator[Any], settings: FieldSettings, path: Path, unit: str, first_line: int) -> tuple[Column, ...]:
+def fit_columns(batches: Iterator[TableBatch], settings: FieldSettings, path: Path, unit: str) -> tuple[Column, ...]:
     """The columns of a table but its label, in their order.
 
     Args:
-        batches: Arrow batches of all rows.
+        batches: of all rows.
         settings: how numeric columns are treated, and which columns the user has named.
         path: for messages.
         unit: what the place of a row is called, line or row.
-        first_line: the place of the first row.
 
     Raises:
         InputError: a column that the settings name is not there, or holds text though it should be numeric.
     """
     fits: list[_ColumnFit] = []
     sample = _RowSample()
-    done = 0
-    for batch in batches:
+    for cells, lines in batches:
         if not fits:
-            fits = [_ColumnFit(name, settings) for name in feature_columns(batch.schema.names, settings, path)]
-        chosen = sample.chosen(batch.num_rows)
+            fits = [_ColumnFit(name, settings) for name in feature_columns(cells.schema.names, settings, path)]
+        chosen = sample.chosen(cells.num_rows)
         for fit in fits:
-            fit.add(batch.column(fit.name), chosen, sample, f"{path}, {unit}", first_line + done)
-        done += batch.num_rows
+            fit.add(cells.column(fit.name), chosen, sample, f"{path}, {unit}", lines)
     return tuple(fit.column() for fit in fits)
 
 
@@ -78,13 +75,13 @@ class _ColumnFit:
         self._count, self._mean, self._squares = 0, 0.0, 0.0
         self._hashes, self._values = np.zeros(0, np.uint64), np.zeros(0)
 
-    def add(self, cells: Any, hashes: np.ndarray, sample: _RowSample, where: str, line: int) -> None:
+    def add(self, cells: Any, hashes: np.ndarray, sample: _RowSample, where: str, lines: np.ndarray) -> None:
         if not self._can:
             return
         numbers = numbers_in(cells)
         if numbers is None or np.isinf(numbers).any():
             if self._must:
-                raise self._no_number(cells, numbers, where, line)
+                raise self._no_number(cells, numbers, where, lines)
             self._can, self._values = False, np.zeros(0)
             return
         present = ~np.isnan(numbers)
@@ -121,10 +118,10 @@ class _ColumnFit:
         self._mean += away * len(numbers) / count
         self._count = count
 
-    def _no_number(self, cells: Any, numbers: np.ndarray | None, where: str, line: int) -> InputError:
+    def _no_number(self, cells: Any, numbers: np.ndarray | None, where: str, lines: np.ndarray) -> InputError:
         place = first_no_number(cells) if numbers is None else int(np.argmax(np.isinf(numbers)))
         return InputError(
-            f"{where} {line + place}: column {self.name!r} is numeric, but holds {str(cells[place].as_py())[:40]!r}; correct it, "
+            f"{where} {lines[place]}: column {self.name!r} is numeric, but holds {str(cells[place].as_py())[:40]!r}; correct it, "
             "or name the column in `categorical_columns`"
         )
 

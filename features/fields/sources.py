@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from common import InputError
 from features.fields.byte_streams import OnBytes
@@ -14,7 +13,7 @@ from features.fields.positions import by_position
 from features.fields.raw_rows import RawRows
 from features.fields.schema import FieldSchema
 from features.fields.settings import FieldSettings
-from features.fields.table_batches import require_columns
+from features.fields.table_batches import TableBatch, require_columns
 from features.fields.table_rows import TableRows
 
 FEW_COLUMNS = 20
@@ -59,7 +58,7 @@ class TableSource:
 
     def __init__(self, path: Path, name: str, settings: FieldSettings, schema: FieldSchema | None, on_bytes: OnBytes) -> None:
         self._path, self._format, self._settings = path, FORMATS[name], settings
-        self._read: Callable[[], Iterator[Any]] = lambda: self._format.read(path, on_bytes=on_bytes)
+        self._read: Callable[[], Iterator[TableBatch]] = lambda: self._format.read(path, on_bytes=on_bytes)
         self._schema = schema
         self._others: list[str] = []
         self.words: tuple[tuple[str, ...], ...] = ()
@@ -68,18 +67,16 @@ class TableSource:
     def columns(self) -> tuple[Column, ...]:
         if self._schema is not None:
             return self._schema.columns
-        return fit_columns(self._read(), self._settings, self._path, self._format.unit, self._format.first_line)
+        return fit_columns(self._read(), self._settings, self._path, self._format.unit)
 
     def chunks(self) -> Iterator[RawRows]:
         """All rows of the file, each time it is called."""
         known = None if self._schema is None else self._schema.words
         unit, label, hashed = self._format.unit, self._settings.label, self._settings.hash_bits > 0
         rows = TableRows(self._path, unit, label, self.columns, known, hashed)
-        line = self._format.first_line
         for batch in self._read():
-            self._require(batch)
-            yield rows.rows(batch, line)
-            line += batch.num_rows
+            self._require(batch.cells.schema.names)
+            yield rows.rows(batch)
         self.words = rows.words
 
     @property
@@ -91,8 +88,7 @@ class TableSource:
             notes.append(f"numeric columns: {_listed(numeric)}; categories: {_listed(words)}")
         return notes
 
-    def _require(self, batch: Any) -> None:
-        names: list[str] = batch.schema.names
+    def _require(self, names: list[str]) -> None:
         wanted = [column.name for column in self.columns]
         require_columns(self._path, names, wanted, "column of train")
         self._others = [

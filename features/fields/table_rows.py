@@ -10,6 +10,7 @@ import numpy as np
 from common import InputError
 from features.fields.columns import Column
 from features.fields.raw_rows import RawRows
+from features.fields.table_batches import TableBatch
 from features.fields.table_cells import first_no_number, numbers_in, words_in
 
 UNSEEN, MISSING = -1, -2
@@ -40,47 +41,46 @@ class TableRows:
         """The words of each column, by number."""
         return tuple(tuple(words) for words in self._words)
 
-    def rows(self, batch: Any, line: int) -> RawRows:
-        """The rows of an Arrow batch whose first one is in that line.
+    def rows(self, batch: TableBatch) -> RawRows:
+        """The rows of a batch.
 
         Raises:
             InputError: a label or a cell of a numeric column that is no number.
         """
-        labels = self._labels(batch.column(self._label), line)
+        cells_of, lines = batch.cells.column, batch.lines
+        labels = self._labels(cells_of(self._label), lines)
         shape = len(labels), len(self._columns)
         numbers, values = np.zeros(shape, np.int64), np.ones(shape, np.float32)
         for place, column in enumerate(self._columns):
-            cells = batch.column(column.name)
+            cells = cells_of(column.name)
             if column.is_numeric:
-                self._put_numbers(column, cells, line, numbers[:, place], values[:, place])
+                self._put_numbers(column, cells, lines, numbers[:, place], values[:, place])
             else:
                 self._put_words(place, cells, numbers[:, place])
         present = numbers != MISSING
         starts = np.concatenate([[0], np.cumsum(present.sum(1))]).astype(np.int64)
         fields = np.broadcast_to(np.arange(shape[1], dtype=np.int32), shape)[present]
-        return RawRows(labels, starts, fields, numbers[present], values[present], line + np.arange(len(labels)))
+        return RawRows(labels, starts, fields, numbers[present], values[present], lines)
 
-    def _labels(self, cells: Any, line: int) -> np.ndarray:
-        labels = self._numbers(self._label, cells, line, "a label")
+    def _labels(self, cells: Any, lines: np.ndarray) -> np.ndarray:
+        labels = self._numbers(self._label, cells, lines, "a label")
         if np.isnan(labels).any():
-            place = int(np.argmax(np.isnan(labels)))
-            raise InputError(
-                f"{self._path}, {self._unit} {line + place}: the label is missing; complete or remove the {self._unit}"
-            )
+            line = lines[np.argmax(np.isnan(labels))]
+            raise InputError(f"{self._path}, {self._unit} {line}: the label is missing; complete or remove the {self._unit}")
         return labels
 
-    def _numbers(self, name: str, cells: Any, line: int, what: str) -> np.ndarray:
+    def _numbers(self, name: str, cells: Any, lines: np.ndarray, what: str) -> np.ndarray:
         numbers = numbers_in(cells)
         if numbers is None or (np.abs(numbers) > np.finfo(np.float32).max).any():
             place = first_no_number(cells) if numbers is None else int(np.argmax(np.abs(numbers) > np.finfo(np.float32).max))
             raise InputError(
-                f"{self._path}, {self._unit} {line + place}: {what} in column {name!r} is a finite number, but got "
+                f"{self._path}, {self._unit} {lines[place]}: {what} in column {name!r} is a finite number, but got "
                 f"{str(cells[place].as_py())[:40]!r}; correct it"
             )
         return numbers
 
-    def _put_numbers(self, column: Column, cells: Any, line: int, numbers: np.ndarray, values: np.ndarray) -> None:
-        given = self._numbers(column.name, cells, line, "what stands")
+    def _put_numbers(self, column: Column, cells: Any, lines: np.ndarray, numbers: np.ndarray, values: np.ndarray) -> None:
+        given = self._numbers(column.name, cells, lines, "what stands")
         if column.is_binned:
             numbers[:] = np.searchsorted(column.edges, given, side="right")
         else:

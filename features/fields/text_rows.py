@@ -32,7 +32,7 @@ def text_rows(path: Path, with_fields: bool, on_bytes: OnBytes, on_qids: OnBytes
     """
     room, lines = _Room(), 0
     with open_bytes(path) as (stream, file):
-        for text in _whole_lines(path, stream):
+        for text in whole_lines(path, stream):
             raw, n_lines, qids, bad = room.parsed(text, with_fields)
             if bad >= 0:
                 raise InputError(f"{path}, line {lines + n_lines}: {complaint(text, bad, with_fields)}")
@@ -66,7 +66,7 @@ class _Room:
         self._n_bytes = n_bytes
 
 
-def _whole_lines(path: Path, stream: BinaryIO) -> Iterator[bytes]:
+def whole_lines(path: Path, stream: BinaryIO) -> Iterator[bytes]:
     """The text in parts that end where a line does."""
     rest = b"".join(part for part in [stream.read(len(BOM))] if part != BOM)
     while content := stream.read(CHUNK_BYTES):

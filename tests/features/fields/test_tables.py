@@ -104,8 +104,3 @@ def test_bins_of_a_long_file_come_from_a_sample_of_all_its_rows(tmp_path: Path) 
     data = prepare(path, FieldSettings(bins=4), folder=tmp_path)
     (column,) = data.schema.columns
     np.testing.assert_allclose(column.edges, [0.25, 0.5, 0.75], atol=0.01)
-
-
-def test_quoted_cells_hold_line_ends(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text('label,site\n1,"a\nb"\n0,c\n')
-    assert prepare(tmp_path / "a.csv", FieldSettings(), folder=tmp_path).n_rows == 2
