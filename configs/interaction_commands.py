@@ -208,7 +208,7 @@ With --valid its best epoch there is kept; without it, it is trained for all its
     ),
     "predict": Command(
         predict,
-        """Write a forecast for each row of a file, in its order.
+        """Write a forecast for each row of a file, in its order. The file needs no labels; those that it has are ignored.
 
 Forecasts are probabilities of a 1, or numbers where the run has `--loss squared`. A file that ends in .csv gets a header line;
 any other one is a number a line. Of a run of several models the one with the lowest validation loss is taken, or --model.""",

@@ -89,6 +89,26 @@ def test_predict_keeps_the_order_of_the_rows(place):
     assert forecasts["probability"][clicks].mean() > 0.6 > 0.4 > forecasts["probability"][~clicks].mean()
 
 
+def test_predict_needs_no_labels_and_is_not_moved_by_them(place):
+    lines = [line.split(" ", 1) for line in (place / "test.libffm").read_text().splitlines()]
+    (place / "bare.libffm").write_text("".join(f"{entries}\n" for _, entries in lines))
+    (place / "turned.libffm").write_text("".join(f"{1 - int(label)} {entries}\n" for label, entries in lines))
+    for name in ("test", "bare", "turned"):
+        interactions(place, "predict", "--run", RUN, "--data", f"{name}.libffm", "--out", f"out/{name}-p.csv")
+    forecasts = {(place / "out" / f"{name}-p.csv").read_bytes() for name in ("test", "bare", "turned")}
+    assert len(forecasts) == 1
+
+
+def test_predict_says_that_a_table_has_no_labels(place):
+    interactions(place, "convert", "--data", "train.libffm", "--out", "some.csv")
+    interactions(place, "train", "--model", "lr", "--train", "some.csv", "--epochs", "1")
+    run = sorted((place / "runs").glob("interactions-train-*"))[-1]
+    pd.read_csv(place / "some.csv").drop(columns="label").to_csv(place / "bare.csv", index=False, sep=";")
+    told = interactions(place, "predict", "--run", str(run), "--data", "bare.csv", "--out", "out/bare.csv")
+    assert "bare.csv: it has no column of labels 'label', and forecasts need none" in told
+    assert len(pd.read_csv(place / "out" / "bare.csv")) == 1_200
+
+
 def test_features_that_train_never_showed_are_counted(place):
     write_clicks(place / "newer.libffm", 50, 9, first_feature=3)
     told = interactions(place, "predict", "--run", RUN, "--data", "newer.libffm", "--out", "out/newer.txt", "--model", "lr")

@@ -107,13 +107,19 @@ def load_files(task: InteractionTask, console: Console, schema: FieldSchema | No
     return files
 
 
-def read_rows(path: Path, settings: FieldSettings, console: Console, schema: FieldSchema | None = None) -> BlockFile:
-    """The rows of a file, its notes printed.
+def read_rows(
+    path: Path,
+    settings: FieldSettings,
+    console: Console,
+    schema: FieldSchema | None = None,
+    labels: Literal["needed", "ignored"] = "needed",
+) -> BlockFile:
+    """The rows of a file, its notes printed; the arguments are those of `prepare`.
 
     Raises:
         InputError: a missing or damaged file, no rows, or none of the schema's features in it.
     """
-    data = prepare(path, settings, schema)
+    data = prepare(path, settings, schema, labels=labels)
     for note in data.notes:
         console.print(note if note.startswith(path.name) else f"{path.name}: {note}", markup=False)
     if not data.n_rows:
@@ -270,7 +276,8 @@ def predict_file(run: Path, path: Path, out: Path, model: str | None, console: C
 
     Args:
         run: folder of a run of `compare` or `train`.
-        path: of the rows; features that the model does not know are left out, and counted in the notes.
+        path: of the rows, with labels, which are ignored, or without; features that the model does not know are left out, and
+            counted in the notes.
         out: written whole or not at all; with a header if it ends in `.csv`.
         model: of the run; None takes the best one.
         console: for the lines.
@@ -279,7 +286,7 @@ def predict_file(run: Path, path: Path, out: Path, model: str | None, console: C
         raise InputError(f"forecasts go into a file of their own, but got {path} as --data and --out; change --out")
     task = read_interactions_task(run)
     _, fitted = fitted_of(run, task, model)
-    data = read_rows(path, task.fields, console, FieldSchema.load(run / SCHEMA))
+    data = read_rows(path, task.fields, console, FieldSchema.load(run / SCHEMA), "ignored")
     name = "probability" if task.interactions.loss == "logloss" else "forecast"
     with atomic_file(out) as file, shown_training(f"{fitted.name} forecasts", 0) as (_, on_part):
         if out.suffix == ".csv":

@@ -16,7 +16,7 @@ from features.fields.writers import CsvWriter, ParquetWriter, TextWriter
 
 NUMBER = rb"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
 LABELLED = re.compile(rb"\s*" + NUMBER + rb"(\s+qid:\S+)?\s+(?P<entry>\S+:\S+)")
-UNLABELLED = re.compile(rb"(\s*qid:\S+)?\s*(?P<entry>\d+:(\d+:)?" + NUMBER + rb")(?!\S)")
+SOUND_ENTRY = re.compile(rb"\s*([^\s:]+\s+)?(qid:\S+\s+)?(?P<entry>\d+:(\d+:)?" + NUMBER + rb")(?!\S)")
 PARQUET_MAGIC = b"PAR1"
 ONE_NAME = re.compile(rb"[^\s:\0]+")
 """the header of a table of one column"""
@@ -30,7 +30,7 @@ class Format(NamedTuple):
         is_table: whether it has columns with names; else its entries have numbers.
         unit: what the place of a row is called in messages.
         recognises: whether a file with these first bytes, unzipped, has this format.
-        read: `(path, on_bytes, on_qids)` gives `RawRows`, of a table `(path, on_bytes)` gives `TableBatch`es.
+        read: `(path, on_bytes, on_qids, labelled)` gives `RawRows`, of a table `(path, on_bytes)` gives `TableBatch`es.
         writer: of the rows or batches, given an open file.
     """
 
@@ -46,7 +46,7 @@ def _colons(head: bytes) -> int:
     """Colons in the first entry of the first line that has one; -1 if no line holds entries, behind a label or alone."""
     for line in head.removeprefix(BOM).split(b"\n"):
         line = line.split(b"#")[0].strip()
-        if found := LABELLED.match(line) or UNLABELLED.match(line):
+        if found := LABELLED.match(line) or SOUND_ENTRY.match(line):
             return found["entry"].count(b":")
         if line and not re.fullmatch(NUMBER, line):
             return -1
@@ -56,7 +56,7 @@ def _colons(head: bytes) -> int:
 def _is_csv(head: bytes) -> bool:
     """A first line of names, which is no row of another format."""
     first = next((line for line in re.split(rb"[\r\n]", head.removeprefix(BOM)) if line.strip()), b"")
-    if head.startswith(PARQUET_MAGIC) or _colons(head) >= 0 or any(UNLABELLED.match(part) for part in first.split()):
+    if head.startswith(PARQUET_MAGIC) or _colons(head) >= 0 or any(SOUND_ENTRY.match(part) for part in first.split()):
         return False
     return separator_of(first) is not None or bool(ONE_NAME.fullmatch(first) and not re.fullmatch(NUMBER, first))
 

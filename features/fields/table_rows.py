@@ -23,14 +23,20 @@ class TableRows:
     Args:
         path: the file, for messages.
         unit: what the place of a row is called, line or row.
-        label: the column of labels.
+        label: the column of labels; None leaves them out, and they are 0.
         columns: of train, but the label.
         words: of each column, those that train has shown; None learns them from the rows.
         hashed: words are numbered by a hash of 63 bits, and none is remembered.
     """
 
     def __init__(
-        self, path: Path, unit: str, label: str, columns: Sequence[Column], words: Sequence[Sequence[str]] | None, hashed: bool
+        self,
+        path: Path,
+        unit: str,
+        label: str | None,
+        columns: Sequence[Column],
+        words: Sequence[Sequence[str]] | None,
+        hashed: bool,
     ) -> None:
         self._path, self._unit, self._label, self._columns, self._hashed = path, unit, label, columns, hashed
         self._growing = words is None
@@ -48,7 +54,7 @@ class TableRows:
             InputError: a label or a cell of a numeric column that is no number.
         """
         cells_of, lines = batch.cells.column, batch.lines
-        labels = self._labels(cells_of(self._label), lines)
+        labels = np.zeros(len(lines)) if self._label is None else self._labels(self._label, cells_of(self._label), lines)
         shape = len(labels), len(self._columns)
         numbers, values = np.zeros(shape, np.int64), np.ones(shape, np.float32)
         for place, column in enumerate(self._columns):
@@ -62,8 +68,8 @@ class TableRows:
         fields = np.broadcast_to(np.arange(shape[1], dtype=np.int32), shape)[present]
         return RawRows(labels, starts, fields, numbers[present], values[present], lines)
 
-    def _labels(self, cells: Any, lines: np.ndarray) -> np.ndarray:
-        labels = self._numbers(self._label, cells, lines, "a label")
+    def _labels(self, name: str, cells: Any, lines: np.ndarray) -> np.ndarray:
+        labels = self._numbers(name, cells, lines, "a label")
         if np.isnan(labels).any():
             line = lines[np.argmax(np.isnan(labels))]
             raise InputError(f"{self._path}, {self._unit} {line}: the label is missing; complete or remove the {self._unit}")
