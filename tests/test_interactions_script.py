@@ -190,11 +190,27 @@ def test_a_comparison_that_is_killed_goes_on_to_the_same_bytes(tmp_path):
         (["compare", "--train", "clicks-only.libffm", *FILES[2:]], "all 30 rows of clicks-only.libffm have the label 1"),
         (["compare", "--resume", RUN, "--k", "4"], "`k` cannot be given with --resume"),
         (["compare", "--resume", RUN, "--models", "lr"], "`models` cannot be given with --resume"),
-        (["compare", "--resume", "nowhere"], "nowhere is no run of `forecast.py interactions`"),
+        (
+            ["compare", "--resume", "nowhere"],
+            "nowhere is no run of `forecast.py interactions`: it does not exist; name a folder in runs/",
+        ),
         (["train", "--resume", RUN], "was begun by `forecast.py interactions compare`"),
         (["predict", "--run", RUN, "--data", "test.libffm"], "the following arguments are required: --out"),
         (["predict", "--run", RUN, "--data", "test.libffm", "--out", "test.libffm"], "a file of their own"),
         (["predict", "--run", RUN, "--data", "test.libffm", "--out", "p", "--model", "fm"], "there is no model 'fm'"),
+        (
+            ["predict", "--run", "nowhere", "--data", "test.libffm", "--out", "p"],
+            "nowhere is no run of `forecast.py interactions`: it does not",
+        ),
+        (
+            ["predict", "--run", "test.libffm", "--data", "test.libffm", "--out", "p"],
+            "interactions`: it is a file; name a folder",
+        ),
+        (
+            ["predict", "--run", RUN, "--data", "test.libffm", "--out", "test.libffm/p"],
+            "test.libffm/p cannot be written (File exists)",
+        ),
+        (["predict", "--run", RUN, "--data", "test.libffm", "--out", "runs"], "runs is a folder; name a file in it"),
         (["predict", "--run", "runs", "--data", "test.libffm", "--out", "p"], "runs is no run of `forecast.py interactions`"),
         (["convert", "--data", "test.libffm", "--out", "test.libffm"], "change --out"),
     ],

@@ -34,7 +34,7 @@ from evaluation.forecasts.interaction_scores import (
     interactions_table,
     listed,
 )
-from features.fields import BlockFile, FieldData, FieldSchema, FieldSettings, prepare
+from features.fields import BlockFile, FieldData, FieldSchema, FieldSettings, prepare, readable
 from features.forecasters import Epoch, Watch
 from features.interactions import MODELS, PAIRWISE, FittedInteractions, InteractionSettings, fit_interactions
 
@@ -148,13 +148,16 @@ def read_interactions_task(folder: Path) -> InteractionTask:
         RunError: no such run folder, a damaged one, or one that was edited.
     """
     path = folder / "config.yaml"
+    if not folder.is_dir():
+        found = "is a file" if folder.exists() else "does not exist"
+        raise RunError(f"{folder} is no run of `forecast.py interactions`: it {found}; name a folder in runs/")
     try:
         require_sealed_run(folder)
         return InteractionTask.model_validate(yaml.safe_load(path.read_text()))
     except FileNotFoundError:
         raise RunError(f"{folder} is no run of `forecast.py interactions`: it holds no config.yaml; name one of runs/") from None
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RunError(f"cannot read {path}: {one_line(error)}; begin a new run") from None
+        raise RunError(f"cannot read {path}: {getattr(error, 'strerror', None) or one_line(error)}; begin a new run") from None
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
         name = ".".join(map(str, fault["loc"]))
@@ -288,7 +291,7 @@ def predict_file(run: Path, path: Path, out: Path, model: str | None, console: C
     _, fitted = fitted_of(run, task, model)
     data = read_rows(path, task.fields, console, FieldSchema.load(run / SCHEMA), "ignored")
     name = "probability" if task.interactions.loss == "logloss" else "forecast"
-    with atomic_file(out) as file, shown_training(f"{fitted.name} forecasts", 0) as (_, on_part):
+    with readable(out, "written"), atomic_file(out) as file, shown_training(f"{fitted.name} forecasts", 0) as (_, on_part):
         if out.suffix == ".csv":
             file.write(f"{name}\n".encode())
         for done, told in enumerate(fitted.forecasts(data), 1):

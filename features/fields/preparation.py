@@ -10,7 +10,7 @@ import numpy as np
 from common import InputError, atomic_file, hash_of
 from features.fields.block_file import BlockFile
 from features.fields.block_writer import BlockWriter
-from features.fields.byte_streams import OnBytes, readable
+from features.fields.byte_streams import OnBytes, writable_cache
 from features.fields.formats import FORMATS, format_of
 from features.fields.label_rule import LabelRule, Labels, NoLabels
 from features.fields.normalisation import FeatureStatistics
@@ -76,7 +76,7 @@ def learn_schema(path: Path, name: str, settings: FieldSettings, on_bytes: OnByt
 
 def _write(path: Path, name: str, settings: FieldSettings, schema: FieldSchema | None, labels: Labels, target: Path) -> None:
     size = max(path.stat().st_size // MEGABYTE, 1)
-    with begun(f"reading {path.name}") as tell, readable(target, "written"), atomic_file(target) as file:
+    with begun(f"reading {path.name}") as tell, writable_cache(target.parent), atomic_file(target) as file:
 
         def on_bytes(done: int) -> None:
             tell("megabytes", done // MEGABYTE, size)

@@ -88,6 +88,32 @@ def test_a_damaged_run_folder_is_named(task, config, told):
     assert "\n" not in str(error.value)
 
 
+def test_a_run_folder_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(
+        RunError, match=r"nowhere is no run of `forecast.py interactions`: it does not exist; name a folder in runs/"
+    ):
+        runs.read_interactions_task(tmp_path / "nowhere")
+    (tmp_path / "a").write_text("")
+    with pytest.raises(RunError, match=r"a is no run of `forecast.py interactions`: it is a file"):
+        runs.read_interactions_task(tmp_path / "a")
+
+
+def test_forecasts_that_cannot_be_written_are_one_clear_line(task, monkeypatch):
+    files = runs.load_files(task, quiet())
+    folder = runs.begin_interactions(task, files)
+    runs.train_interactions(folder / "lr", "lr", files["train"], files["valid"], task.interactions)
+    out = task.train.parent / "locked" / "p.csv"
+    runs.predict_file(folder, task.train, out, "lr", quiet())
+
+    def refuse(**_: object) -> None:
+        raise PermissionError(13, "Permission denied", "some temporary name")
+
+    monkeypatch.setattr("tempfile.mkstemp", refuse)
+    with pytest.raises(InputError, match=r"locked/p.csv cannot be written \(Permission denied\); name another file$"):
+        runs.predict_file(folder, task.train, out, "lr", quiet())
+    assert len(out.read_text().splitlines()) == 301
+
+
 def test_the_run_of_another_script_is_no_run_of_this_one(tmp_path):
     (tmp_path / "config.yaml").write_text("name: default\nmarket: {bars: 1500}\n")
     with pytest.raises(RunError, match=r"is no run of `forecast.py interactions`"):

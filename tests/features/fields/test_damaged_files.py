@@ -153,10 +153,25 @@ def test_a_file_that_is_not_there_is_one_clear_line(place: str, words: str, tmp_
         prepare(tmp_path / place, FieldSettings(), folder=tmp_path)
 
 
-def test_a_cache_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> None:
+@pytest.mark.parametrize("settled_ns", [-1, 10**18])
+@pytest.mark.parametrize("place", ["a", "a/cache", "locked"])
+def test_a_cache_that_cannot_be_written_is_one_clear_line(
+    place: str, settled_ns: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(**_: object) -> None:
+        raise PermissionError(13, "Permission denied", "some temporary name")
+
     (tmp_path / "a").write_bytes(b"1 1:1\n")
-    with pytest.raises(InputError, match=r"\.fields cannot be written \(.*\); name another file$"):
-        prepare(tmp_path / "a", FieldSettings(), folder=tmp_path / "a" / "cache")
+    (tmp_path / "locked").mkdir()
+    monkeypatch.setattr("features.fields.source_hash.SETTLED_NS", settled_ns)
+    monkeypatch.setattr("tempfile.mkstemp", refuse)
+    reason = "Permission denied" if place == "locked" else f"{tmp_path}/a is a file"
+    with pytest.raises(InputError) as told:
+        prepare(tmp_path / "a", FieldSettings(), folder=tmp_path / place)
+    assert str(told.value) == (
+        f"rows are kept in the folder {tmp_path / place}, but it cannot be written ({reason}); make it writable, or run in "
+        "another folder"
+    )
 
 
 def test_the_line_is_right_behind_the_first_megabytes(tmp_path: Path) -> None:
