@@ -93,7 +93,8 @@ def convert(options: Namespace, overrides: Overrides, console: Console) -> int:
     """The same rows in another format."""
     if options.out.resolve() == options.data.resolve():
         raise InputError(f"a file is converted into another one, but got {options.data} as --data and --out; change --out")
-    fields.convert(options.data, options.out, _group(FieldSettings, overrides))
+    for note in fields.convert(options.data, options.out, _group(FieldSettings, overrides)):
+        console.print(f"{options.data.name}: {note}", markup=False)
     console.print(f"written: {options.out}", markup=False)
     return 0
 

@@ -42,7 +42,8 @@ def writable_cache(folder: Path) -> Iterator[None]:
         files = [place for place in (folder, *folder.parents) if place.is_file()]
         reason = f"{files[0]} is a file" if files else error.strerror or one_line(error)
         raise InputError(
-            f"rows are kept in the folder {folder}, but it cannot be written ({reason}); make it writable, or run in another folder"
+            f"rows are kept in the folder {folder}, but it cannot be written ({reason}); make it writable, or run in "
+            "another folder"
         ) from error
 
 

@@ -119,10 +119,12 @@ def _numbered_words(
 def _retyped(source: Path, name: str, other: str, settings: FieldSettings, on_bytes: OnBytes) -> tuple[Iterator[Any], list[str]]:
     """Batches whose labels and numeric columns are float64, and whose other columns are text."""
     each = FORMATS[name]
-    columns = fit_columns(each.read(source, on_bytes=on_bytes), settings, source, each.unit)
+    columns, notes = fit_columns(each.read(source, on_bytes=on_bytes), settings, source, each.unit)
     batches = each.read(source, on_bytes=on_bytes)
     every = [Column(settings.label, True), *columns]
-    return (_batch({column.name: _cells(batch, column, f"{source}, {each.unit}") for column in every}) for batch in batches), []
+    return (
+        _batch({column.name: _cells(batch, column, f"{source}, {each.unit}") for column in every}) for batch in batches
+    ), notes
 
 
 def _batch(cells: dict[str, Any]) -> Any:

@@ -70,10 +70,14 @@ class TableSource:
         self._lacks_labels = False
         self.words: tuple[tuple[str, ...], ...] = ()
 
-    @cached_property
+    @property
     def columns(self) -> tuple[Column, ...]:
+        return self._fit[0]
+
+    @cached_property
+    def _fit(self) -> tuple[tuple[Column, ...], list[str]]:
         if self._schema is not None:
-            return self._schema.columns
+            return self._schema.columns, []
         return fit_columns(self._read(), self._settings, self._path, self._format.unit)
 
     def chunks(self) -> Iterator[RawRows]:
@@ -95,6 +99,7 @@ class TableSource:
             numeric = [column.name for column in self.columns if column.is_numeric]
             words = [column.name for column in self.columns if not column.is_numeric]
             notes.append(f"numeric columns: {_listed(numeric)}; categories: {_listed(words)}")
+            notes += self._fit[1]
         return notes
 
     def _require(self, names: list[str]) -> None:

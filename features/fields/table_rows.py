@@ -1,6 +1,7 @@
 """Turns batches of a table into rows: a column is a field, a word or bin is a feature, and a missing cell is no entry."""
 
 import hashlib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from common import InputError
 from features.fields.columns import Column
 from features.fields.raw_rows import RawRows
 from features.fields.table_batches import TableBatch
-from features.fields.table_cells import first_no_number, numbers_in, words_in
+from features.fields.table_cells import DECIMAL_COMMA, first_no_number, numbers_in, words_in
 
 UNSEEN, MISSING = -1, -2
 """instead of the number of a word"""
@@ -79,9 +80,11 @@ class TableRows:
         numbers = numbers_in(cells)
         if numbers is None or (np.abs(numbers) > np.finfo(np.float32).max).any():
             place = first_no_number(cells) if numbers is None else int(np.argmax(np.abs(numbers) > np.finfo(np.float32).max))
+            shown = str(cells[place].as_py())[:40]
+            remedy = "write a point for the comma" if re.match(DECIMAL_COMMA, shown.strip()) else "correct it"
             raise InputError(
-                f"{self._path}, {self._unit} {lines[place]}: {what} in column {name!r} is a finite number, but got "
-                f"{str(cells[place].as_py())[:40]!r}; correct it"
+                f"{self._path}, {self._unit} {lines[place]}: {what} in column {name!r} is a finite number, but got {shown!r}; "
+                f"{remedy}"
             )
         return numbers
 
