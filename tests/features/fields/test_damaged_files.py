@@ -60,9 +60,9 @@ DAMAGED = {
         "begins with 'once upon a time', by which no format is recognised; set",
     ),
     "two fields": (
-        b"1 0:7:1\n1 1:7:1\n",
+        b"1 0:5:1\n1\n\n1 0:7:1\n1 5:9:1 1:7:1\n",
         LIBFFM,
-        "line 2: a feature belongs to one field, but feature 7 is in field 1 here and in field 0",
+        "line 5: a feature belongs to one field, but feature 7 is in field 1 here and in field 0 in line 4; set `overlap`",
     ),
     "short row": (
         b"1 1:1 2:1\n1 1:1\n",
