@@ -136,8 +136,8 @@ def begin_interactions(task: InteractionTask, files: Mapping[str, BlockFile]) ->
     """Make the run folder, and write what it begins with."""
     folder = new_run(Path("runs"), f"interactions-{task.command}")
     config = yaml.safe_dump(task.model_dump(mode="json"), sort_keys=False)
-    describe_run(folder, config, {role: data.sha256 for role, data in files.items()})
     files["train"].schema.save(folder / SCHEMA)
+    describe_run(folder, config, {role: data.sha256 for role, data in files.items()})
     return folder
 
 
@@ -174,15 +174,29 @@ def resume_interactions(folder: Path, command: str, console: Console) -> tuple[I
     if task.command != command:
         raise RunError(f"{folder} was begun by `forecast.py interactions {task.command}`, but got {command}; resume it by that")
     files = load_files(task, console)
-    lines = [line.partition("  ") for line in (folder / "data.sha256").read_text().splitlines()]
-    before = {role: sha256 for sha256, _, role in lines}
+    before = _hashes_of(folder)
     for role, data in files.items():
         if before.get(role) != data.sha256:
             raise RunError(
                 f"a run goes on with the rows that it was begun with, but {task.files[role]} (--{role}) has changed: its rows "
                 f"had the hash {before.get(role, 'none')[:12]} and now have {data.sha256[:12]}; restore it, or begin a new run"
             )
+    if files["train"].schema.sha256 != FieldSchema.load(folder / SCHEMA).sha256:
+        raise RunError(
+            f"a run goes on with the features that it was begun with, but {task.train} (--train) has changed: the names, numbers "
+            "or bins of its features are others now; restore it, or begin a new run"
+        )
     return task, files
+
+
+def _hashes_of(folder: Path) -> dict[str, str]:
+    """Of the rows of each role, when the run was begun."""
+    path = folder / "data.sha256"
+    try:
+        lines = [line.partition("  ") for line in path.read_text().splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise RunError(f"cannot read {path}: {getattr(error, 'strerror', None) or one_line(error)}; begin a new run") from None
+    return {role: sha256 for sha256, _, role in lines}
 
 
 def train_interactions(

@@ -55,10 +55,11 @@ def _colons(head: bytes) -> int:
 
 def _is_csv(head: bytes) -> bool:
     """A first line of names, which is no row of another format."""
-    first = next((line for line in re.split(rb"[\r\n]", head.removeprefix(BOM)) if line.strip()), b"")
+    first, *others = [line for line in re.split(rb"[\r\n]", head.removeprefix(BOM)) if line.strip()]
     if head.startswith(PARQUET_MAGIC) or _colons(head) >= 0 or any(SOUND_ENTRY.match(part) for part in first.split()):
         return False
-    return separator_of(first) is not None or bool(ONE_NAME.fullmatch(first) and not re.fullmatch(NUMBER, first))
+    is_one_name = ONE_NAME.fullmatch(first) and not re.fullmatch(NUMBER, first)
+    return separator_of(first) is not None or bool(is_one_name and others)
 
 
 FORMATS: dict[str, Format] = {
@@ -92,7 +93,7 @@ def format_of(path: Path, settings: FieldSettings) -> str:
     Raises:
         InputError: an empty file, one that cannot be read, or one that no format recognises.
     """
-    if not (head := head_of(path)).strip():
+    if not (head := head_of(path)).removeprefix(BOM).strip():
         raise InputError(f"{path} is empty; name a file with rows")
     if settings.format != "auto":
         return settings.format

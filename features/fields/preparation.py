@@ -17,7 +17,6 @@ from features.fields.normalisation import FeatureStatistics
 from features.fields.numbering import Numbering
 from features.fields.rows import FieldRows
 from features.fields.schema import FieldSchema
-from features.fields.schema_file import to_bytes
 from features.fields.settings import FieldSettings
 from features.fields.source_hash import remembered_sha256
 from features.fields.sources import Source, open_source
@@ -133,7 +132,7 @@ def _settings_with(schema: FieldSchema | None, settings: FieldSettings) -> Field
 
 def _key(path: Path, name: str, settings: FieldSettings, schema: FieldSchema | None, labels: Labels, folder: Path) -> str:
     """Names the block file by all that its content depends on."""
-    of_train = None if schema is None else hashlib.sha256(to_bytes(schema)).hexdigest()
+    of_train = None if schema is None else schema.sha256
     own = settings.model_dump(mode="json")
     return hash_of([remembered_sha256(path, folder), name, own, of_train, labels, _code_version()])[:32]
 

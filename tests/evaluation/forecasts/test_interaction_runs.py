@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from evaluation.forecasts.interaction_progress import shown_training
 from evaluation.forecasts.interaction_runs import InteractionTask, Learned, strongest_features, strongest_pairs
 from features.fields import FieldSettings, prepare
 from features.forecasters import Epoch
-from features.interactions import InteractionSettings
+from features.interactions import InteractionSettings, fit_interactions
 
 
 @pytest.fixture
@@ -72,6 +73,50 @@ def test_a_run_folder_gives_back_what_it_was_begun_with(task):
     assert {role: data.sha256 for role, data in same.items()} == {role: data.sha256 for role, data in files.items()}
     with pytest.raises(RunError, match=r"was begun by `forecast.py interactions compare`, but got train"):
         runs.resume_interactions(folder, "train", quiet())
+
+
+def renamed(text: str) -> str:
+    """Each feature has another number, in the same order."""
+    return re.sub(r":(\d+):", r":9\1:", text)
+
+
+CHANGES = {
+    "a label": (lambda text: str(1 - int(text[0])) + text[1:], "train.libffm (--train) has changed: its rows had the hash"),
+    "more rows": (lambda text: text + text, "train.libffm (--train) has changed: its rows had the hash"),
+    "other order": (lambda text: "".join(reversed(text.splitlines(True))), "train.libffm (--train) has changed: its rows"),
+    "other features": (renamed, "train.libffm (--train) has changed: the names, numbers or bins of its features are others now"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_run_does_not_go_on_with_other_rows_or_features(task, change):
+    change_text, told = CHANGES[change]
+    task = task.model_copy(update={"valid": None})
+    folder = runs.begin_interactions(task, runs.load_files(task, quiet()))
+    before = task.train.read_text()
+    task.train.write_text(change_text(before))
+    with pytest.raises(RunError, match=re.escape(told)):
+        runs.resume_interactions(folder, "compare", quiet())
+    task.train.write_text(before)
+    runs.resume_interactions(folder, "compare", quiet())
+    (folder / "data.sha256").unlink()
+    with pytest.raises(RunError, match=r"cannot read .*data.sha256: No such file or directory; begin a new run"):
+        runs.resume_interactions(folder, "compare", quiet())
+
+
+@pytest.mark.parametrize("n_rows", [1, 7, 64])
+def test_rows_of_several_blocks_are_forecast_in_their_order(task, n_rows, tmp_path, monkeypatch):
+    """A block is smaller than the file, which has a last one that is not full."""
+    monkeypatch.setattr("features.fields.block_writer.BLOCK_ROWS", n_rows)
+    many = prepare(task.train, task.fields, folder=tmp_path / "many")
+    monkeypatch.undo()
+    one = prepare(task.train, task.fields, folder=tmp_path / "one")
+    assert (many.n_blocks, one.n_blocks, many.n_rows) == (-(-300 // n_rows), 1, 300)
+    np.testing.assert_array_equal(runs.labels_of(many), runs.labels_of(one))
+    for name in ("lr", "ffm"):
+        model = fit_interactions(name, one, None, task.interactions)
+        np.testing.assert_array_equal(model.predict(many), model.predict(one))
+        fit_interactions(name, many, many, task.interactions)
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,7 @@ DAMAGED = {
     ),
     "empty": (b"", FieldSettings(), "is empty; name a file with rows"),
     "blank": (b"\n \n", FieldSettings(), "is empty; name a file with rows"),
+    "blank behind a mark of UTF-8": (b"\xef\xbb\xbf\n", FieldSettings(), "is empty; name a file with rows"),
     "comments": (b"# none\n", LIBSVM, "has no rows; name a file with some"),
     "labels alone": (b"1\n0\n", LIBSVM, "has labels alone, so there is nothing to learn from"),
     "labels alone, in some format": (b"1\n-1.0\n", FieldSettings(), "has labels alone; add entries to its rows"),
@@ -53,6 +54,11 @@ DAMAGED = {
         b"2:1 3:1\n",
         FieldSettings(),
         "line 1: a line begins with its label, but got '2:1'; write 0 or 1",
+    ),
+    "no format in a word": (
+        b"garbage\n",
+        FieldSettings(),
+        "begins with 'garbage', by which no format is recognised; set `format` to",
     ),
     "no format": (
         b"once upon a time\n",
