@@ -99,16 +99,6 @@ def test_predict_needs_no_labels_and_is_not_moved_by_them(place):
     assert len(forecasts) == 1
 
 
-def test_predict_says_that_a_table_has_no_labels(place):
-    interactions(place, "convert", "--data", "train.libffm", "--out", "some.csv")
-    interactions(place, "train", "--model", "lr", "--train", "some.csv", "--epochs", "1")
-    run = sorted((place / "runs").glob("interactions-train-*"))[-1]
-    pd.read_csv(place / "some.csv").drop(columns="label").to_csv(place / "bare.csv", index=False, sep=";")
-    told = interactions(place, "predict", "--run", str(run), "--data", "bare.csv", "--out", "out/bare.csv")
-    assert "bare.csv: it has no column of labels 'label', and forecasts need none" in told
-    assert len(pd.read_csv(place / "out" / "bare.csv")) == 1_200
-
-
 def test_features_that_train_never_showed_are_counted(place):
     write_clicks(place / "newer.libffm", 50, 9, first_feature=3)
     told = interactions(place, "predict", "--run", RUN, "--data", "newer.libffm", "--out", "out/newer.txt", "--model", "lr")
@@ -142,6 +132,16 @@ def test_convert_writes_the_rows_in_another_format(place):
     assert "written: clicks.csv" in interactions(place, "convert", "--data", "test.libffm", "--out", "clicks.csv")
     assert len(pd.read_csv(place / "clicks.csv")) == 400
     assert "at epoch 1 of 1" in interactions(place, "train", "--model", "lr", "--train", "clicks.csv", "--epochs", "1")
+
+
+def test_predict_says_that_a_table_has_no_labels(place):
+    interactions(place, "convert", "--data", "train.libffm", "--out", "some.csv")
+    interactions(place, "train", "--model", "lr", "--train", "some.csv", "--epochs", "1")
+    run = sorted((place / "runs").glob("interactions-train-*"))[-1]
+    pd.read_csv(place / "some.csv").drop(columns="label").to_csv(place / "bare.csv", index=False, sep=";")
+    told = interactions(place, "predict", "--run", str(run), "--data", "bare.csv", "--out", "out/bare.csv")
+    assert "bare.csv: it has no column of labels 'label', and forecasts need none" in told
+    assert len(pd.read_csv(place / "out" / "bare.csv")) == 1_200
 
 
 def between_epochs(run: Path) -> set[str]:
