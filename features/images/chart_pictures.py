@@ -100,7 +100,7 @@ def _kept(candles: Candles, style: ChartStyle, path: Path) -> np.ndarray:
 
 def _write(candles: Candles, style: ChartStyle, path: Path) -> None:
     """The charts of all bars, oldest first, and a checksum behind them."""
-    checksum, count = 0, _block(style.height * style.width)
+    checksum, count = 0, max(BLOCK_BYTES // (style.height * style.width), 1)
     with atomic_file(path) as file:
         for first in range(0, len(candles), count):
             charts = draw_charts(candles, np.arange(first, min(first + count, len(candles))), style)
@@ -111,20 +111,16 @@ def _write(candles: Candles, style: ChartStyle, path: Path) -> None:
 
 def _mapped(path: Path, shape: tuple[int, int, int]) -> np.ndarray | None:
     """None if there is no such file, or it is not what was written."""
-    count, n_bytes = _block(shape[1] * shape[2]), int(np.prod(shape))
+    n_bytes, checksum = shape[0] * shape[1] * shape[2], 0
     try:
         if path.stat().st_size != n_bytes + 4:
             return None
-        charts = np.memmap(path, np.uint8, "r", shape=shape)
-        checksum = 0
-        for first in range(0, shape[0], count):
-            checksum = zlib.crc32(charts[first : first + count].data, checksum)
         with path.open("rb") as file:
-            file.seek(n_bytes)
-            return charts.view(np.ndarray) if file.read() == checksum.to_bytes(4, "little") else None
+            for first in range(0, n_bytes, BLOCK_BYTES):
+                checksum = zlib.crc32(file.read(min(BLOCK_BYTES, n_bytes - first)), checksum)
+            if file.read() != checksum.to_bytes(4, "little"):
+                return None
+        return np.memmap(path, np.uint8, "r", shape=shape).view(np.ndarray)
     except OSError:
         return None
 
-
-def _block(bytes_a_chart: int) -> int:
-    return max(BLOCK_BYTES // bytes_a_chart, 1)
