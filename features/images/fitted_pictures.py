@@ -131,3 +131,4 @@ def load_weights(network: torch.nn.Module, weights: dict[str, torch.Tensor]) -> 
     if more := sorted(weights.keys() - network.state_dict().keys()):
         raise InputError(f"the weights have {more[0]}, but the network does not")
     network.load_state_dict(weights, assign=True)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -7,7 +7,7 @@ from picture_data import stripes
 from torch.nn import functional
 
 from common import InputError
-from features.images import FittedPictures, PictureSettings, feature_maps, fit_pictures, grad_cam
+from features.images import FittedPictures, PictureSettings, PictureShape, feature_maps, fit_pictures, grad_cam
 from features.images.networks import blank_network
 
 SETTINGS = PictureSettings(epochs=1, filters=4, precision="float32", batch_size=16)
@@ -43,14 +43,18 @@ def test_grad_cam_is_the_gradient_weighted_mean_of_the_last_maps(fitted, label):
 def test_it_looks_at_the_spot_that_decides():
     """A network whose one filter copies the picture, and whose head counts what is bright in favour of class 1."""
     settings = SETTINGS.model_copy(update={"filters": 1})
-    network = blank_network("small_cnn", (1, 32, 32), 2, settings)
+    network = blank_network("small_cnn", PictureShape(1, 32, 32), 2, settings)
     tensors = {name: torch.zeros(weight.shape) for name, weight in network.state_dict().items()}
     for number in range(3):
         tensors[f"convolutions.{number}.weight"][0, 0, 1, 1] = 1
     tensors["hidden.weight"][0, :16] = 1
     tensors["head.weight"][1, 0], tensors["head.weight"][0, 0] = 1, -1
     arrays = {f"network/{name}": tensor.numpy() for name, tensor in tensors.items()}
-    scale = {"order": np.zeros(1, np.int64), "mean": np.zeros(1, np.float32), "std": np.full(1, 255, np.float32)}
+    scale: dict[str, np.ndarray] = {
+        "order": np.zeros(1, np.int64),
+        "mean": np.zeros(1, np.float32),
+        "std": np.full(1, 255, np.float32),
+    }
     arrays |= {f"pixels/{name}": value for name, value in scale.items()}
     fitted = FittedPictures("small_cnn", settings, network.shape, ("dark", "bright"), (), arrays)
     picture = np.zeros((1, 32, 32), np.uint8)

@@ -191,10 +191,10 @@ def test_training_and_forecasting_leave_torch_and_the_pictures_as_they_were(name
     torch.manual_seed(3)
     threads, state, pictures = torch.get_num_threads(), torch.random.get_rng_state(), TRAIN.pictures.tobytes()
     np.random.seed(3)  # noqa: NPY002
-    drawn = np.random.get_state()[1].tobytes()  # noqa: NPY002
+    drawn = np.random.get_state(legacy=False)["state"]["key"].tobytes()  # noqa: NPY002
     fit(name, settings=SETTINGS.model_copy(update={"epochs": 1, "flip": True, "shear": 0.2})).predict(TRAIN)
     assert torch.equal(torch.random.get_rng_state(), state)
-    assert np.random.get_state()[1].tobytes() == drawn  # noqa: NPY002
+    assert np.random.get_state(legacy=False)["state"]["key"].tobytes() == drawn  # noqa: NPY002
     assert (torch.get_num_threads(), TRAIN.pictures.tobytes()) == (threads, pictures)
 
 
