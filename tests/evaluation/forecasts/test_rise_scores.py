@@ -75,7 +75,7 @@ def test_accuracy_and_auc_have_intervals_and_are_held_against_what_came_more_oft
             assert figure is not None
             assert interval is not None
             assert interval[0] < figure < interval[1]
-            assert 0.02 < interval[1] - interval[0] < 0.08
+            assert 0.002 < interval[1] - interval[0] < 0.08
     assert found.scores["noise"].auc_interval[0] < 0.5 < found.scores["noise"].auc_interval[1]  # type: ignore[index]
 
 
