@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -21,13 +21,13 @@ from features.images.folder_listing import Labels, PictureListing, list_folder, 
 from features.images.folder_settings import FolderSettings
 from features.images.picture_file import PictureFile, write_picture_file
 from features.images.pictures import PictureShape
+from features.progress import OnProgress, begun
 
 CACHE = Path("cache/images")
 SETTLED_NS = 2_000_000_000
 """a file that was changed within this time before it was hashed may be changed again under the same time stamp"""
 OF_THE_PIXELS = ("colors", "resize", "fit", "background", "max_pixels", "skip_damaged")
 """settings that decide, beside the size, what the cache holds"""
-OnPart = Callable[[str, int, int], None]
 
 
 class FolderPictures:
@@ -76,7 +76,6 @@ def prepare_folder(
     classes: tuple[str, ...] | None = None,
     labels: Labels = "needed",
     cache: Path = CACHE,
-    on_part: OnPart = lambda stage, done, total: None,
 ) -> FolderPictures:
     """Decode the pictures of a folder, or find them in the cache. Names, labels and the files' bytes decide, not their times.
 
@@ -86,14 +85,14 @@ def prepare_folder(
         classes: those of train; None takes them from the folder.
         labels: ignored for pictures that are only forecast.
         cache: where decoded pictures are kept.
-        on_part: is told what is being done, the files that are done, and how many there are.
 
     Raises:
         InputError: of `list_folder`; a file that cannot be read, unless `skip_damaged`; or no picture that can be.
     """
     folder, cache = Path(folder), Path(cache)
     listing = list_folder(folder, classes, labels)
-    digests = _remembered_sha256s(listing, cache, on_part)
+    with begun(f"{shown(folder)}") as tell:
+        digests = _remembered_sha256s(listing, cache, tell)
     of_files = [[file.name, file.label, digest] for file, digest in zip(listing.files, digests, strict=True)]
     decisive = {name: getattr(settings, name) for name in OF_THE_PIXELS}
     key = hash_of([of_files, list(listing.classes), list(settings.size), decisive, _code_version()])[:32]
@@ -105,11 +104,12 @@ def prepare_folder(
             try:
                 return FolderPictures(target, listing)  # another process has written it meanwhile
             except InputError:
-                _write(listing, digests, settings, target, on_part)
+                with begun(f"{shown(folder)}") as tell:
+                    _write(listing, digests, settings, target, tell)
     return FolderPictures(target, listing)
 
 
-def _write(listing: PictureListing, digests: list[str], settings: FolderSettings, target: Path, on_part: OnPart) -> None:
+def _write(listing: PictureListing, digests: list[str], settings: FolderSettings, target: Path, tell: OnProgress) -> None:
     about: dict[str, list[Any]] = {"kept": [], "damaged": [], "content": []}
     paths = [str(listing.path(file)) for file in listing.files]
     height, width = settings.size
@@ -117,7 +117,7 @@ def _write(listing: PictureListing, digests: list[str], settings: FolderSettings
     def pictures() -> Iterator[np.ndarray]:
         for place, file in enumerate(decoded_files(paths, settings)):
             name = shown(paths[place])
-            on_part("reading pictures", place + 1, len(paths))
+            tell("pictures read", place + 1, len(paths))
             if isinstance(file, str):
                 if not settings.skip_damaged:
                     raise InputError(
@@ -139,7 +139,7 @@ def _write(listing: PictureListing, digests: list[str], settings: FolderSettings
             )
 
 
-def _remembered_sha256s(listing: PictureListing, cache: Path, on_part: OnPart) -> list[str]:
+def _remembered_sha256s(listing: PictureListing, cache: Path, tell: OnProgress) -> list[str]:
     """sha256 of the bytes of each file, "" of one that cannot be read; remembered while size, identity and times stay."""
     note = cache / f"{hashlib.sha256(os.fsencode(listing.folder.resolve())).hexdigest()[:32]}.sources"
     kept = _read_note(note)
@@ -155,7 +155,7 @@ def _remembered_sha256s(listing: PictureListing, cache: Path, on_part: OnPart) -
 
         for place, digest in enumerate(pool.map(digest_of, range(len(states))), 1):
             found.append(digest)
-            on_part("looking whether files have changed", place, len(states))
+            tell("files looked at", place, len(states))
     for file, state, digest in zip(listing.files, states, found, strict=True):
         if state is not None and digest and began - max(state[2:]) > SETTLED_NS and kept.get(file.name) != (state, digest):
             kept[file.name], fresh = (state, digest), True

@@ -1,11 +1,11 @@
 """Sorts a folder of pictures into train and validation, a folder for each class."""
 
+import glob
 import hashlib
 import os
 import shutil
 import tempfile
 import unicodedata
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,9 +13,9 @@ import numpy as np
 
 from common import InputError, one_line
 from features.images.folder_listing import listed, natural_key, pictures_in, shown
+from features.progress import OnProgress, begun
 
 SIDES = ("train", "validation")
-OnPart = Callable[[int, int], None]
 
 
 class Organized(NamedTuple):
@@ -38,7 +38,6 @@ def organize_folder(
     ratio: float = 0.2,
     links: bool = False,
     seed: int = 0,
-    on_part: OnPart = lambda done, total: None,
 ) -> Organized:
     """Copy pictures to `OUT/train/CLASS` and `OUT/validation/CLASS`.
 
@@ -51,7 +50,6 @@ def organize_folder(
         ratio: share of validation, above 0 and below 1; each side gets at least one picture of each class.
         links: symbolic links instead of copies.
         seed: of the draws.
-        on_part: is told the files that are done, and how many there are.
 
     Raises:
         InputError: `out` exists or lies within the folder, there are not two classes with two different pictures each, names
@@ -69,21 +67,24 @@ def organize_folder(
         )
     classes, notes = _classes_of(folder)
     _require_room_for_names(classes, folder)
-    total, done = sum(map(len, classes.values())), 0
-    digests: dict[str, str] = {}
-    for paths in classes.values():
-        for path in paths:
-            digests[str(path)] = _sha256(path)
-            done += 1
-            on_part(done, 2 * total)
-    sides = {name: _split(name, paths, digests, ratio, seed, folder) for name, paths in classes.items()}
-    notes += _twins(classes, digests)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    if left_behind := sorted(path.name for path in out.parent.glob(f".{_escaped(out.name)}.*.part")):
-        notes.append(
-            f"an earlier organize was stopped; what it left in {shown(out.parent)} can be deleted: {listed(left_behind)}"
-        )
-    temporary = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}.", suffix=".part"))
+    with begun(f"organizing {shown(folder)}") as tell:
+        digests = _digests(classes, tell)
+        sides = {name: _split(name, paths, digests, ratio, seed, folder) for name, paths in classes.items()}
+        out.parent.mkdir(parents=True, exist_ok=True)
+        if left_behind := sorted(path.name for path in out.parent.glob(f".{glob.escape(out.name)}.*.part")):
+            notes.append(
+                f"an earlier organize was stopped; what it left in {shown(out.parent)} can be deleted: {listed(left_behind)}"
+            )
+        _fill(out, sides, links, digests, tell)
+    counts = {name: (len(train), len(valid)) for name, (train, valid) in sides.items()}
+    return Organized(out, counts, (*notes, *_twins(classes, digests)))
+
+
+def _fill(
+    out: Path, sides: dict[str, tuple[list[Path], list[Path]]], links: bool, digests: dict[str, str], tell: OnProgress
+) -> None:
+    """Make the folder under another name, and give it its own when it is whole."""
+    temporary, done = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}.", suffix=".part")), 0
     try:
         for name, of_class in sides.items():
             for side, paths in zip(SIDES, of_class, strict=True):
@@ -92,7 +93,7 @@ def organize_folder(
                 for path in paths:
                     _put(path, place / path.name, links, digests[str(path)])
                     done += 1
-                    on_part(done, 2 * total)
+                    tell("linked" if links else "copied", done, len(digests))
         os.chmod(temporary, 0o755)  # mkdtemp makes it private
         if os.path.lexists(out):
             raise InputError(f"pictures go into a new folder, but {shown(out)} was made meanwhile; choose another --out")
@@ -100,7 +101,16 @@ def organize_folder(
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
-    return Organized(out, {name: (len(train), len(valid)) for name, (train, valid) in sides.items()}, tuple(notes))
+
+
+def _digests(classes: dict[str, list[Path]], tell: OnProgress) -> dict[str, str]:
+    """sha256 of each file."""
+    paths = [path for of_class in classes.values() for path in of_class]
+    digests = {}
+    for done, path in enumerate(paths, 1):
+        digests[str(path)] = _sha256(path)
+        tell("files looked at", done, len(paths))
+    return digests
 
 
 def _classes_of(folder: Path) -> tuple[dict[str, list[Path]], list[str]]:
@@ -209,8 +219,3 @@ def _put(path: Path, target: Path, links: bool, sha256: str) -> None:
         raise InputError(
             f"{shown(path)} cannot be put into the new folder ({one_line(error)}); make room and run organize again"
         ) from None
-
-
-def _escaped(name: str) -> str:
-    """For a glob pattern."""
-    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
