@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+import torch
 import yaml
 from rich.console import Console
 
@@ -24,6 +25,7 @@ from features.images import (
     Organized,
     PictureEpoch,
     PretrainedWeights,
+    build_network,
     fit_pictures,
     listed,
     load_vgg16_weights,
@@ -91,7 +93,13 @@ def load_weights(task: PictureTask, console: Console) -> PretrainedWeights | Non
 
 
 def begin_pictures(task: PictureTask, data: Folders, weights: PretrainedWeights | None) -> Path:
-    """Make the run folder, and write what it begins with."""
+    """Make the run folder, and write what it begins with.
+
+    Raises:
+        InputError: there is no such network for these pictures, such as for too small ones; no folder is made.
+    """
+    train = data["train"]
+    build_network(task.model, train.shape, len(train.classes), task.pictures, torch.Generator())
     folder = new_run(Path("runs"), "images-train")
     describe_run(folder, yaml.safe_dump(task.model_dump(mode="json"), sort_keys=False), _hashes(data, weights))
     return folder
