@@ -10,10 +10,13 @@ EXTRAS = {
     "train": ("torch", "stable_baselines3", "sb3_contrib", "tensorboard", "h5py"),
     "search": ("optuna", "optuna_dashboard", "cmaes"),
     "report": ("matplotlib", "plotly"),
+    "images": ("PIL",),
     "download": ("ccxt",),
     "scale": ("distributed", "psycopg"),
 }
 """by extra, as `pyproject.toml` has them, the names under which its packages are imported"""
+INSTALLED_AS = {"PIL": "pillow"}
+"""packages whose name for pip is another one"""
 
 
 class MissingPackageError(InputError, ModuleNotFoundError):
@@ -51,7 +54,7 @@ def require_extras(what: str, *extras: str) -> None:
 
 
 def _missing(what: str, packages: list[str], extras: list[str]) -> MissingPackageError:
-    names = " and ".join(package.replace("_", "-") for package in packages)
+    names = " and ".join(INSTALLED_AS.get(package, package).replace("_", "-") for package in packages)
     is_or_are = "is" if len(packages) == 1 else "are"
     told = f"{what} needs {names}, which {is_or_are} not installed: pip install -e '.[{','.join(extras)}]'"
     return MissingPackageError(told, name=packages[0])

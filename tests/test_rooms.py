@@ -170,7 +170,7 @@ def test_every_dependency_stands_in_the_readme_and_is_pinned():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     pinned = re.findall(r"^([a-z0-9.-]+)==[\w.]+$", (ROOT / "constraints.txt").read_text(), re.MULTILINE)
     readme = (ROOT / "README.md").read_text()
-    extras = [requirement for extra in ("train", "search", "report") for requirement in project["optional-dependencies"][extra]]
+    extras = [requirement for extra in ("train", "search", "report", "images") for requirement in project["optional-dependencies"][extra]]
     for requirement in [*project["dependencies"], *extras]:
         name = re.split(r"[<>=]", requirement)[0]
         assert name in pinned, name

@@ -13,6 +13,7 @@ from helpers import no_features
 import agents
 import envs
 from common import EXTRAS, InputError, MissingPackageError, exit_code, explained, needed_for, require_extras
+from common.extras import INSTALLED_AS
 from market import simulate
 
 ROOT = Path(__file__).parents[2]
@@ -24,7 +25,7 @@ find = PathFinder.find_spec
 PathFinder.find_spec = lambda name, *rest: None if name.partition(".")[0] in {packages} else find(name, *rest)
 """
 """As a lean installation is: nothing of these names is found."""
-HEAVY = [package for extra in ("train", "search", "report") for package in EXTRAS[extra]]
+HEAVY = [package for extra in ("train", "search", "report", "images") for package in EXTRAS[extra]]
 
 
 def run_lean(place: Path, code: str) -> subprocess.CompletedProcess[str]:
@@ -120,5 +121,5 @@ def test_the_extras_are_those_of_the_project():
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     for extra, packages in EXTRAS.items():
         named = {re.split(r"[<>=\[]", requirement)[0].replace("-", "_") for requirement in extras[extra]}
-        assert named == set(packages), extra
-    assert set(extras["lab"][0].removeprefix("coindojo[").rstrip("]").split(",")) == {"train", "search", "report"}
+        assert named == {INSTALLED_AS.get(package, package) for package in packages}, extra
+    assert set(extras["lab"][0].removeprefix("coindojo[").rstrip("]").split(",")) == {"train", "search", "report", "images"}
