@@ -280,7 +280,8 @@ def _bar_of(candles: Candles, number: int) -> Bar:
     ends = candles.ends
     before = ends[number - 1] if number else None
     after = ends[number + 1] if number + 1 < len(ends) else None
-    return Bar(*map(_iso, (ends[number], before, after, ends[0], ends[-1])), by_day=candles.bar >= pd.Timedelta(days=1))
+    by_day = candles.bar >= pd.Timedelta(days=1)
+    return Bar(_iso(ends[number]), _iso(before), _iso(after), _iso(ends[0]), _iso(ends[-1]), by_day)
 
 
 def _iso(moment: pd.Timestamp | None) -> str:

@@ -30,8 +30,8 @@ from evaluation.images.local_server import LocalServer, guarded
 from evaluation.images.page import page_app
 from evaluation.images.tried_models import OfPictures, TriedModel, model_to_try
 from features.forecasters import FittedForecaster, fit_forecaster
-from features.images import PicturesInMemory, draw_charts, grad_cam
-from market import Candles, write_candles
+from features.images import FittedPictures, PicturesInMemory, draw_charts, grad_cam
+from market import Candles, resample, write_candles
 
 in_chromium = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed, so no page can be opened")
 
@@ -114,7 +114,7 @@ def csv_of(candles: Candles, folder: Path) -> bytes:
 
 
 def test_a_picture_is_answered_with_what_the_network_sees_says_and_looks_at(pictures, runs):
-    fitted = model_to_try(runs["pictures"])._fitted
+    fitted = FittedPictures.load(runs["pictures"] / "model.safetensors")
     pixels = picture(900, True, SIDE)
     told = look(pictures, png(pixels))
     seen = pixels.transpose(2, 0, 1)
@@ -434,4 +434,13 @@ def test_a_person_drops_candles_and_goes_from_bar_to_bar(browser, candles, tmp_p
     assert browser.run(LOOKED) == told["headline"]
     assert browser.run("document.querySelector('#facts dd').textContent") == dict(told["facts"])["Last bar"]
     assert browser.run("document.documentElement.scrollWidth") == 390
+
+    days = csv_of(resample(CANDLES, pd.Timedelta(days=1)), tmp_path)
+    assert drop(browser, days, "days.csv", "text/csv") == look(candles, days)["headline"]
+    assert browser.run("document.getElementById('time-label').hidden")
+    browser.run("document.getElementById('before').click()")
+    told = look(candles, days, date="2017-01-19")
+    assert told["bar"]["closed"] == "2017-01-20T00:00:00"
+    assert browser.run(LOOKED) == told["headline"]
+    assert browser.run(chosen) == ["2017-01-19", ""]
     assert browser.errors == []
