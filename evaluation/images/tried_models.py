@@ -140,29 +140,42 @@ class OfCandles:
         candles = self._file.candles(content, given)
         require_drawable(candles, self._style)
         number = last_closed(candles, given)
-        if number + 1 < self._bars_back:
-            raise InputError(
-                f"a chart depends on {self._bars_back} bars, but {number + 1} had closed by {_minute(candles.ends[number])} UTC; "
-                f"the first chart is that of {_minute(candles.ends[min(self._bars_back, len(candles)) - 1])}"
-                if len(candles) >= self._bars_back
-                else f"a chart depends on {self._bars_back} bars, but the file has {len(candles)}; give a longer one"
-            )
+        self._require_whole_chart(candles, number)
         known = candles[number + 1 - self._bars_back : number + 1]  # nothing after the bar is there to be looked at
         picture = draw_charts(known, np.array([len(known) - 1]), self._style)
         probabilities = self._fitted.predict(PicturesInMemory(picture[:, None], np.zeros(1, np.int64), self.classes, True))[0]
         label = chosen_label(given, int(probabilities.argmax()), len(self.classes))
-        opened, closed, notes = known.index[-1], candles.ends[number], candles.source.removeprefix(f"file {NAMELESS}")
+        return Look(
+            picture, probabilities, label, grad_cam(self._fitted, picture, label),
+            f"Probability of a rise: {probabilities[1]:.1%}", self._facts(candles, known), _bar_of(candles, number),
+        )  # fmt: skip
+
+    def _require_whole_chart(self, candles: Candles, number: int) -> None:
+        needed = self._bars_back
+        if len(candles) < needed:
+            raise InputError(f"a chart depends on {needed} bars, but the file has {len(candles)}; give a longer one")
+        if number + 1 < needed:
+            raise InputError(
+                f"a chart depends on {needed} bars, but {number + 1} had closed by {_minute(candles.ends[number])} UTC; the first "
+                f"chart is that of {_minute(candles.ends[needed - 1])}"
+            )
+
+    def _facts(self, candles: Candles, known: Candles) -> tuple[tuple[str, str], ...]:
+        """Of a file, and of the bars that a chart depends on."""
         facts = (
-            ("Last bar", f"{_minute(opened)} to {_minute(closed)} UTC"),
+            ("Last bar", f"{_minute(known.index[-1])} to {_minute(known.ends[-1])} UTC"),
             ("Its close", f"{known.column('close')[-1]:,.10g}"),
             ("The chart", f"{self._style.bars} bars of {bar_name(candles.bar)}, {candles.symbol}; {seen_size(self.shape)}"),
             ("In training", f"{self._usual:.1%} rose"),
-            ("The file", f"{len(candles):,} bars to {_minute(candles.ends[-1])} UTC{notes}"),
+            (
+                "The file",
+                f"{len(candles):,} bars to {_minute(candles.ends[-1])} UTC{candles.source.removeprefix(f'file {NAMELESS}')}",
+            ),
         )
-        return Look(
-            picture, probabilities, label, grad_cam(self._fitted, picture, label),
-            f"Probability of a rise: {probabilities[1]:.1%}", facts, _bar_of(candles, number),
-        )  # fmt: skip
+        if known.filled is None:
+            return facts
+        mended = f"{known.filled.sum()} of its {len(known)} bars were missing and are filled flat"
+        return (*facts, ("Beware", f"{mended}; the model learned from no such chart"))
 
 
 class _KeptFile:
@@ -217,7 +230,7 @@ def read_candle_bytes(content: bytes, told: Given) -> Candles:
             raise ValueError
     except ValueError:
         raise InputError("a candle file is text in UTF-8 here, such as CSV; unpack or convert it") from None
-    with tempfile.TemporaryDirectory() as folder, spelled(lambda setting, value: f"{setting.split('.')[-1]}: {value}"):
+    with tempfile.TemporaryDirectory() as folder, spelled(_on_the_page):
         path = Path(folder, NAMELESS)
         path.write_bytes(content)
         try:
@@ -261,6 +274,12 @@ def chosen_label(given: Given, usual: int, n_classes: int) -> int:
 def seen_size(shape: PictureShape) -> str:
     """`150 x 150 pixels in color`: height first."""
     return f"{shape.height} x {shape.width} pixels {'in grey' if shape.channels == 1 else 'in color'}"
+
+
+def _on_the_page(setting: str, value: object) -> str:
+    """How a choice is written there."""
+    name = setting.split(".")[-1]
+    return name if value is True else f"{name}: {value}"
 
 
 def _moment(day: str, clock: str) -> pd.Timestamp:

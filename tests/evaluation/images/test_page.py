@@ -200,10 +200,15 @@ def test_a_file_with_a_gap_is_refused_until_it_is_to_be_mended(candles, tmp_path
     gap = b"".join([*lines[:300], *lines[301:]])
     error = look(candles, gap)["error"]
     assert "the file" in error
-    assert "`repair: True`" in error
+    assert "mend it with `repair`" in error
     assert "/tmp" not in error
     assert str(tmp_path) not in error
-    assert "499" not in look(candles, gap, repair="true")["headline"]
+    closed = CANDLES.ends[301]
+    for moment, beware in ((closed, True), (CANDLES.ends[480], False)):
+        mended = look(candles, gap, repair="true", date=f"{moment:%Y-%m-%d}", time=f"{moment:%H:%M}")
+        facts = dict(mended["facts"])
+        assert facts["The file"].startswith("500 bars")
+        assert ("Beware" in facts) == beware
 
 
 @pytest.mark.parametrize(
