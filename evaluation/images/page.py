@@ -20,9 +20,10 @@ from PIL import Image
 from rich.console import Console
 
 from common import printable
+from evaluation.images.dropped_candles import READING
 from evaluation.images.local_server import ADDRESS, Application, LocalServer, guarded, read_body
 from evaluation.images.picture_figures import HEAT
-from evaluation.images.tried_models import READING, Look, TriedModel, model_to_try
+from evaluation.images.tried_models import Look, TriedModel, model_to_try
 from evaluation.report.palette import DARK, LIGHT
 
 GIVEN = ("label", "date", "time", *READING)

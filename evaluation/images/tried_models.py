@@ -1,31 +1,21 @@
 """A trained model that a person tries: a picture or a candle file in; what the model sees, says and looks at out."""
 
-import hashlib
-import tempfile
-from collections.abc import Mapping
-from datetime import date, time
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
-from pydantic import ValidationError
 
-from common import InputError, RunError, one_line, option, spelled
+from common import InputError, RunError
+from evaluation.images.dropped_candles import NAMELESS, DroppedFile, Given, last_closed, to_minute
 from evaluation.images.picture_runs import trained_model
 from evaluation.images.picture_task import PictureTask
 from features.forecasters import CHART_MODELS, FORECASTERS, FittedForecaster, rebuilt, require_drawable
 from features.images import FittedPictures, PictureShape, PicturesInMemory, decode_picture, draw_charts, grad_cam
-from market import Candles, MarketSettings, bar_name, load_candles
+from market import Candles, bar_name
 
 FORECASTER = "forecaster.safetensors"
 MIB = 1 << 20
-READING = ("repair", "max_fill", "symbol", "volume", "timezone", "times", "dates")
-"""settings of `market` that a person can give for a candle file"""
-NAMELESS = "the file"
-"""stands for its name, which is not sent"""
-Given = Mapping[str, str]
-"""what a person chose beside the file, by name; what was left open is missing"""
 
 
 class Look(NamedTuple):
@@ -127,7 +117,7 @@ class OfCandles:
         self._fitted = rebuilt(forecaster.name, settings, forecaster.estimates)
         self._style = settings.charts.style
         self._bars_back = FORECASTERS[forecaster.name].bars_back(settings)
-        self._file = _KeptFile()
+        self._file = DroppedFile()
         self._usual = float(forecaster.estimates["share_rising"])
         self.name, self.classes, self.shape = forecaster.name, self._fitted.classes, self._fitted.shape
         self.about = (
@@ -156,46 +146,26 @@ class OfCandles:
             raise InputError(f"a chart depends on {needed} bars, but the file has {len(candles)}; give a longer one")
         if number + 1 < needed:
             raise InputError(
-                f"a chart depends on {needed} bars, but {number + 1} had closed by {_minute(candles.ends[number])} UTC; the first "
-                f"chart is that of {_minute(candles.ends[needed - 1])}"
+                f"a chart depends on {needed} bars, but {number + 1} had closed by {to_minute(candles.ends[number])} UTC; "
+                f"the first chart is that of {to_minute(candles.ends[needed - 1])}"
             )
 
     def _facts(self, candles: Candles, known: Candles) -> tuple[tuple[str, str], ...]:
         """Of a file, and of the bars that a chart depends on."""
         facts = (
-            ("Last bar", f"{_minute(known.index[-1])} to {_minute(known.ends[-1])} UTC"),
+            ("Last bar", f"{to_minute(known.index[-1])} to {to_minute(known.ends[-1])} UTC"),
             ("Its close", f"{known.column('close')[-1]:,.10g}"),
             ("The chart", f"{self._style.bars} bars of {bar_name(candles.bar)}, {candles.symbol}; {seen_size(self.shape)}"),
             ("In training", f"{self._usual:.1%} rose"),
             (
                 "The file",
-                f"{len(candles):,} bars to {_minute(candles.ends[-1])} UTC{candles.source.removeprefix(f'file {NAMELESS}')}",
+                f"{len(candles):,} bars to {to_minute(candles.ends[-1])} UTC{candles.source.removeprefix(f'file {NAMELESS}')}",
             ),
         )
         if known.filled is None:
             return facts
         mended = f"{known.filled.sum()} of its {len(known)} bars were missing and are filled flat"
         return (*facts, ("Beware", f"{mended}; the model learned from no such chart"))
-
-
-class _KeptFile:
-    """Reads candle files, and keeps the last one: a person looks at many bars of the same file."""
-
-    def __init__(self) -> None:
-        self._key = ""
-        self._candles: Candles | None = None
-
-    def candles(self, content: bytes, given: Given) -> Candles:
-        """Those of the file.
-
-        Raises:
-            InputError: it is not text, or holds no candles that can be trusted.
-        """
-        told = {name: given[name] for name in READING if given.get(name)}
-        key = hashlib.sha256(repr(sorted(told.items())).encode() + content).hexdigest()
-        if self._candles is None or key != self._key:
-            self._candles, self._key = read_candle_bytes(content, told), key
-        return self._candles
 
 
 def model_to_try(run: Path) -> TriedModel:
@@ -215,54 +185,6 @@ def model_to_try(run: Path) -> TriedModel:
     return OfCandles(forecaster)
 
 
-def read_candle_bytes(content: bytes, told: Given) -> Candles:
-    """Candles of a file's bytes.
-
-    Args:
-        content: text, such as CSV. Packed files are refused, for a small one can unpack into more than memory holds.
-        told: settings of `market`, by names of `READING`.
-
-    Raises:
-        InputError: it is not text, a setting has a wrong value, or the file holds no candles that can be trusted.
-    """
-    try:
-        if "\0" in content.decode():
-            raise ValueError
-    except ValueError:
-        raise InputError("a candle file is text in UTF-8 here, such as CSV; unpack or convert it") from None
-    with tempfile.TemporaryDirectory() as folder, spelled(_on_the_page):
-        path = Path(folder, NAMELESS)
-        path.write_bytes(content)
-        try:
-            return load_candles(MarketSettings.model_validate({"file": path, **told}))
-        except ValidationError as error:
-            fault = error.errors(include_url=False)[0]
-            raise InputError(
-                f"{option('.'.join(map(str, fault['loc'])), fault['input'])}: {one_line(Exception(fault['msg']))}"
-            ) from None
-        except InputError as error:
-            raise InputError(str(error).replace(f"{folder}/", "")) from None
-
-
-def last_closed(candles: Candles, given: Given) -> int:
-    """The number of the last bar that had closed by a time: by the end of `date`, or by its `time`; UTC. Without, the last one.
-
-    Raises:
-        InputError: no such date or time, or one before the first bar had closed.
-    """
-    if not given.get("date"):
-        if given.get("time"):
-            raise InputError("a time needs its date; give both")
-        return len(candles) - 1
-    by = _moment(given["date"], given.get("time", ""))
-    number = int(candles.ends.searchsorted(by, side="right")) - 1
-    if number < 0:
-        raise InputError(
-            f"by {_minute(by)} UTC no bar had closed: the first one did at {_minute(candles.ends[0])}; choose a later date"
-        )
-    return number
-
-
 def chosen_label(given: Given, usual: int, n_classes: int) -> int:
     """The class whose map is wanted."""
     label = given.get("label") or str(usual)
@@ -276,25 +198,6 @@ def seen_size(shape: PictureShape) -> str:
     return f"{shape.height} x {shape.width} pixels {'in grey' if shape.channels == 1 else 'in color'}"
 
 
-def _on_the_page(setting: str, value: object) -> str:
-    """How a choice is written there."""
-    name = setting.split(".")[-1]
-    return name if value is True else f"{name}: {value}"
-
-
-def _moment(day: str, clock: str) -> pd.Timestamp:
-    try:
-        at, moment = time.fromisoformat(clock or "00:00"), pd.Timestamp(date.fromisoformat(day), tz="UTC")
-        past = pd.Timedelta(hours=at.hour, minutes=at.minute, seconds=at.second) if clock else pd.Timedelta(days=1)
-        moment = (moment + past).as_unit("ns")  # that of candles, which ends in 2262
-    except (ValueError, OverflowError):
-        given = f"{day} {clock}".strip()[:40]
-        raise InputError(f"a date is like 2024-05-17, from 1678 to 2261, and a time like 13:00, but got {given!r}") from None
-    if at.tzinfo is not None:
-        raise InputError(f"a time is in UTC and names no zone, but got {clock[:40]!r}")
-    return moment
-
-
 def _bar_of(candles: Candles, number: int) -> Bar:
     ends = candles.ends
     before = ends[number - 1] if number else None
@@ -305,7 +208,3 @@ def _bar_of(candles: Candles, number: int) -> Bar:
 
 def _iso(moment: pd.Timestamp | None) -> str:
     return "" if moment is None else f"{moment:%Y-%m-%dT%H:%M:%S}"
-
-
-def _minute(moment: pd.Timestamp) -> str:
-    return f"{moment:%Y-%m-%d %H:%M:%S}".removesuffix(":00")
