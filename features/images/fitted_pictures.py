@@ -86,7 +86,7 @@ class FittedPictures:
                 {name: tensor.numpy() for name, tensor in tensors.items()}, about["pretrained"],
             )  # fmt: skip
             assert fitted.network
-            assert fitted.scale
+            fitted.scale.require_channels(fitted.shape.channels)
         except Exception as error:  # sealed by hand, or by another version: the user needs its name and one line
             raise SealError(f"cannot read the model in {path}: {one_line(error)}; train it again") from error
         return fitted

@@ -1,19 +1,17 @@
 """What a network is given of pictures: their pixels, or what frozen convolutions have seen in them before."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from features.images.augmentation import Vary
 from features.images.inference import block_of, gathered, in_blocks
 from features.images.picture_network import PictureNetwork
 from features.images.pictures import PictureData
 from features.images.pixel_scale import PixelScale
-
-Vary = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""from uint8 (n, C, H, W) pictures and their int64 (n,) numbers to the pictures as an epoch shows them"""
 
 
 class PictureInputs:

@@ -28,7 +28,7 @@ class PixelScale:
 
     def pixels(self, pictures: np.ndarray) -> torch.Tensor:
         """float32 (n, c, H, W), the channels of a pixel side by side in memory, of uint8 (n, C, H, W)."""
-        seen = torch.from_numpy(pictures)
+        seen = torch.from_numpy(np.require(pictures, requirements=("C", "W")))
         if self.order.tolist() != list(range(pictures.shape[1])):
             seen = seen[:, self.order]
         values = seen.to(torch.float32, memory_format=torch.channels_last, copy=True)
@@ -37,6 +37,11 @@ class PixelScale:
     def for_channels(self, channels: int) -> "PixelScale":
         """The same for grey pictures, whose one channel is shown in all those that the network sees."""
         return self if channels > 1 else PixelScale(torch.zeros_like(self.order), self.mean, self.std)
+
+    def require_channels(self, channels: int) -> None:
+        """Raise `InputError` if it is not made for pictures of so many channels."""
+        if not self.order.shape == self.mean.shape == self.std.shape or not set(self.order.tolist()) <= set(range(channels)):
+            raise InputError(f"the scale of pixels must be for {channels} channels, but it has {self.order.tolist()}")
 
     def tensors(self) -> Tensors:
         """By name, for a file."""

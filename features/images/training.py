@@ -1,7 +1,6 @@
 """Trains one model of pictures, epoch by epoch, to the bit from any checkpoint on."""
 
 import time
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,11 @@ from torch.nn import functional
 
 from common import InputError, differences, read_sealed, write_sealed
 from features.epochs import Watch
+from features.images.augmentation import require_no_variation_of_charts, variation_of
 from features.images.bottleneck import give_pretrained, vgg16_features
 from features.images.fitted_pictures import FittedPictures
 from features.images.inference import cross_entropies, resolved
+from features.images.learned_state import below, learned_weights, load_state, make_optimizer, state_of
 from features.images.networks import build_network
 from features.images.picture_epochs import PictureEpoch
 from features.images.picture_inputs import PictureInputs
@@ -27,8 +28,8 @@ from features.images.weight_files import WHERE, PretrainedWeights
 from features.torch_tools import keep_freed_memory, torch_threads
 
 KIND = "checkpoint of a model of pictures"
-ORDER, DROPOUT, VARIATION = 1, 2, 3
-"""what an epoch draws, each by a generator of its own, so that an epoch draws the same whichever came before in this process"""
+ORDER, DROPOUT = 1, 2
+"""what an epoch draws, each by a generator of its own, so that it draws the same whichever epochs came before in this process"""
 
 
 def fit_pictures(
@@ -76,6 +77,7 @@ class _Training:
         folder: Path | None,
     ) -> None:
         _require_fit(train, validation)
+        require_no_variation_of_charts(train, settings)
         self.name, self.train, self.validation, self.settings = name, train, validation, settings
         generator = torch.Generator().manual_seed(settings.seed)
         self.network = build_network(name, train.shape, len(train.classes), settings, generator)
@@ -85,7 +87,7 @@ class _Training:
             self.scale = self.pretrained.scale.for_channels(train.shape.channels)
         else:
             self.scale = fit_scale(train)
-        self.optimizer = _optimizer(self.network, settings.rate_of(name), settings)
+        self.optimizer = make_optimizer(self.network, settings.rate_of(name), settings)
         self.train_inputs = self._inputs(train, folder, varied=settings.augments)
         self.validation_inputs = None if validation is None else self._inputs(validation, folder)
         self.history: list[PictureEpoch] = []
@@ -108,7 +110,7 @@ class _Training:
             if watch.checkpoint:
                 self._save(watch.checkpoint)
             watch.on_epoch(self.history[-1])
-        weights = self.best if self.validation is not None else self._learned_weights()
+        weights = self.best if self.validation is not None else learned_weights(self.network)
         if self.pretrained is not None:
             weights = self.pretrained.tensors | weights
         arrays = {f"network/{name}": weight.numpy() for name, weight in weights.items()}
@@ -135,7 +137,7 @@ class _Training:
             )
         best = self.validation is None or all(validated[0] < epoch.validation_loss for epoch in self.history)
         if best and self.validation is not None:
-            self.best = self._learned_weights()
+            self.best = learned_weights(self.network)
         return PictureEpoch(number, loss, validated[0], best, seconds, accuracy=accuracy, validation_accuracy=validated[1])
 
     def _learned(self, epoch: int, watch: Watch) -> tuple[float, float]:
@@ -144,8 +146,8 @@ class _Training:
         order = np.random.default_rng((self.settings.seed, epoch, ORDER)).permutation(len(self.train))
         draw = torch.Generator().manual_seed(int(np.random.default_rng((self.settings.seed, epoch, DROPOUT)).integers(2**62)))
         batches = [order[first : first + self.settings.batch_size] for first in range(0, len(order), self.settings.batch_size)]
-        total, right = 0.0, 0
-        for done, (batch, given) in enumerate(zip(batches, self.train_inputs.ahead(batches), strict=True), 1):
+        vary, total, right = variation_of(self.settings, epoch, len(order)), 0.0, 0
+        for done, (batch, given) in enumerate(zip(batches, self.train_inputs.ahead(batches, vary), strict=True), 1):
             labels = torch.tensor(self.train.labels[batch])
             logits = self.network.decide(self.train_inputs.features(given), draw)
             loss = functional.cross_entropy(logits, labels)
@@ -169,19 +171,8 @@ class _Training:
             kept = vgg16_features(data, self.pretrained, self.settings, folder)
         return PictureInputs(data, self.network, self.scale, self.settings.precision, kept)
 
-    def _learned_weights(self) -> dict[str, Tensor]:
-        """Copies of all that is trained, batch norms' statistics included."""
-        frozen = "features." if self.network.FROZEN else None
-        return {
-            name: weight.detach().clone()
-            for name, weight in self.network.state_dict().items()
-            if frozen is None or not name.startswith(frozen)
-        }
-
     def _save(self, path: Path) -> None:
-        tensors = {f"network/{name}": weight for name, weight in self._learned_weights().items()}
-        tensors |= {f"best/{name}": weight for name, weight in self.best.items()}
-        tensors |= {f"optimizer/{name}": value for name, _, value in _held(self.network, self.optimizer)}
+        tensors = state_of(self.network, self.optimizer) | {f"best/{name}": weight for name, weight in self.best.items()}
         about = {"kind": KIND, "identity": self.identity, "history": [asdict(epoch) for epoch in self.history]}
         write_sealed(path, tensors, about)
 
@@ -192,27 +183,9 @@ class _Training:
                 f"a training goes on with its own data and settings, but {path} differs: {'; '.join(changed)}; "
                 "restore them, or begin a new run"
             )
-        self.network.load_state_dict(_below(tensors, "network/"), strict=False)
-        self.best = _below(tensors, "best/")
-        for name, value in _below(tensors, "optimizer/").items():
-            weight, entry = name.rsplit("/", 1)
-            self.optimizer.state[self.network.get_parameter(weight)][entry] = value
+        load_state(self.network, self.optimizer, tensors)
+        self.best = below(tensors, "best/")
         self.history = [PictureEpoch(**epoch) for epoch in about["history"]]
-
-
-def _optimizer(network: torch.nn.Module, rate: float, settings: PictureSettings) -> torch.optim.Optimizer:
-    weights = [weight for weight in network.parameters() if weight.requires_grad]
-    if settings.optimizer == "sgd":
-        return torch.optim.SGD(weights, rate, settings.momentum, weight_decay=settings.decay, fused=True)
-    return torch.optim.Adam(weights, rate, weight_decay=settings.decay, fused=True)
-
-
-def _held(network: torch.nn.Module, optimizer: torch.optim.Optimizer) -> Iterator[tuple[str, str, Tensor]]:
-    """What the optimizer remembers of each weight: `name/entry`, entry and value; SGD without momentum remembers nothing."""
-    for name, weight in network.named_parameters():
-        for entry, value in optimizer.state.get(weight, {}).items():
-            if value is not None:
-                yield f"{name}/{entry}", entry, value
 
 
 def _pretrained(name: str, network: PictureNetwork, weights: PretrainedWeights | None) -> PretrainedWeights | None:
@@ -221,10 +194,6 @@ def _pretrained(name: str, network: PictureNetwork, weights: PretrainedWeights |
     if not network.FROZEN and weights is not None:
         raise InputError(f"{name} is trained from its first weights on, but got those of a file; leave them out, or train vgg16")
     return weights
-
-
-def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
 def _require_fit(train: PictureData, validation: PictureData | None) -> None:
