@@ -1,6 +1,10 @@
 from .activation_maps import feature_maps as feature_maps, grad_cam as grad_cam
 from .bottleneck import vgg16_features as vgg16_features
+from .chart_drawing import ChartStyle as ChartStyle, draw_charts as draw_charts
+from .chart_pictures import ChartPictures as ChartPictures
+from .decoding import DamagedPictureError as DamagedPictureError, decode_picture as decode_picture
 from .fitted_pictures import FittedPictures as FittedPictures
+from .folder_settings import FolderSettings as FolderSettings
 from .networks import build_network as build_network
 from .picture_epochs import PictureEpoch as PictureEpoch
 from .pictures import PictureData as PictureData, PictureShape as PictureShape, PicturesInMemory as PicturesInMemory
