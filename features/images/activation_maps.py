@@ -40,7 +40,7 @@ def grad_cam(fitted: FittedPictures, picture: np.ndarray, label: int) -> np.ndar
         weighted = functional.relu((gradient.mean((2, 3), keepdim=True) * maps).sum(1, keepdim=True)).detach()
         large = functional.interpolate(weighted, tuple(fitted.shape[1:]), mode="bilinear", align_corners=False)[0, 0]
         highest = float(large.max())
-        return np.array(large / highest if highest > 0 else large)
+        return (large / highest if highest > 0 else large).numpy()
 
 
 def feature_maps(fitted: FittedPictures, picture: np.ndarray) -> dict[str, np.ndarray]:
@@ -54,7 +54,7 @@ def feature_maps(fitted: FittedPictures, picture: np.ndarray) -> dict[str, np.nd
         InputError: a picture of another size.
     """
     with torch_threads(fitted.settings.threads), torch.inference_mode():
-        return {name: np.array(maps[0]) for name, maps in fitted.network.stages(_pixels(fitted, picture))}
+        return {name: maps[0].contiguous().numpy() for name, maps in fitted.network.stages(_pixels(fitted, picture))}
 
 
 def _pixels(fitted: FittedPictures, picture: np.ndarray) -> torch.Tensor:

@@ -76,7 +76,7 @@ def give_pretrained(network: PictureNetwork, weights: PretrainedWeights) -> None
                 "leave `filters` as it is, or give weights that were made with it"
             )
     network.load_state_dict(weights.tensors, strict=False, assign=True)
-    network.features.requires_grad_(False)
+    network.features.requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def _rows(

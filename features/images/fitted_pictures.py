@@ -94,9 +94,10 @@ class FittedPictures:
     @cached_property
     def network(self) -> PictureNetwork:
         """With its weights, in evaluation; do not train it."""
-        network = blank_network(self.name, self.shape, len(self.classes), self.settings)
-        load_weights(network, self._below("network/"))
-        return network.eval().requires_grad_(False)
+        with torch.inference_mode(False):  # tensors that are made in inference have no gradients ever, as Grad-CAM needs them
+            network = blank_network(self.name, self.shape, len(self.classes), self.settings)
+            load_weights(network, self._below("network/"))
+            return network.eval().requires_grad_(False)
 
     @cached_property
     def scale(self) -> PixelScale:
@@ -130,3 +131,4 @@ def load_weights(network: torch.nn.Module, weights: dict[str, torch.Tensor]) -> 
     if more := sorted(weights.keys() - network.state_dict().keys()):
         raise InputError(f"the weights have {more[0]}, but the network does not")
     network.load_state_dict(weights, assign=True)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -41,7 +41,10 @@ def load_state(network: PictureNetwork, optimizer: torch.optim.Optimizer, state:
     network.load_state_dict(below(state, "network/"), strict=False)
     for name, value in below(state, "optimizer/").items():
         weight, entry = name.rsplit("/", 1)
-        optimizer.state[network.get_parameter(weight)][entry] = value
+        own = network.get_parameter(weight)
+        # Laid out as the weight is: the optimizer's loops go through both side by side, whatever their order in memory.
+        laid_out = torch.empty_like(own.detach()).copy_(value) if value.shape == own.shape else value
+        optimizer.state[own][entry] = laid_out
 
 
 def below(tensors: Tensors, prefix: str) -> Tensors:

@@ -131,7 +131,7 @@ def build_network(
         )
     network.to_empty(device="cpu")
     _initialise(network, generator)
-    return network
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def blank_network(name: str, shape: PictureShape, n_classes: int, settings: PictureModelSettings) -> PictureNetwork:

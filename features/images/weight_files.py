@@ -3,6 +3,7 @@
 import hashlib
 import io
 import pickle
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,7 +79,8 @@ def load_vgg16_weights(path: Path, filters: int = 64) -> PretrainedWeights:
 
 def _of_torchvision(content: bytes, filters: int) -> tuple[Tensors, PixelScale, tuple[str, ...]]:
     try:
-        found = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):  # of torch, about the versions of files
+            found = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise InputError("it holds something else than tensors by name, which was not run, or is damaged") from None
     if not isinstance(found, dict):
