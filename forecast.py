@@ -1,12 +1,12 @@
 """Train forecasters of the next closes, hold them against the last value, and draw what they say.
 
     python forecast.py train --model lstm --activation leaky_relu       one model; its best epoch on validation is kept
-    python forecast.py compare                     all of them on the test range, which the ledger opens
-    python forecast.py compare --range validation  the same, and the test range stays locked
+    python forecast.py compare                     all on the test range, which the ledger opens; or --range validation
     python forecast.py regularize --model lstm     l1 and l2 on each group of weights, several seeds each, in parallel
     python forecast.py plot --run runs/default-forecast-train-001       forecasts as dots on the true close
     python forecast.py windows --out windows.h5    the windows of train as an HDF5 file
     python forecast.py interactions --help         models of interactions between the fields of click-through files
+    python forecast.py images --help               models that look at pictures, on folders of them
 
 Everything goes into a new folder in runs/; `--resume RUN` goes on where a killed one stood. `python forecast.py COMMAND --help`
 lists the options, `--help-all` all. `--features.forecasts.models lstm` shows the agent of train.py walk-forward forecasts.
@@ -38,10 +38,10 @@ def main() -> int:
     if words[:1] in ([], ["-h"], ["--help"]):
         print(__doc__)
         return 0
-    if words[0] == "interactions":
-        return configs.run_interaction_command(words[1:], CONSOLE)
+    if words[0] in GROUPS:
+        return GROUPS[words[0]](words[1:], CONSOLE)
     if words[0] not in COMMANDS:
-        raise InputError(unknown("command", words[0], (*COMMANDS, "interactions")))
+        raise InputError(unknown("command", words[0], (*COMMANDS, *GROUPS)))
     command, given = COMMANDS[words[0]]
     fresh = "run" not in given
     parser = configs.make_parser(__doc__ or "", SECTIONS if fresh else (), ("activation",) * fresh, fresh, ("train", "report"))
@@ -144,6 +144,7 @@ COMMANDS = {
     "plot": (plot, ("run", "range")),
     "windows": (windows, ("range", "out")),
 }
+GROUPS = {"interactions": configs.run_interaction_command, "images": configs.run_image_command}
 
 if __name__ == "__main__":
     configs.run(main)

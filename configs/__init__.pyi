@@ -24,6 +24,7 @@ from .from_study import (
     require_one_reward as require_one_reward,
     take_trial as take_trial,
 )
+from .image_commands import run_image_command as run_image_command
 from .interaction_commands import run_interaction_command as run_interaction_command
 from .plugins import load_plugins as load_plugins, unload_plugins as unload_plugins
 from .study_commands import experiment_of as experiment_of, run_study_command as run_study_command, search_parser as search_parser

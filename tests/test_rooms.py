@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ORDER = ["common", "market", "features", "envs", "agents", "evaluation", "training", "search", "configs"]
-PARTS = ["episode", "audit", "oracles", "statistics", "backtest", "report", "forecasts"]
+PARTS = ["episode", "audit", "oracles", "statistics", "backtest", "report", "forecasts", "images"]
 """of `evaluation`, in the order in which they may import each other; `audit` and `oracles` are neighbours"""
 SCRIPTS = ["optimize", "train", "backtest", "forecast", "audit"]
 PACKAGES = [

@@ -15,21 +15,25 @@ Listeners = tuple[Callable[[Epoch], None], Callable[[int, int], None]]
 
 
 @contextmanager
-def shown_training(work: str, epochs: int) -> Iterator[Listeners]:
+def shown_training(
+    work: str, epochs: int, parts: str = "rows", in_words: Callable[[Epoch], str] | None = None
+) -> Iterator[Listeners]:
     """What a training calls after each epoch and after each block, while the block of code runs.
 
     Args:
         work: what is being done, such as the model's name.
         epochs: at most; 0 for work without epochs.
+        parts: what an epoch goes through.
+        in_words: what a line says of an epoch; None says its losses.
     """
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     if not console.is_terminal:
-        yield _lines(console, work, epochs)
+        yield _lines(console, work, epochs, in_words or _losses)
         return
     columns = TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     with Progress(*columns, console=console, transient=True) as progress:
         passes = progress.add_task(f"{work}: epochs", total=epochs) if epochs else None
-        blocks = progress.add_task(f"{work}: rows" if epochs else work, total=None)
+        blocks = progress.add_task(f"{work}: {parts}" if epochs else work, total=None)
 
         def on_epoch(epoch: Epoch) -> None:
             if passes is not None:
@@ -38,14 +42,13 @@ def shown_training(work: str, epochs: int) -> Iterator[Listeners]:
         yield on_epoch, lambda done, total: progress.update(blocks, completed=done, total=total)
 
 
-def _lines(console: Console, work: str, epochs: int) -> Listeners:
+def _lines(console: Console, work: str, epochs: int, in_words: Callable[[Epoch], str]) -> Listeners:
     told, number = time.monotonic(), 1
 
     def on_epoch(epoch: Epoch) -> None:
         nonlocal told, number
         told, number = time.monotonic(), epoch.number + 1
-        validation = "" if epoch.validation_loss != epoch.validation_loss else f", validation loss {epoch.validation_loss:.4f}"
-        console.print(f"{work}: epoch {epoch.number} of {epochs}: loss {epoch.loss:.4f}{validation}", markup=False)
+        console.print(f"{work}: epoch {epoch.number} of {epochs}: {in_words(epoch)}", markup=False)
 
     def on_part(done: int, total: int) -> None:
         nonlocal told
@@ -55,3 +58,8 @@ def _lines(console: Console, work: str, epochs: int) -> Listeners:
             console.print(f"{work}: {where} {done:,} of {total:,}", markup=False)
 
     return on_epoch, on_part
+
+
+def _losses(epoch: Epoch) -> str:
+    validation = "" if epoch.validation_loss != epoch.validation_loss else f", validation loss {epoch.validation_loss:.4f}"
+    return f"loss {epoch.loss:.4f}{validation}"

@@ -1,5 +1,6 @@
 """The pictures of picture models, as PNG: how one learned, what it confuses, what it looked at."""
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -8,10 +9,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.font_manager import findfont, get_font
+from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
 from common import printable, write_png
 from evaluation.report.palette import LIGHT
+from features.images import PictureEpoch
 
 COLUMNS = 5
 """pictures beside each other on a sheet"""
@@ -26,16 +29,6 @@ HEAT = LinearSegmentedColormap.from_list("heat", ["#2962ff00", "#2962ff66", "#ff
 STRENGTH = LinearSegmentedColormap.from_list("strength", [LIGHT["card"], LIGHT["agent"]])
 
 
-class Curve(NamedTuple):
-    """One epoch of a training: its number, losses and accuracies; validation's are None without one."""
-
-    epoch: int
-    loss: float
-    accuracy: float | None
-    validation_loss: float | None
-    validation_accuracy: float | None
-
-
 class Shown(NamedTuple):
     """A picture of a sheet, uint8 (C, H, W): what stands below it, whether that is a mistake, and its heat, (H, W) or None."""
 
@@ -45,23 +38,22 @@ class Shown(NamedTuple):
     heat: np.ndarray | None = None
 
 
-def draw_curves(curves: Sequence[Curve], kept: int, title: str, path: Path) -> None:
+def draw_curves(history: Sequence[PictureEpoch], validated: bool, title: str, path: Path) -> None:
     """Loss and accuracy over the epochs, train and validation in each; the kept epoch is marked.
 
     Args:
-        curves: the epochs.
-        kept: number of the epoch whose weights were kept.
+        history: the epochs.
+        validated: whether there were validation pictures.
         title: above it.
         path: of the PNG.
     """
     figure = Figure(figsize=(10, 4), dpi=110, layout="constrained")
     left, right = figure.subplots(1, 2)
+    numbers, kept = [one.number for one in history], next(one.number for one in reversed(history) if one.best)
     for axes, name, train, valid in (
-        (left, "loss", [one.loss for one in curves], [one.validation_loss for one in curves]),
-        (right, "accuracy", [one.accuracy for one in curves], [one.validation_accuracy for one in curves]),
+        (left, "loss", [one.loss for one in history], [one.validation_loss for one in history]),
+        (right, "accuracy", [one.accuracy for one in history], [one.validation_accuracy for one in history]),
     ):
-        numbers = [one.epoch for one in curves]
-        validated = all(value is not None for value in valid)
         axes.plot(numbers, train, "o-", color=LIGHT["flat"], markersize=4, label="train, while it learned")
         if validated:
             axes.plot(numbers, valid, "o-", color=LIGHT["agent"], markersize=4, label="validation")
@@ -70,7 +62,7 @@ def draw_curves(curves: Sequence[Curve], kept: int, title: str, path: Path) -> N
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         if name == "accuracy":
-            axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.4g}%"))
         else:
             axes.ticklabel_format(axis="y", useOffset=False)
             axes.set_ylim(bottom=0)
@@ -196,9 +188,16 @@ def _show(axes: Axes, pixels: np.ndarray) -> None:
 
 
 def _text(text: str, math: bool = True) -> str:
-    """One line; a dollar sign begins no formula."""
+    """One line of letters that the font has; a dollar sign begins no formula."""
     line = printable(text).replace("\n", "\\n")
+    line = "".join(letter if ord(letter) in _letters() else "\N{WHITE SQUARE}" for letter in line)
     return line.replace("$", r"\$") if math else line
+
+
+@functools.cache
+def _letters() -> frozenset[int]:
+    """What matplotlib's own font can draw; it warns of others."""
+    return frozenset(get_font(findfont("DejaVu Sans")).get_charmap())
 
 
 def _plain(axes: Axes, title: str) -> None:

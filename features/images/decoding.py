@@ -2,12 +2,14 @@
 
 import io
 import warnings
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
 from PIL.JpegImagePlugin import JpegImageFile
 
 from common import InputError, one_line
+from features.images.folder_listing import shown
 from features.images.folder_settings import FolderSettings
 
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF")
@@ -56,6 +58,20 @@ def decode_picture(content: bytes, settings: FolderSettings) -> np.ndarray:
         raise DamagedPictureError(one_line(error)) from None
 
 
+def picture_of(path: Path, settings: FolderSettings) -> np.ndarray:
+    """The picture in a file, uint8 (C, H, W).
+
+    Raises:
+        InputError: there is no such file, or one that `decode_picture` refuses.
+    """
+    try:
+        return decode_picture(path.read_bytes(), settings)
+    except OSError as error:
+        raise InputError(f"{shown(path)} cannot be read ({error.strerror}); name a picture file") from None
+    except DamagedPictureError as error:
+        raise InputError(f"{shown(path)} cannot be read: {error}; name another file") from None
+
+
 def _decoded(image: Image.Image, settings: FolderSettings) -> np.ndarray:
     columns, rows = image.size
     if columns * rows > settings.max_pixels:
@@ -72,7 +88,7 @@ def _decoded(image: Image.Image, settings: FolderSettings) -> np.ndarray:
     method = FILTERS[settings.resize]
     resized = flat.resize((width, height), method) if settings.fit == "stretch" else ImageOps.fit(flat, (width, height), method)
     pixels = np.asarray(resized, np.uint8).reshape(height, width, settings.channels)
-    return np.ascontiguousarray(pixels.transpose(2, 0, 1))  # (H, W, C) -> (C, H, W)
+    return pixels.transpose(2, 0, 1).copy(order="C")  # (H, W, C) -> (C, H, W)
 
 
 def _opaque(image: Image.Image, background: str) -> Image.Image:

@@ -91,7 +91,7 @@ def prepare_folder(
     """
     folder, cache = Path(folder), Path(cache)
     listing = list_folder(folder, classes, labels)
-    with begun(f"{shown(folder)}") as tell:
+    with begun(f"reading {shown(folder)}") as tell:
         digests = _remembered_sha256s(listing, cache, tell)
     of_files = [[file.name, file.label, digest] for file, digest in zip(listing.files, digests, strict=True)]
     decisive = {name: getattr(settings, name) for name in OF_THE_PIXELS}
@@ -104,7 +104,7 @@ def prepare_folder(
             try:
                 return FolderPictures(target, listing)  # another process has written it meanwhile
             except InputError:
-                with begun(f"{shown(folder)}") as tell:
+                with begun(f"reading {shown(folder)}") as tell:
                     _write(listing, digests, settings, target, tell)
     return FolderPictures(target, listing)
 

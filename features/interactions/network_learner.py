@@ -22,9 +22,9 @@ MARGIN_ROWS = 256
 class NetworkLearner:
     """A `Learner`: one network of `NETWORKS`, its table of embeddings, and Adam for both.
 
-    The network's layers have one Adam, each feature of the table has its own, see `EmbeddingTable`; all have the step size
-    `settings.learning_rate`. `settings.l2` is for the table alone. `normalize_rows`, `init_scale` and the settings of ftrl are
-    for other models.
+    The network's layers have one Adam of step size `settings.learning_rate`. Each feature of the table has its own, see
+    `EmbeddingTable`, whose step is `settings.embedding_rate` times as long. `settings.l2` is for the table alone.
+    `normalize_rows`, `init_scale` and the settings of ftrl are for other models.
 
     Args:
         name: of `NETWORKS`.
@@ -36,6 +36,7 @@ class NetworkLearner:
         keep_freed_memory()
         self.name, self.shape, self.settings = name, shape, settings
         self.k, self.rate = settings.k_of(name), settings.rate_of(name)
+        self.table_rate = self.rate * settings.embedding_rate
         self.generator = torch.Generator().manual_seed(settings.seed)
         self.network = build_network(name, shape, settings, self.generator)
         self.table = EmbeddingTable(shape.n_features, self.k, self.network.HAS_LINEAR, self.generator)
@@ -115,7 +116,7 @@ class NetworkLearner:
         by_linear = looked_up.linear.grad if self.network.HAS_LINEAR else looked_up.linear
         assert looked_up.fields.grad is not None
         assert by_linear is not None
-        self.table.learn(rows, batch, LookedUp(looked_up.fields.grad, by_linear), self.rate, self.settings.l2)
+        self.table.learn(rows, batch, LookedUp(looked_up.fields.grad, by_linear), self.table_rate, self.settings.l2)
         return float(loss.detach()) * len(batch)
 
     def _loss(self, margins: Tensor, labels: Tensor) -> Tensor:

@@ -60,6 +60,7 @@ OTHER = {
         "k": 3, "optimizer": "sgd", "learning_rate": 0.01, "l2": 0.1, "ftrl_alpha": 0.05, "ftrl_beta": 3.0, "ftrl_l1": 0.5,
         "ftrl_l2": 1.0, "epochs": 3, "patience": 1, "normalize_rows": False, "linear": False, "init_scale": 0.1,
         "batch_size": 16, "hidden_layers": "4", "stop_by": "auc", "cross_layers": 1, "cin_layers": "4", "dropout": 0.5,
+        "embedding_rate": 3.0,
     }.items()},
     **{f"features.forecasts.charts.{name}": value for name, value in {
         "bars": 20, "average": False, "volume": False, "optimizer": "sgd", "learning_rate": 0.01, "momentum": 0.1, "decay": 0.1,
@@ -129,7 +130,8 @@ BESIDE: dict[str, dict[str, Any]] = {
            "features.forecasts.interactions.hidden_layers": "8"}
        for model, names in {
            "fm": ("k", "optimizer", "learning_rate", "l2", "epochs", "normalize_rows", "linear", "init_scale"),
-           "deepfm": ("batch_size", "hidden_layers", "dropout"), "dcn": ("cross_layers",), "xdeepfm": ("cin_layers",)}.items()
+           "deepfm": ("batch_size", "hidden_layers", "dropout", "embedding_rate"),
+           "dcn": ("cross_layers",), "xdeepfm": ("cin_layers",)}.items()
        for name in names},
     **{f"features.forecasts.interactions.ftrl_{name}": {
            "features.forecasts.models": "fm", "features.forecasts.interactions.optimizer": "ftrl"}

@@ -129,7 +129,15 @@ def test_the_order_decides_which_rows_share_a_batch():
 
 @pytest.mark.parametrize(
     "change",
-    [{"learning_rate": 0.02}, {"l2": 0.1}, {"batch_size": 50}, {"dropout": 0.5}, {"seed": 1}, {"loss": "squared"}],
+    [
+        {"learning_rate": 0.02},
+        {"embedding_rate": 3.0},
+        {"l2": 0.1},
+        {"batch_size": 50},
+        {"dropout": 0.5},
+        {"seed": 1},
+        {"loss": "squared"},
+    ],
     ids=lambda change: next(iter(change)),
 )
 def test_every_setting_changes_what_is_learned(change):
@@ -137,6 +145,17 @@ def test_every_setting_changes_what_is_learned(change):
     trained(usual)
     trained(changed)
     assert content(usual.weights()) != content(changed.weights())
+
+
+def test_the_embedding_rate_lengthens_the_step_of_the_table_alone():
+    usual, longer = learner(), learner(embedding_rate=3.0)
+    first, given = usual.weights(), rows(32)
+    for made in (usual, longer):
+        made.learn(given, np.arange(32))
+    moved, further = ({name: made.weights()[name] - first[name] for name in first} for made in (usual, longer))
+    np.testing.assert_allclose(further["table"], 3 * moved["table"], rtol=1e-4, atol=1e-7)
+    for name in first.keys() - {"table"}:
+        np.testing.assert_array_equal(further[name], moved[name])
 
 
 def test_l2_shortens_the_weights():

@@ -1,0 +1,257 @@
+"""The command line of `forecast.py images`: models that look at pictures, on folders of them."""
+
+import argparse
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from pydantic import ValidationError
+from rich.console import Console
+
+from common import InputError, Settings, unknown
+from configs.command_line import Parser, make_group_parser, parse
+from configs.experiment import Overrides, SettingError, wrong_value
+from evaluation import images as runs
+from features import images
+from features.images import FolderSettings, PictureSettings
+
+HELP = """Train models on folders of labelled pictures, such as cats and dogs, and see what they look at.
+
+    python forecast.py images organize FOLDER --ratio 0.2            train and validation, from cat.12.jpg or from class folders
+    python forecast.py images train --data OUT                       a small network from scratch
+    python forecast.py images bottleneck --data OUT --weights FILE   features of a pretrained VGG16, computed once
+    python forecast.py images train --data OUT --model vgg16 --weights FILE
+    python forecast.py images predict --run RUN FOLDER --out p.csv   a class and its probability for each picture
+    python forecast.py images show --run RUN                         mistakes, confusion, feature maps, what it looked at
+
+Pictures are JPEG, PNG, GIF, BMP, WebP or TIFF. Everything goes into a new folder in runs/; `--resume RUN` goes on where a
+killed run stood. `python forecast.py images COMMAND --help` lists the options, `--help-all` all."""
+READING, LEARNING = "reading the pictures", "building and training the model"
+COMMON = ("height", "width", "skip_damaged", "epochs", "learning_rate", "batch_size", "filters", "flip", "shear", "zoom", "seed")
+"""settings that `--help` shows, in its order"""
+DEFAULT_MODEL = "small_cnn"
+MODELS = ("small_cnn", "vgg16")
+"""those that learn from folders; chart_cnn learns from charts"""
+NEEDS = ("train", "report", "images")
+Group = TypeVar("Group", bound=Settings)
+
+
+class Command(NamedTuple):
+    """One command: what runs it, its help, its own options, the settings that it takes, the extras that it needs."""
+
+    run: Callable[[Namespace, Overrides, Console], int]
+    help: str
+    options: tuple[str, ...]
+    settings: dict[str, type[Settings]]
+    needs: tuple[str, ...]
+    required: tuple[str, ...] = ()
+
+
+def run_image_command(words: list[str], console: Console) -> int:
+    """Run one of the commands.
+
+    Args:
+        words: the command and its options.
+        console: where the lines go.
+    """
+    if words[:1] in ([], ["-h"], ["--help"]):
+        print(HELP)
+        return 0
+    if words[0] not in COMMANDS:
+        raise InputError(unknown("command", words[0], COMMANDS))
+    return COMMANDS[words[0]].run(*parse(_parser(words[0]), words[1:]), console)
+
+
+def organize(options: Namespace, overrides: Overrides, console: Console) -> int:
+    """Train and validation folders."""
+    folder = options.folder
+    out = options.out or folder.resolve().with_name(f"{folder.resolve().name}-organized")
+    made = images.organize_folder(folder, out, options.ratio, options.links, options.seed)
+    runs.tell_organized(made, options.links, console)
+    return 0
+
+
+def train(options: Namespace, overrides: Overrides, console: Console) -> int:
+    """One model."""
+    if options.resume is None:
+        task = _task(options, overrides)
+        data = runs.load_folders(task, console)
+        weights = runs.load_weights(task)
+        folder = runs.begin_pictures(task, data, weights)
+    elif given := [*(name for name in DECISIVE if getattr(options, name, None) is not None), *overrides]:
+        raise InputError(f"a run goes on with its own settings, so `{given[0]}` cannot be given with --resume; leave it out")
+    else:
+        folder = options.resume
+        task, data, weights = runs.resume_pictures(folder, console)
+    resumed = f"a killed run goes on with: python forecast.py images train --resume {folder}"
+    console.print(f"run folder: {folder} ({resumed})", markup=False)
+    runs.teach_pictures(folder, task, data, weights, console)
+    if {"valid", "test"} & set(data):
+        runs.judge_pictures(folder, task, data, console)
+    console.print(f"saved {folder}/model.safetensors; next: python forecast.py images show --run {folder}", markup=False)
+    return 0
+
+
+def bottleneck(options: Namespace, overrides: Overrides, console: Console) -> int:
+    """Features of the pretrained network, for later trainings."""
+    options.model = "vgg16"
+    runs.keep_features(_task(options, overrides), console)
+    return 0
+
+
+def predict(options: Namespace, overrides: Overrides, console: Console) -> int:
+    """A class and its probability for each picture of a folder."""
+    runs.predict_folder(options.run, options.folder, options.out, options.skip_damaged, console)
+    return 0
+
+
+def show(options: Namespace, overrides: Overrides, console: Console) -> int:
+    """What the model confuses, and what it looks at."""
+    runs.show_pictures(options.run, options.picture, console)
+    return 0
+
+
+def _parser(name: str) -> Parser:
+    command = COMMANDS[name]
+    parser = make_group_parser(command.help, command.settings, COMMON, command.needs)
+    parser.prog = f"forecast.py images {name}"
+    positional = " FOLDER" if "folder" in command.options else ""
+    parser.usage = f"python forecast.py images {name}{positional} [--option value ...]"
+    for option in command.options:
+        if option == "folder":
+            parser.add_argument("folder", metavar="FOLDER", **OPTIONS["folder"])
+            continue
+        about = {**OPTIONS[option], "required": option in command.required}
+        if about.get("action") != "store_true":
+            about["metavar"] = METAVARS.get(option, "FOLDER")
+        parser.add_argument(f"--{option}", **about)
+    return parser
+
+
+def _task(options: Namespace, overrides: Overrides) -> "runs.PictureTask":
+    """What the options say, checked before a folder is made."""
+    model = options.model or DEFAULT_MODEL
+    if model not in MODELS:
+        raise InputError(unknown("model", model, MODELS))
+    train, valid, test = options.train, options.valid, getattr(options, "test", None)
+    if options.data is not None:
+        if train is not None or valid is not None:
+            raise InputError("--data OUT stands for --train OUT/train --valid OUT/validation, so give it or them; leave one out")
+        train, valid = options.data / "train", options.data / "validation"
+    if train is None:
+        raise InputError(
+            "a model needs pictures to learn from; give --data OUT of `images organize`, or --train FOLDER --valid FOLDER"
+        )
+    if model == "vgg16" and options.weights is None:
+        raise InputError(f"vgg16 begins with pretrained weights, and nothing is downloaded; give --weights FILE: {images.WHERE}")
+    if model != "vgg16" and options.weights is not None:
+        raise InputError(
+            f"pretrained weights are those of vgg16, but got --weights for {model}; leave it out, or give --model vgg16"
+        )
+    return runs.PictureTask(
+        model=model, train=train, valid=valid, test=test, weights=options.weights,
+        folders=_group(FolderSettings, overrides).of_model(model), pictures=_group(PictureSettings, overrides),
+    )  # fmt: skip
+
+
+def _group(kind: type[Group], overrides: Overrides) -> Group:
+    """The settings of a group among those that were given."""
+    try:
+        return kind.model_validate({name: value for name, value in overrides.items() if name in kind.model_fields})
+    except ValidationError as error:
+        raise SettingError(wrong_value(error)) from None
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"it must be a whole number of 0 or more, but got {text}")
+    return int(text)
+
+
+DECISIVE = ("data", "train", "valid", "test", "model", "weights")
+"""options that decide a run, and so cannot be given with --resume"""
+METAVARS = {
+    "model": "NAME",
+    "resume": "RUN",
+    "run": "RUN",
+    "weights": "FILE",
+    "picture": "FILE",
+    "ratio": "X",
+    "seed": "N",
+    "out": "PATH",
+}
+OPTIONS: dict[str, dict[str, Any]] = {
+    "folder": {"type": Path, "help": "folder of pictures"},
+    "data": {"type": Path, "help": "folder that `images organize` made; short for --train OUT/train --valid OUT/validation"},
+    "train": {"type": Path, "help": "pictures to learn from, in a folder for each class"},
+    "valid": {"type": Path, "help": "pictures that choose the epoch"},
+    "test": {"type": Path, "help": "pictures to judge by, which chose nothing (default: those of --valid)"},
+    "model": {"help": f"one of {', '.join(MODELS)} (default: {DEFAULT_MODEL})"},
+    "weights": {"type": Path, "help": "file of pretrained weights, torchvision's .pth or Keras' .h5"},
+    "resume": {"type": Path, "help": "go on with this run folder instead of beginning a new one"},
+    "run": {"type": Path, "help": "run folder of train"},
+    "picture": {"type": Path, "help": "file whose feature maps are drawn (default: the first one of validation)"},
+    "out": {"type": Path, "help": "what to write"},
+    "ratio": {"type": float, "default": 0.2, "help": "share of validation, in each class (default: 0.2)"},
+    "links": {"action": "store_true", "help": "links to the files instead of copies"},
+    "seed": {"type": _number, "default": 0, "help": "of the draws (default: 0)"},
+    "skip_damaged": {"action": "store_true", "help": "leave out files that cannot be read, and name them"},
+}
+BOTH: dict[str, type[Settings]] = {LEARNING: PictureSettings, READING: FolderSettings}
+COMMANDS = {
+    "organize": Command(
+        organize,
+        """Copy pictures into OUT/train/CLASS and OUT/validation/CLASS, a share of each class into validation.
+
+FOLDER holds files such as cat.12.jpg, whose class is what stands before the first dot, or a folder for each class. It stays as it
+is. Files with the same bytes go to the same side. OUT is FOLDER-organized unless --out names it; it must not exist, and appears when
+it is whole.""",
+        ("folder", "ratio", "out", "links", "seed"),
+        {},
+        ("images",),
+    ),
+    "train": Command(
+        train,
+        f"""Train one model on folders of pictures, by default {DEFAULT_MODEL} from scratch.
+
+Pictures are decoded once, into cache/images. With --valid the best epoch there is kept; without it, the model is trained for all
+its epochs. vgg16 is a pretrained network whose features a small head learns from; its --weights are a file of yours, for nothing is
+downloaded.""",
+        ("data", "train", "valid", "test", "model", "weights", "resume"),
+        BOTH,
+        NEEDS,
+    ),
+    "bottleneck": Command(
+        bottleneck,
+        """Compute the features of a pretrained VGG16 for all pictures, once; `images train --model vgg16` finds them again.
+
+With augmentation (--flip, --shear, --zoom) each epoch sees other pictures, so their features cannot be kept.""",
+        ("data", "train", "valid", "test", "weights"),
+        {READING: FolderSettings},
+        NEEDS,
+        ("weights",),
+    ),
+    "predict": Command(
+        predict,
+        """Write a class and its probability for each picture of a folder, in natural order of their names, as CSV.
+
+Pictures lie in FOLDER itself or in folders in it, whose names tell nothing here. `id` is the name without its ending. With two
+classes `probability` is that of the label; with more there is a column a class.""",
+        ("run", "folder", "out", "skip_damaged"),
+        {},
+        ("train", "images"),
+        ("run", "out"),
+    ),
+    "show": Command(
+        show,
+        """Draw what a model confuses and what it looks at, on the pictures that it was judged by.
+
+The confusion matrix, the most confident mistakes, where it looked (Grad-CAM), and the feature maps of its first layers for one
+picture.""",
+        ("run", "picture"),
+        {},
+        NEEDS,
+        ("run",),
+    ),
+}
