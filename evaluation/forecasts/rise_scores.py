@@ -14,7 +14,7 @@ from features.forecasters import FittedForecaster, rises
 from market import Part
 
 CONFIDENCE = 0.95
-DRAWS = 10_000
+DRAWS, AUC_DRAWS = 10_000, 2_000
 BINS = 10
 """of the calibration curve, each with as many forecasts as the others"""
 LEAST_PROBABILITY = 1e-6
@@ -40,7 +40,7 @@ class RiseScore:
         share_above: mean probability less the share that came: above 0 it promises too much.
         calibration: (mean probability, share that came, windows) in bins of as many forecasts each.
         auc_interval: 95 % of the AUC, by the same bootstrap; None where there is no AUC, or as older versions wrote none.
-        accuracy: share of windows in which what was told to be likelier than not came, or what was told to be less likely did not.
+        accuracy: share of windows that had a rise where it was told to be likelier than not, or had none where it was not.
         accuracy_interval: 95 % of it.
     """
 
@@ -135,7 +135,7 @@ def compare_rises(part: Part, ends: np.ndarray, forecasters: dict[str, FittedFor
     }
     words = f"a close more than {first.settings.rise_bps:g} bps higher within {first.settings.future_bars} bars"
     base_logloss = _logloss(np.full(len(came), base), came)
-    base_accuracy = float(((base > 0.5) == (came > 0.5)).mean())
+    base_accuracy = float(np.mean((base > 0.5) == (came > 0.5)))
     return RiseComparison(
         scores, words, base, float(came.mean()), float(errors[:, 0].mean()), base_logloss, len(came), base_accuracy
     )
@@ -158,7 +158,7 @@ def rise_table(comparison: RiseComparison, title: str) -> Table:
 
 
 def order_table(comparison: RiseComparison, title: str) -> Table | None:
-    """A row a forecaster: AUC and accuracy with their intervals; None of a comparison that an older version wrote without them."""
+    """A row a forecaster: AUC and accuracy with their intervals; None of a comparison that an older version wrote."""
     if comparison.base_accuracy is None:
         return None
     table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
@@ -219,7 +219,7 @@ def _auc_interval(probability: np.ndarray, came: np.ndarray, mean_block: float, 
         return None
     order = np.argsort(probability, kind="stable")
     ties = np.unique(probability, return_inverse=True)[1][order]
-    drawn = _resampled_aucs(order, ties, came > 0.5, 1 / mean_block, DRAWS, np.random.default_rng(seed))
+    drawn = _resampled_aucs(order, ties, came > 0.5, 1 / mean_block, AUC_DRAWS, np.random.default_rng(seed))
     return _between(drawn[np.isfinite(drawn), None])[0]
 
 

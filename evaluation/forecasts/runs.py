@@ -139,7 +139,7 @@ def report(folder: Path, comparison: Comparison, range_name: str, places: dict[s
     if (rises := comparison.rises) is not None:
         came = f"{rises.words}: it came in {rises.came:.1%} of {rises.windows:,} windows, in train in {rises.base_rate:.1%}"
         console.print(rise_table(rises, f"{range_name} range, probability of {came}"))
-        if (table := order_table(rises, f"{range_name} range, order of these probabilities, and the side of 50 % that they take")):
+        if table := order_table(rises, f"{range_name} range, order of these probabilities, and the side of 50 % that they take"):
             console.print(table)
         console.print(rises.in_words)
         told["rises_in_words"] = rises.in_words

@@ -39,7 +39,7 @@ class RiseModelSettings(InteractionModelSettings):
 
 
 class ChartModelSettings(PictureModelSettings):
-    """What a chart shows, and how its network is built and trained: fewer filters than for millions of stocks, larger steps."""
+    """What a chart shows, and how its network is trained: with fewer filters and larger steps than on millions of stocks."""
 
     bars: Literal[5, 20, 60] = 20
     """bars of a chart: 5, 20 or 60, three pixels each"""
@@ -47,6 +47,10 @@ class ChartModelSettings(PictureModelSettings):
     """draw the moving average of as many closes as the chart has bars"""
     volume: bool = True
     """draw volumes below the prices"""
+    learning_rate: float | None = Field(1e-3, gt=0, le=10)
+    """step size; the paper's 1e-5 is for millions of charts"""
+    filters: int | None = Field(16, ge=1, le=512)
+    """of the first convolution, each later one has twice as many as the one before; the paper has 64"""
 
     @property
     def style(self) -> ChartStyle:
@@ -101,7 +105,8 @@ class ForecastSettings(Settings):
     """lr, fm and the others of interactions, and chart_cnn, forecast that the close exceeds this bar's by more than so many basis
     points within future_bars; a purchase and a sale cost as many by default"""
     fields: tuple[str, ...] = FIELDS
-    """what models of interactions see: hour, weekday, regime, range_N, signs_N, volatility_N, log differences such as d_log_close, any indicator"""
+    """what models of interactions see: hour, weekday, regime, range_N, signs_N, volatility_N, log differences such as
+    d_log_close, any indicator"""
     field_bins: int = Field(8, ge=2, le=256)
     """bins that a field without categories is cut into, quantiles of the training bars"""
     interactions: RiseModelSettings = RiseModelSettings()

@@ -62,10 +62,10 @@ class ChartStyle(NamedTuple):
 def draw_charts(candles: Candles, ends: np.ndarray, style: ChartStyle, out: np.ndarray | None = None) -> np.ndarray:
     """Draw a chart for each of the bars `ends`, which is its newest; no later bar is looked at.
 
-    The highest and the lowest of the window's highs, lows and averages stand in the top and the bottom row of the prices, and what
-    lies between is rounded to the nearest row; where all are one, they stand in the middle row. The largest volume of the window
-    fills the rows of the volumes, and the others are rounded to whole rows. Bars before the first one are left black, and there is
-    no average of a bar before which too few closes are known. Bars on both sides of a gap are drawn side by side.
+    The highest and the lowest of the window's highs, lows and averages stand in the top and the bottom row of the prices, and
+    what lies between is rounded to the nearest row; where all are one, they stand in the middle row. The largest volume of the
+    window fills the rows of the volumes, and the others are rounded to whole rows. Bars before the first one are left black, and
+    there is no average of a bar before which too few closes are known. Bars on both sides of a gap are drawn side by side.
 
     Args:
         candles: T bars.

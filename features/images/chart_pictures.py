@@ -123,4 +123,3 @@ def _mapped(path: Path, shape: tuple[int, int, int]) -> np.ndarray | None:
         return np.memmap(path, np.uint8, "r", shape=shape).view(np.ndarray)
     except OSError:
         return None
-

@@ -1,4 +1,4 @@
-"""The forecaster that looks at charts: what it sees, what it is trained on, and that it finds a planted pattern and none in noise."""
+"""The forecaster that looks at charts: what it sees, what it learns from, that it finds a planted pattern and none in noise."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +13,7 @@ from evaluation.forecasts.rise_scores import RiseScore, compare_rises
 from features import FeaturePipeline, FeatureSettings
 from features.epochs import Epoch, Watch
 from features.forecasters import ForecastSettings, chart_forecasters, fit_forecaster, rises, windows_of
-from features.images import ChartPictures, ChartStyle, chart_pictures, draw_charts
+from features.images import ChartStyle, chart_pictures, draw_charts
 from market import Candles, simulate
 
 TINY = {"bars": 5, "filters": 2, "epochs": 2, "learning_rate": 1e-3, "precision": "float32"}
@@ -90,7 +90,9 @@ def test_with_a_cache_or_without_the_weights_are_the_same(tmp_path):
 
 
 def test_too_few_bars_for_a_chart_are_refused_in_one_line():
-    with pytest.raises(InputError, match="a chart of 20 bars depends on 39 bars without a gap, but no window of 30 bars has as many"):
+    with pytest.raises(
+        InputError, match="a chart of 20 bars depends on 39 bars without a gap, but no window of 30 bars has as many"
+    ):
         fit_forecaster("chart_cnn", CANDLES[:30], STOP, with_charts(SETTINGS, bars=20))
 
 
@@ -140,11 +142,11 @@ def test_columns_are_the_probability_the_end_of_the_path_and_the_members_spread(
     assert list(table) == ["chart_cnn_probability", "chart_cnn_path_end", "chart_cnn_path_spread"]
     assert table["chart_cnn_probability"].between(0, 1).all()
     assert (table["chart_cnn_path_spread"] > 0).any()
-    first = [
-        fit_forecaster("chart_cnn", CANDLES[:128], CANDLES[128:160], given.model_copy(update={"seed": seed})).probability(CANDLES)
-        for seed in (0, 1)
+    members: list[Any] = [
+        fit_forecaster("chart_cnn", CANDLES[:128], CANDLES[128:160], given.model_copy(update={"seed": seed})) for seed in (0, 1)
     ]
-    np.testing.assert_allclose(table["chart_cnn_probability"].to_numpy()[:100], np.mean(first, axis=0)[160:260], atol=1e-6)
+    told = np.mean([member.probability(CANDLES) for member in members], axis=0)
+    np.testing.assert_allclose(table["chart_cnn_probability"].to_numpy()[:100], told[160:260], atol=1e-6)
 
 
 # --- what it finds ----------------------------------------------------------------------------------------------------------
@@ -156,8 +158,8 @@ LOOKING = ForecastSettings(
 
 
 def planted(bars: int, seed: int, edge: float) -> Candles:
-    """The price rises next, with probability (1 + edge) / 2, if the highest high of the last 20 bars is older than the lowest low;
-    else it falls with that probability. The last bars alone do not say it: what counts is where top and bottom stand.
+    """If the highest high of the last 20 bars is older than their lowest low, the price rises next, with probability
+    (1 + edge) / 2; else it falls with that probability. The last bars alone do not say it: it is where top and bottom stand.
     """
     draw = np.random.default_rng(seed)
     opens, closes, highs, lows = (np.full(bars, 100.0) for _ in range(4))

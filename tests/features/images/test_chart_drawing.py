@@ -20,6 +20,42 @@ STYLES = [ChartStyle(bars, average, volume) for bars in HEIGHTS for average in (
 every_style = pytest.mark.parametrize("style", STYLES, ids=str)
 
 
+FIVE_BARS = """
+.#.............
+.#.............
+.#...........#.
+.#..#........##
+.####........#.
+.#..#........#.
+.#..#........#.
+.#..#........#.
+.#..#........#.
+.#..#........#.
+.#..#........#.
+.#..#........#.
+.#####.......#.
+.#..#.###..###.
+.#....##.##..#.
+.#.....#.....#.
+.#.....#.....#.
+.#.....#.....#.
+.#.....#..#..#.
+.#.....#..#.##.
+.#.....#..##...
+.#.....##.#....
+.#.....#..#....
+##........#....
+.#.......##....
+...............
+.#.............
+.#.............
+.#.............
+.#..#..........
+.#..#........#.
+.#..#.....#..#.
+"""
+
+
 def shown(chart: np.ndarray) -> list[str]:
     return ["".join("#" if pixel else "." for pixel in row) for row in chart]
 
@@ -83,40 +119,7 @@ def test_a_chart_of_five_bars_that_a_person_can_read():
         lows=[110, 110, 110, 110, 110.0, 100, 111, 102, 100, 105],
         volume=np.array([9, 9, 9, 9, 9, 6, 3, 0, 1, 2.0]),
     )
-    assert chart_of(candles, 9, ChartStyle(5)) == """
-        .#.............
-        .#.............
-        .#...........#.
-        .#..#........##
-        .####........#.
-        .#..#........#.
-        .#..#........#.
-        .#..#........#.
-        .#..#........#.
-        .#..#........#.
-        .#..#........#.
-        .#..#........#.
-        .#####.......#.
-        .#..#.###..###.
-        .#....##.##..#.
-        .#.....#.....#.
-        .#.....#.....#.
-        .#.....#.....#.
-        .#.....#..#..#.
-        .#.....#..#.##.
-        .#.....#..##...
-        .#.....##.#....
-        .#.....#..#....
-        ##........#....
-        .#.......##....
-        ...............
-        .#.............
-        .#.............
-        .#.............
-        .#..#..........
-        .#..#........#.
-        .#..#.....#..#.
-    """.split()  # fmt: skip
+    assert chart_of(candles, 9, ChartStyle(5)) == FIVE_BARS.split()
 
 
 def test_without_volumes_the_prices_have_all_rows_and_without_an_average_nothing_reaches_back():
@@ -150,7 +153,8 @@ def test_before_the_first_bar_a_chart_is_black_and_without_an_average():
     for end in range(4):
         with_average, without = (chart_of(candles, end, ChartStyle(5, average)) for average in (True, False))
         assert with_average == without
-    assert chart_of(candles, 4, ChartStyle(5)) != chart_of(candles, 4, ChartStyle(5, average=False))  # the average of its last bar
+    last = chart_of(candles, 4, ChartStyle(5))  # of its last bar there is an average
+    assert last != chart_of(candles, 4, ChartStyle(5, average=False))
 
 
 @every_style
