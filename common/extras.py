@@ -10,7 +10,7 @@ EXTRAS = {
     "train": ("torch", "stable_baselines3", "sb3_contrib", "tensorboard", "h5py"),
     "search": ("optuna", "optuna_dashboard", "cmaes"),
     "report": ("matplotlib", "plotly"),
-    "images": ("PIL",),
+    "images": ("bottle", "PIL"),
     "download": ("ccxt",),
     "scale": ("distributed", "psycopg"),
 }

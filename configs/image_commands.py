@@ -24,6 +24,7 @@ HELP = """Train models on folders of labelled pictures, such as cats and dogs, a
     python forecast.py images train --data OUT --model vgg16 --weights FILE
     python forecast.py images predict --run RUN FOLDER --out p.csv   a class and its probability for each picture
     python forecast.py images show --run RUN                         mistakes, confusion, feature maps, what it looked at
+    python forecast.py images serve RUN                              a page on which you drop a picture, or candles
 
 Pictures are JPEG, PNG, GIF, BMP, WebP or TIFF. Everything goes into a new folder in runs/; `--resume RUN` goes on where a
 killed run stood. `python forecast.py images COMMAND --help` lists the options, `--help-all` all."""
@@ -33,6 +34,7 @@ COMMON = ("height", "width", "skip_damaged", "epochs", "learning_rate", "batch_s
 DEFAULT_MODEL = "small_cnn"
 MODELS = ("small_cnn", "vgg16")
 """those that learn from folders; chart_cnn learns from charts"""
+LAST_PORT = 65_535
 NEEDS = ("train", "report", "images")
 FIELDS = {name: PictureSettings.model_fields[name] for name in ("filters", "precision", "threads")}
 FeatureSettings: type[Settings] = create_model(
@@ -117,15 +119,21 @@ def show(options: Namespace, overrides: Overrides, console: Console) -> int:
     return 0
 
 
+def serve(options: Namespace, overrides: Overrides, console: Console) -> int:
+    """A page to try the model on."""
+    runs.serve_page(options.run, options.port, console)
+    return 0
+
+
 def _parser(name: str) -> Parser:
     command = COMMANDS[name]
     parser = make_group_parser(command.help, command.settings, COMMON, command.needs)
     parser.prog = f"forecast.py images {name}"
-    positional = " FOLDER" if "folder" in command.options else ""
-    parser.usage = f"python forecast.py images {name}{positional} [--option value ...]"
+    positional = "folder" if "folder" in command.options else "run" if name == "serve" else ""
+    parser.usage = f"python forecast.py images {name}{f' {positional.upper()}' * bool(positional)} [--option value ...]"
     for option in command.options:
-        if option == "folder":
-            parser.add_argument("folder", metavar="FOLDER", **OPTIONS["folder"])
+        if option == positional:
+            parser.add_argument(option, metavar=option.upper(), **OPTIONS[option])
             continue
         about = {**OPTIONS[option], "required": option in command.required}
         if about.get("action") != "store_true":
@@ -168,6 +176,12 @@ def _group(kind: type[Group], overrides: Overrides) -> Group:
         raise SettingError(wrong_value(error)) from None
 
 
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > LAST_PORT:
+        raise argparse.ArgumentTypeError(f"it must be a port from 0 (any free one) to {LAST_PORT}, but got {text}")
+    return int(text)
+
+
 def _number(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"it must be a whole number of 0 or more, but got {text}")
@@ -184,6 +198,7 @@ METAVARS = {
     "picture": "FILE",
     "ratio": "X",
     "seed": "N",
+    "port": "N",
     "out": "PATH",
 }
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -201,6 +216,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "ratio": {"type": float, "default": 0.2, "help": "share of validation, in each class (default: 0.2)"},
     "links": {"action": "store_true", "help": "links to the files instead of copies"},
     "seed": {"type": _number, "default": 0, "help": "of the draws (default: 0)"},
+    "port": {"type": _port, "default": 8501, "help": "of the page, 0 for any free one (default: 8501)"},
     "skip_damaged": {"action": "store_true", "help": "leave out files that cannot be read, and name them"},
 }
 BOTH: dict[str, type[Settings]] = {LEARNING: PictureSettings, READING: FolderSettings}
@@ -258,5 +274,15 @@ picture.""",
         {},
         NEEDS,
         ("run",),
+    ),
+    "serve": Command(
+        serve,
+        """Show a page on this computer on which you drop a picture, or a candle file, and see what the model makes of it.
+
+It shows what the network sees, the probability of each class and what speaks for it (Grad-CAM). RUN is that of `images train` or
+of `forecast.py train --model chart_cnn`, which wants candles and a date. No other computer can open the page. Ctrl-C ends it.""",
+        ("run", "port"),
+        {},
+        NEEDS,
     ),
 }

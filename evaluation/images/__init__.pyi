@@ -1,3 +1,4 @@
+from .page import serve_page as serve_page
 from .picture_forecasts import predict_folder as predict_folder, show_pictures as show_pictures
 from .picture_runs import (
     begin_pictures as begin_pictures,

@@ -1,5 +1,5 @@
 from .candle_fields import require_volumes as require_volumes
-from .chart_forecasters import require_drawable as require_drawable
+from .chart_forecasters import rebuilt as rebuilt, require_drawable as require_drawable
 from .registry import (
     FORECASTERS as FORECASTERS,
     FittedForecaster as FittedForecaster,
