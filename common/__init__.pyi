@@ -16,6 +16,7 @@ from .extras import (
     needed_for as needed_for,
     require_extras as require_extras,
 )
+from .memory import free_memory as free_memory
 from .option_names import (
     Spelling as Spelling,
     in_a_script as in_a_script,

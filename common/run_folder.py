@@ -18,7 +18,11 @@ DataHash = str | Mapping[str, str]
 
 
 def new_run(root: Path, name: str) -> Path:
-    """Make `root/name-001`, or the next number that is free."""
+    """Make `root/name-001`, or the next number that is free.
+
+    Raises:
+        RunError: the folder cannot be made.
+    """
     number = 1
     while True:
         folder = root / f"{name}-{number:03d}"
@@ -26,6 +30,12 @@ def new_run(root: Path, name: str) -> Path:
             folder.mkdir(parents=True)
         except FileExistsError:
             number += 1
+        except OSError as error:
+            reason = f"{root} is a file" if root.is_file() else error.strerror
+            raise RunError(
+                f"a run needs a folder of its own, but {folder} cannot be made ({reason}); make {root} a writable folder, or run "
+                "in another one"
+            ) from None
         else:
             return folder
 

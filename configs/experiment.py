@@ -16,7 +16,7 @@ from configs.plugins import KINDS_IN_WORDS, joined, load_plugins
 from configs.setting_values import TextLoader, as_meant
 from envs import EnvSettings
 from features import FeatureSettings
-from features.forecasters import OF_RISES, RISES
+from features.forecasters import CHART_MODELS, OF_CHARTS, OF_RISES, RISES
 from market import AnySplit, MarketSettings, Split, SplitSettings, load_candles, load_coins, split, split_coins
 from search import SearchSettings
 from training import TrainSettings
@@ -100,9 +100,10 @@ class Experiment(Settings):
             del dump["features"]["timeframes"], dump["features"]["timeframe_columns"]
         if not self.features.families:
             del dump["features"]["families"]
-        if not set(self.features.forecasts.models) & set(RISES):
-            for name in OF_RISES:
-                del dump["features"]["forecasts"][name]
+        models = set(self.features.forecasts.models)
+        unused = OF_RISES if not models & set(RISES) else OF_CHARTS if not models & set(CHART_MODELS) else ()
+        for name in unused:
+            del dump["features"]["forecasts"][name]
         return dump
 
     @property

@@ -93,7 +93,8 @@ def convert(options: Namespace, overrides: Overrides, console: Console) -> int:
     """The same rows in another format."""
     if options.out.resolve() == options.data.resolve():
         raise InputError(f"a file is converted into another one, but got {options.data} as --data and --out; change --out")
-    fields.convert(options.data, options.out, _group(FieldSettings, overrides))
+    for note in fields.convert(options.data, options.out, _group(FieldSettings, overrides)):
+        console.print(f"{options.data.name}: {note}", markup=False)
     console.print(f"written: {options.out}", markup=False)
     return 0
 
@@ -208,7 +209,7 @@ With --valid its best epoch there is kept; without it, it is trained for all its
     ),
     "predict": Command(
         predict,
-        """Write a forecast for each row of a file, in its order.
+        """Write a forecast for each row of a file, in its order. The file needs no labels; those that it has are ignored.
 
 Forecasts are probabilities of a 1, or numbers where the run has `--loss squared`. A file that ends in .csv gets a header line;
 any other one is a number a line. Of a run of several models the one with the lowest validation loss is taken, or --model.""",

@@ -33,8 +33,10 @@ class Watch:
         on_epoch: called after each epoch, those of a checkpoint included; may raise to stop.
         checkpoint: file to go on from if it is there, and to write after each epoch; None keeps nothing.
         on_part: called within an epoch with the parts that are done, and how many there are; not by every training.
+        cache: folder that keeps what is made of the data before a training, such as charts; None keeps nothing.
     """
 
     on_epoch: Callable[[Epoch], None] = lambda epoch: None
     checkpoint: Path | None = None
     on_part: Callable[[int, int], None] = lambda done, total: None
+    cache: Path | None = None

@@ -89,6 +89,16 @@ def test_predict_keeps_the_order_of_the_rows(place):
     assert forecasts["probability"][clicks].mean() > 0.6 > 0.4 > forecasts["probability"][~clicks].mean()
 
 
+def test_predict_needs_no_labels_and_is_not_moved_by_them(place):
+    lines = [line.split(" ", 1) for line in (place / "test.libffm").read_text().splitlines()]
+    (place / "bare.libffm").write_text("".join(f"{entries}\n" for _, entries in lines))
+    (place / "turned.libffm").write_text("".join(f"{1 - int(label)} {entries}\n" for label, entries in lines))
+    for name in ("test", "bare", "turned"):
+        interactions(place, "predict", "--run", RUN, "--data", f"{name}.libffm", "--out", f"out/{name}-p.csv")
+    forecasts = {(place / "out" / f"{name}-p.csv").read_bytes() for name in ("test", "bare", "turned")}
+    assert len(forecasts) == 1
+
+
 def test_features_that_train_never_showed_are_counted(place):
     write_clicks(place / "newer.libffm", 50, 9, first_feature=3)
     told = interactions(place, "predict", "--run", RUN, "--data", "newer.libffm", "--out", "out/newer.txt", "--model", "lr")
@@ -122,6 +132,16 @@ def test_convert_writes_the_rows_in_another_format(place):
     assert "written: clicks.csv" in interactions(place, "convert", "--data", "test.libffm", "--out", "clicks.csv")
     assert len(pd.read_csv(place / "clicks.csv")) == 400
     assert "at epoch 1 of 1" in interactions(place, "train", "--model", "lr", "--train", "clicks.csv", "--epochs", "1")
+
+
+def test_predict_says_that_a_table_has_no_labels(place):
+    interactions(place, "convert", "--data", "train.libffm", "--out", "some.csv")
+    interactions(place, "train", "--model", "lr", "--train", "some.csv", "--epochs", "1")
+    run = sorted((place / "runs").glob("interactions-train-*"))[-1]
+    pd.read_csv(place / "some.csv").drop(columns="label").to_csv(place / "bare.csv", index=False, sep=";")
+    told = interactions(place, "predict", "--run", str(run), "--data", "bare.csv", "--out", "out/bare.csv")
+    assert "bare.csv: it has no column of labels 'label', and forecasts need none" in told
+    assert len(pd.read_csv(place / "out" / "bare.csv")) == 1_200
 
 
 def between_epochs(run: Path) -> set[str]:
@@ -170,11 +190,27 @@ def test_a_comparison_that_is_killed_goes_on_to_the_same_bytes(tmp_path):
         (["compare", "--train", "clicks-only.libffm", *FILES[2:]], "all 30 rows of clicks-only.libffm have the label 1"),
         (["compare", "--resume", RUN, "--k", "4"], "`k` cannot be given with --resume"),
         (["compare", "--resume", RUN, "--models", "lr"], "`models` cannot be given with --resume"),
-        (["compare", "--resume", "nowhere"], "nowhere is no run of `forecast.py interactions`"),
+        (
+            ["compare", "--resume", "nowhere"],
+            "nowhere is no run of `forecast.py interactions`: it does not exist; name a folder in runs/",
+        ),
         (["train", "--resume", RUN], "was begun by `forecast.py interactions compare`"),
         (["predict", "--run", RUN, "--data", "test.libffm"], "the following arguments are required: --out"),
         (["predict", "--run", RUN, "--data", "test.libffm", "--out", "test.libffm"], "a file of their own"),
         (["predict", "--run", RUN, "--data", "test.libffm", "--out", "p", "--model", "fm"], "there is no model 'fm'"),
+        (
+            ["predict", "--run", "nowhere", "--data", "test.libffm", "--out", "p"],
+            "nowhere is no run of `forecast.py interactions`: it does not",
+        ),
+        (
+            ["predict", "--run", "test.libffm", "--data", "test.libffm", "--out", "p"],
+            "interactions`: it is a file; name a folder",
+        ),
+        (
+            ["predict", "--run", RUN, "--data", "test.libffm", "--out", "test.libffm/p"],
+            "test.libffm/p cannot be written (File exists)",
+        ),
+        (["predict", "--run", RUN, "--data", "test.libffm", "--out", "runs"], "runs is a folder; name a file in it"),
         (["predict", "--run", "runs", "--data", "test.libffm", "--out", "p"], "runs is no run of `forecast.py interactions`"),
         (["convert", "--data", "test.libffm", "--out", "test.libffm"], "change --out"),
     ],

@@ -135,6 +135,9 @@ def test_the_forecasters_know_nothing_of_the_pipeline_above_them():
     for path in sources("features/interactions"):
         ours = {name.split(".")[1] for name in imported(path) if name.startswith("features.")}
         assert ours <= {"fields", "interactions", "epochs", "torch_tools"}, path
+    for path in sources("features/images"):
+        ours = {name.split(".")[1] for name in imported(path) if name.startswith("features.")}
+        assert ours <= {"images", "epochs", "torch_tools"}, path
 
 
 LIGHT = (

@@ -5,7 +5,7 @@ features. Each model of `compare` has a folder of its own; the one of `train` li
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -34,7 +34,7 @@ from evaluation.forecasts.interaction_scores import (
     interactions_table,
     listed,
 )
-from features.fields import BlockFile, FieldData, FieldRows, FieldSchema, FieldSettings, prepare
+from features.fields import BlockFile, FieldData, FieldSchema, FieldSettings, prepare, readable
 from features.forecasters import Epoch, Watch
 from features.interactions import MODELS, PAIRWISE, FittedInteractions, InteractionSettings, fit_interactions
 
@@ -82,40 +82,6 @@ class Learned(NamedTuple):
     seconds: float
 
 
-@dataclass(frozen=True)
-class OneBlock:
-    """`FieldData` of a single block of other data."""
-
-    data: FieldData
-    number: int
-
-    @property
-    def field_names(self) -> tuple[str, ...]:
-        return self.data.field_names
-
-    @property
-    def n_features(self) -> int:
-        return self.data.n_features
-
-    @property
-    def n_rows(self) -> int:
-        return len(self.block(0))
-
-    @property
-    def n_blocks(self) -> int:
-        return 1
-
-    @property
-    def sha256(self) -> str:
-        return f"{self.data.sha256} block {self.number}"
-
-    def block(self, number: int) -> FieldRows:
-        return self.data.block(self.number + number)
-
-    def feature_name(self, feature: int) -> str:
-        return self.data.feature_name(feature)
-
-
 def load_files(task: InteractionTask, console: Console, schema: FieldSchema | None = None) -> dict[str, BlockFile]:
     """The rows of each file, by role; what there is to note of a file is printed.
 
@@ -141,13 +107,19 @@ def load_files(task: InteractionTask, console: Console, schema: FieldSchema | No
     return files
 
 
-def read_rows(path: Path, settings: FieldSettings, console: Console, schema: FieldSchema | None = None) -> BlockFile:
-    """The rows of a file, its notes printed.
+def read_rows(
+    path: Path,
+    settings: FieldSettings,
+    console: Console,
+    schema: FieldSchema | None = None,
+    labels: Literal["needed", "ignored"] = "needed",
+) -> BlockFile:
+    """The rows of a file, its notes printed; the arguments are those of `prepare`.
 
     Raises:
         InputError: a missing or damaged file, no rows, or none of the schema's features in it.
     """
-    data = prepare(path, settings, schema)
+    data = prepare(path, settings, schema, labels=labels)
     for note in data.notes:
         console.print(note if note.startswith(path.name) else f"{path.name}: {note}", markup=False)
     if not data.n_rows:
@@ -164,8 +136,8 @@ def begin_interactions(task: InteractionTask, files: Mapping[str, BlockFile]) ->
     """Make the run folder, and write what it begins with."""
     folder = new_run(Path("runs"), f"interactions-{task.command}")
     config = yaml.safe_dump(task.model_dump(mode="json"), sort_keys=False)
-    describe_run(folder, config, {role: data.sha256 for role, data in files.items()})
     files["train"].schema.save(folder / SCHEMA)
+    describe_run(folder, config, {role: data.sha256 for role, data in files.items()})
     return folder
 
 
@@ -176,13 +148,16 @@ def read_interactions_task(folder: Path) -> InteractionTask:
         RunError: no such run folder, a damaged one, or one that was edited.
     """
     path = folder / "config.yaml"
+    if not folder.is_dir():
+        found = "is a file" if folder.exists() else "does not exist"
+        raise RunError(f"{folder} is no run of `forecast.py interactions`: it {found}; name a folder in runs/")
     try:
         require_sealed_run(folder)
         return InteractionTask.model_validate(yaml.safe_load(path.read_text()))
     except FileNotFoundError:
         raise RunError(f"{folder} is no run of `forecast.py interactions`: it holds no config.yaml; name one of runs/") from None
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RunError(f"cannot read {path}: {one_line(error)}; begin a new run") from None
+        raise RunError(f"cannot read {path}: {getattr(error, 'strerror', None) or one_line(error)}; begin a new run") from None
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
         name = ".".join(map(str, fault["loc"]))
@@ -199,15 +174,29 @@ def resume_interactions(folder: Path, command: str, console: Console) -> tuple[I
     if task.command != command:
         raise RunError(f"{folder} was begun by `forecast.py interactions {task.command}`, but got {command}; resume it by that")
     files = load_files(task, console)
-    lines = [line.partition("  ") for line in (folder / "data.sha256").read_text().splitlines()]
-    before = {role: sha256 for sha256, _, role in lines}
+    before = _hashes_of(folder)
     for role, data in files.items():
         if before.get(role) != data.sha256:
             raise RunError(
                 f"a run goes on with the rows that it was begun with, but {task.files[role]} (--{role}) has changed: its rows "
                 f"had the hash {before.get(role, 'none')[:12]} and now have {data.sha256[:12]}; restore it, or begin a new run"
             )
+    if files["train"].schema.sha256 != FieldSchema.load(folder / SCHEMA).sha256:
+        raise RunError(
+            f"a run goes on with the features that it was begun with, but {task.train} (--train) has changed: the names, numbers "
+            "or bins of its features are others now; restore it, or begin a new run"
+        )
     return task, files
+
+
+def _hashes_of(folder: Path) -> dict[str, str]:
+    """Of the rows of each role, when the run was begun."""
+    path = folder / "data.sha256"
+    try:
+        lines = [line.partition("  ") for line in path.read_text().splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise RunError(f"cannot read {path}: {getattr(error, 'strerror', None) or one_line(error)}; begin a new run") from None
+    return {role: sha256 for sha256, _, role in lines}
 
 
 def train_interactions(
@@ -304,7 +293,8 @@ def predict_file(run: Path, path: Path, out: Path, model: str | None, console: C
 
     Args:
         run: folder of a run of `compare` or `train`.
-        path: of the rows; features that the model does not know are left out, and counted in the notes.
+        path: of the rows, with labels, which are ignored, or without; features that the model does not know are left out, and
+            counted in the notes.
         out: written whole or not at all; with a header if it ends in `.csv`.
         model: of the run; None takes the best one.
         console: for the lines.
@@ -313,14 +303,14 @@ def predict_file(run: Path, path: Path, out: Path, model: str | None, console: C
         raise InputError(f"forecasts go into a file of their own, but got {path} as --data and --out; change --out")
     task = read_interactions_task(run)
     _, fitted = fitted_of(run, task, model)
-    data = read_rows(path, task.fields, console, FieldSchema.load(run / SCHEMA))
+    data = read_rows(path, task.fields, console, FieldSchema.load(run / SCHEMA), "ignored")
     name = "probability" if task.interactions.loss == "logloss" else "forecast"
-    with atomic_file(out) as file, shown_training(f"{fitted.name} forecasts", 0) as (_, on_part):
+    with readable(out, "written"), atomic_file(out) as file, shown_training(f"{fitted.name} forecasts", 0) as (_, on_part):
         if out.suffix == ".csv":
             file.write(f"{name}\n".encode())
-        for number in range(data.n_blocks):
-            file.write("".join(f"{value!r}\n" for value in fitted.predict(OneBlock(data, number)).tolist()).encode())
-            on_part(number + 1, data.n_blocks)
+        for done, told in enumerate(fitted.forecasts(data), 1):
+            file.write("".join(f"{value!r}\n" for value in told.tolist()).encode())
+            on_part(done, data.n_blocks)
     console.print(f"written: {out}, {data.n_rows:,} forecasts of {fitted.name}", markup=False)
 
 

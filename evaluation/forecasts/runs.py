@@ -12,9 +12,12 @@ from rich.progress import Progress
 
 from common import RunError, describe_run, one_line, unknown, write_atomically, write_json
 from evaluation.forecasts.figures import draw_calibration, draw_dots, draw_loss_curves, draw_skill
-from evaluation.forecasts.rise_scores import rise_table
+from evaluation.forecasts.rise_scores import order_table, rise_table
 from evaluation.forecasts.scores import Comparison, compared, comparison_table
+from features import CACHE
 from features.forecasters import (
+    CHART_MODELS,
+    FIELD_MODELS,
     FORECASTERS,
     RISES,
     Epoch,
@@ -23,6 +26,7 @@ from features.forecasters import (
     Watch,
     fit_forecaster,
     require_buildable,
+    require_drawable,
     require_volumes,
     sample_windows,
     save_windows,
@@ -56,7 +60,7 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     for left_behind in folder.glob(".*"):  # by a write that was killed
         left_behind.unlink()
-    watch = Watch(keep, folder / "checkpoint.safetensors")
+    watch = Watch(keep, folder / "checkpoint.safetensors", cache=CACHE)
     fitted = fit_forecaster(name, split.train.own, split.validation.own, settings, watch)
     if history:
         measure = "logarithmic loss of the probability" if name in RISES else "mean squared error in scaled units"
@@ -75,17 +79,25 @@ def require_trainable(model: str | None, split: Split, settings: ForecastSetting
         require_buildable(name, of_row)
         for part in (split.train, split.validation):
             windows_of(part.own, of_row)
-        if name in RISES:
+        if name in FIELD_MODELS:
             require_volumes(split.train.own, of_row.fields)
+        if name in CHART_MODELS:
+            require_drawable(split.train.own, of_row.charts.style)
 
 
 def teach(folder: Path, model: str, shown: str, split: Split, settings: ForecastSettings, console: Console) -> FittedForecaster:
     """`train` with a progress bar; a line says what came of it."""
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        bar = progress.add_task(shown, total=settings.interactions.epochs if model in RISES else settings.epochs)
+        bar = progress.add_task(shown, total=_epochs(model, settings))
         fitted = train(folder, model, split, settings, lambda epoch: progress.update(bar, completed=epoch.number))
     console.print(f"{shown}: {_in_words(folder)}")
     return fitted
+
+
+def _epochs(model: str, settings: ForecastSettings) -> int:
+    """Passes over the training bars, at most."""
+    own = settings.interactions if model in FIELD_MODELS else settings.charts if model in CHART_MODELS else settings
+    return own.epochs
 
 
 def _in_words(folder: Path) -> str:
@@ -127,6 +139,8 @@ def report(folder: Path, comparison: Comparison, range_name: str, places: dict[s
     if (rises := comparison.rises) is not None:
         came = f"{rises.words}: it came in {rises.came:.1%} of {rises.windows:,} windows, in train in {rises.base_rate:.1%}"
         console.print(rise_table(rises, f"{range_name} range, probability of {came}"))
+        if table := order_table(rises, f"{range_name} range, order of these probabilities, and the side of 50 % that they take"):
+            console.print(table)
         console.print(rises.in_words)
         told["rises_in_words"] = rises.in_words
         draw_calibration(rises, f"Probability of {rises.words}, {range_name} range", folder / "figures" / "calibration.png")

@@ -1,4 +1,5 @@
 from .block_file import BlockFile as BlockFile
+from .byte_streams import readable as readable
 from .conversion import convert as convert
 from .formats import FORMATS as FORMATS
 from .in_memory import RowsInMemory as RowsInMemory

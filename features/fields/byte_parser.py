@@ -23,7 +23,7 @@ POWERS = 10.0 ** np.arange(309)
 
 
 @cached(njit, nogil=True)
-def parse(text, with_fields, labels, starts, fields, numbers, values, lines):  # type: ignore[no-untyped-def]
+def parse(text, with_fields, labelled, labels, starts, fields, numbers, values, lines):  # type: ignore[no-untyped-def]
     """Parse whole lines into the arrays.
 
     It is one function, since each call that is given an array costs numba more than the parsing of a token.
@@ -31,6 +31,7 @@ def parse(text, with_fields, labels, starts, fields, numbers, values, lines):  #
     Args:
         text: uint8 (b,), ends with LF.
         with_fields: whether entries are `field:index:value`.
+        labelled: whether each line begins with its label; else a first word without a colon is left out, and labels are 0.
         labels, lines: float64 and int64, with room for b // 2 + 1 rows; lines are counted from 1 on in this text.
         starts: int64, with room for one more.
         fields, numbers, values: int32, int64, float32, with room for b // 4 + 1 entries.
@@ -59,6 +60,13 @@ def parse(text, with_fields, labels, starts, fields, numbers, values, lines):  #
                 part = LABEL
                 line += 1
                 at += 1
+                continue
+            if part == LABEL and not labelled:
+                while text[at] > BLANK and text[at] != HASH and text[at] != COLON:
+                    at += 1
+                if text[at] == COLON:
+                    at = token
+                labels[row], lines[row], part = 0.0, line, first_part
                 continue
             if byte == LOWER_Q and part != LABEL and text[at + 1] == 105 and text[at + 2] == 100 and text[at + 3] == COLON:
                 while text[at] > BLANK and text[at] != HASH:

@@ -30,7 +30,21 @@ def readable(path: Path, verb: str = "read") -> Iterator[None]:
     except OSError as error:
         if isinstance(error, FileNotFoundError) and verb == "read":
             raise InputError(f"there is no file {path}; name another") from None
-        raise InputError(f"{path} cannot be {verb} ({one_line(error)}); name another file") from error
+        raise InputError(f"{path} cannot be {verb} ({error.strerror or one_line(error)}); name another file") from error
+
+
+@contextmanager
+def writable_cache(folder: Path) -> Iterator[None]:
+    """What goes wrong with files of the cache within is one `InputError`, which names its folder."""
+    try:
+        yield
+    except OSError as error:
+        files = [place for place in (folder, *folder.parents) if place.is_file()]
+        reason = f"{files[0]} is a file" if files else error.strerror or one_line(error)
+        raise InputError(
+            f"rows are kept in the folder {folder}, but it cannot be written ({reason}); make it writable, or run in "
+            "another folder"
+        ) from error
 
 
 @contextmanager

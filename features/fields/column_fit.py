@@ -9,38 +9,43 @@ import numpy as np
 from common import InputError
 from features.fields.columns import Column
 from features.fields.settings import FieldSettings
-from features.fields.table_batches import require_columns
-from features.fields.table_cells import first_no_number, numbers_in
+from features.fields.table_batches import TableBatch, require_columns
+from features.fields.table_cells import first_no_number, numbers_among, numbers_in
 
 SAMPLE_ROWS = 100_000
 """by which bins are estimated, up to twice as many: a quantile is then right to about 0.2 %, and 40 columns take 64 MB"""
 ALL_BITS = 2**64 - 1
+RARE = 0.1
+"""share of a column's cells that are no numbers, up to which they are likely a mistake"""
+SHOWN = 40
+"""characters of a cell that a message shows"""
 
 
-def fit_columns(batches: Iterator[Any], settings: FieldSettings, path: Path, unit: str, first_line: int) -> tuple[Column, ...]:
-    """The columns of a table but its label, in their order.
+def fit_columns(
+    batches: Iterator[TableBatch], settings: FieldSettings, path: Path, unit: str
+) -> tuple[tuple[Column, ...], list[str]]:
+    """The columns of a table but its label, in their order; and sentences for people about those that are nearly numeric.
 
     Args:
-        batches: Arrow batches of all rows.
+        batches: of all rows.
         settings: how numeric columns are treated, and which columns the user has named.
         path: for messages.
         unit: what the place of a row is called, line or row.
-        first_line: the place of the first row.
 
     Raises:
-        InputError: a column that the settings name is not there, or holds text though it should be numeric.
+        InputError: a column that the settings name is not there, or holds text though it should be numeric; or one whose numbers
+            have decimal commas.
     """
     fits: list[_ColumnFit] = []
     sample = _RowSample()
-    done = 0
-    for batch in batches:
+    for cells, lines in batches:
         if not fits:
-            fits = [_ColumnFit(name, settings) for name in feature_columns(batch.schema.names, settings, path)]
-        chosen = sample.chosen(batch.num_rows)
+            fits = [_ColumnFit(name, settings) for name in feature_columns(cells.schema.names, settings, path)]
+        chosen = sample.chosen(cells.num_rows)
         for fit in fits:
-            fit.add(batch.column(fit.name), chosen, sample, f"{path}, {unit}", first_line + done)
-        done += batch.num_rows
-    return tuple(fit.column() for fit in fits)
+            fit.add(cells.column(fit.name), chosen, sample, f"{path}, {unit}", lines)
+    notes = [note for fit in fits for note in fit.notes(f"{path}, {unit}", unit)]
+    return tuple(fit.column() for fit in fits), notes
 
 
 def feature_columns(names: list[str], settings: FieldSettings, path: Path) -> list[str]:
@@ -73,19 +78,24 @@ class _ColumnFit:
 
     def __init__(self, name: str, settings: FieldSettings) -> None:
         self.name, self._settings = name, settings
-        self._must, self._can = name in settings.numeric_columns, name not in settings.categorical_columns
-        self._has_fraction = False
+        self._must, self._is_named = name in settings.numeric_columns, name in settings.categorical_columns
+        self._can = not self._is_named
+        self._has_fraction, self._others = False, _NoNumbers()
         self._count, self._mean, self._squares = 0, 0.0, 0.0
         self._hashes, self._values = np.zeros(0, np.uint64), np.zeros(0)
 
-    def add(self, cells: Any, hashes: np.ndarray, sample: _RowSample, where: str, line: int) -> None:
+    def add(self, cells: Any, hashes: np.ndarray, sample: _RowSample, where: str, lines: np.ndarray) -> None:
         if not self._can:
+            if not self._is_named and self._others.are_few:
+                self._has_fraction |= self._others.add(cells, lines)
             return
         numbers = numbers_in(cells)
         if numbers is None or np.isinf(numbers).any():
             if self._must:
-                raise self._no_number(cells, numbers, where, line)
+                raise self._no_number(cells, numbers, where, lines)
             self._can, self._values = False, np.zeros(0)
+            self._others.n_numbers = self._count
+            self._has_fraction |= self._others.add(cells, lines)
             return
         present = ~np.isnan(numbers)
         self._has_fraction |= bool((numbers[present] % 1 != 0).any())
@@ -106,6 +116,30 @@ class _ColumnFit:
         deviation = float(np.sqrt(self._squares / self._count))
         return Column(self.name, True, self._mean, deviation if deviation > 0 else 1.0)
 
+    def notes(self, where: str, unit: str) -> list[str]:
+        """Why a column that holds numbers with a fraction, but for a few cells, is a category.
+
+        Raises:
+            InputError: its numbers have decimal commas.
+        """
+        others = self._others
+        if others.first is None or not others.are_few:
+            return []
+        is_likely_numeric = self._has_fraction and others.share <= RARE
+        if others.first_comma is not None and others.are_commas and not is_likely_numeric:
+            line, cell = others.first_comma
+            raise InputError(
+                f"{where} {line}: numbers have a decimal point, but column {self.name!r} holds {cell!r}; write points for "
+                "commas, or name the column in `categorical_columns`"
+            )
+        if not is_likely_numeric:
+            return []
+        line, cell = others.first
+        return [
+            f"column {self.name!r} is a category, since {unit} {line} holds {cell!r}, though {1 - others.share:.1%} of its cells "
+            "are numbers; correct such cells to make it numeric, or name it in `categorical_columns`"
+        ]
+
     def _edges(self) -> tuple[float, ...]:
         """A bin holds the values from one edge, inclusive, to the next. No edge is the least value, since nothing is below it."""
         edges = np.unique(np.quantile(self._values, np.linspace(0, 1, self._settings.bins + 1)[1:-1]))
@@ -121,12 +155,53 @@ class _ColumnFit:
         self._mean += away * len(numbers) / count
         self._count = count
 
-    def _no_number(self, cells: Any, numbers: np.ndarray | None, where: str, line: int) -> InputError:
+    def _no_number(self, cells: Any, numbers: np.ndarray | None, where: str, lines: np.ndarray) -> InputError:
         place = first_no_number(cells) if numbers is None else int(np.argmax(np.isinf(numbers)))
+        shown = str(cells[place].as_py())[:SHOWN]
         return InputError(
-            f"{where} {line + place}: column {self.name!r} is numeric, but holds {str(cells[place].as_py())[:40]!r}; correct it, "
-            "or name the column in `categorical_columns`"
+            f"{where} {lines[place]}: column {self.name!r} is numeric, but holds {shown!r}; correct it, or name the column in "
+            "`categorical_columns`"
         )
+
+
+class _NoNumbers:
+    """What is known of the cells that keep a column from being numeric; the first one, and the first one with a decimal comma."""
+
+    def __init__(self) -> None:
+        self.n_numbers, self._n_others, self._n_commas = 0, 0, 0
+        self.first: tuple[int, str] | None = None
+        self.first_comma: tuple[int, str] | None = None
+
+    def add(self, cells: Any, lines: np.ndarray) -> bool:
+        """Count the cells; whether a number among them has a fraction."""
+        numbers, others, commas = numbers_among(cells)
+        numbers = numbers[~np.isnan(numbers)]
+        self.first = self.first or _first(cells, lines, others)
+        self.first_comma = self.first_comma or _first(cells, lines, commas)
+        self.n_numbers += len(numbers)
+        self._n_others += int(others.sum())
+        self._n_commas += int(commas.sum())
+        return bool((numbers % 1 != 0).any())
+
+    @property
+    def are_few(self) -> bool:
+        """Whether at least as many cells are numbers, with a point or a comma; else there is no reason to look on."""
+        return self.n_numbers + 2 * self._n_commas >= self._n_others
+
+    @property
+    def are_commas(self) -> bool:
+        """Whether most of them are numbers with a decimal comma."""
+        return self._n_commas >= (1 - RARE) * self._n_others
+
+    @property
+    def share(self) -> float:
+        return self._n_others / (self._n_others + self.n_numbers)
+
+
+def _first(cells: Any, lines: np.ndarray, wanted: np.ndarray) -> tuple[int, str] | None:
+    """Line and text of the first wanted cell."""
+    place = int(np.argmax(wanted)) if wanted.any() else -1
+    return (int(lines[place]), str(cells[place].as_py())[:SHOWN]) if place >= 0 else None
 
 
 def _mixed(numbers: np.ndarray) -> np.ndarray:

@@ -20,7 +20,8 @@ from features.fields.preparation import MEGABYTE, learn_schema
 from features.fields.raw_rows import RawRows
 from features.fields.settings import FieldSettings
 from features.fields.sources import open_source
-from features.fields.table_cells import numbers_in, words_in
+from features.fields.table_batches import TableBatch
+from features.fields.table_cells import first_no_number, numbers_in, words_in
 from features.progress import begun
 
 
@@ -118,25 +119,31 @@ def _numbered_words(
 def _retyped(source: Path, name: str, other: str, settings: FieldSettings, on_bytes: OnBytes) -> tuple[Iterator[Any], list[str]]:
     """Batches whose labels and numeric columns are float64, and whose other columns are text."""
     each = FORMATS[name]
-    columns = fit_columns(each.read(source, on_bytes=on_bytes), settings, source, each.unit, each.first_line)
+    columns, notes = fit_columns(each.read(source, on_bytes=on_bytes), settings, source, each.unit)
     batches = each.read(source, on_bytes=on_bytes)
     every = [Column(settings.label, True), *columns]
-    return (_batch({column.name: _cells(batch, column, source) for column in every}) for batch in batches), []
+    return (
+        _batch({column.name: _cells(batch, column, f"{source}, {each.unit}") for column in every}) for batch in batches
+    ), notes
 
 
 def _batch(cells: dict[str, Any]) -> Any:
     return pa.RecordBatch.from_pydict(cells)
 
 
-def _cells(batch: Any, column: Column, source: Path) -> Any:
-    cells = batch.column(column.name)
+def _cells(batch: TableBatch, column: Column, where: str) -> Any:
+    cells = batch.cells.column(column.name)
     if column.is_numeric:
         numbers = numbers_in(cells)
         if numbers is None:
-            raise InputError(f"{source}: column {column.name!r} holds a cell that is no number; `prepare` names its place")
+            place = first_no_number(cells)
+            shown = str(cells[place].as_py())[:40]
+            raise InputError(f"{where} {batch.lines[place]}: column {column.name!r} is numeric, but holds {shown!r}; correct it")
         return pa.array(numbers, pa.float64(), from_pandas=True)
     found = words_in(cells)
     if found is None:
-        raise InputError(f"{source}: cells of column {column.name!r} are {cells.type}, not UTF-8 text; leave it out")
+        raise InputError(
+            f"{where} {batch.lines[0]}: cells of column {column.name!r} are {cells.type}, not UTF-8 text; leave it out"
+        )
     places, words = found
     return pa.array(words, pa.string()).take(pa.array(places, mask=places < 0))

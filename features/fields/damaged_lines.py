@@ -10,17 +10,18 @@ NUMBER = re.compile(rb"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 NO_NUMBER = re.compile(rb"[+-]?(nan|inf|infinity)", re.IGNORECASE)
 
 
-def complaint(text: bytes, at: int, with_fields: bool) -> str:
+def complaint(text: bytes, at: int, with_fields: bool, labelled: bool = True) -> str:
     """What is wrong with the token that begins at a place of the text.
 
     Args:
         text: whole lines.
         at: where the token begins, which `parse` has refused.
         with_fields: whether entries are `field:index:value`.
+        labelled: whether each line begins with its label.
     """
     line_begin = text.rfind(b"\n", 0, at) + 1
     token = re.split(rb"[ \t\n#]", text[at : at + 1_000], maxsplit=1)[0].removesuffix(b"\r")
-    is_label = not text[line_begin:at].strip()
+    is_label = labelled and not text[line_begin:at].strip()
     rule, remedy = _label_rule(token) if is_label else _entry_rule(token, with_fields)
     return f"{rule}, but got {_shown(token)}; {remedy}"
 

@@ -107,10 +107,14 @@ class Numbering:
 
     def _overlap(self, raw: RawRows, row: int, entry: int) -> InputError:
         number, field = int(raw.numbers[entry]), int(raw.fields[entry])
-        owner = self._table.owners[np.flatnonzero(self.keys == number)[0]]
+        owner = self._field_numbers[self._table.owners[np.flatnonzero(self.keys == number)[0]]]
+        place = "in train" if not self._learns_fields else "in an earlier line"
+        earlier = np.flatnonzero((raw.numbers[:entry] == number) & (raw.fields[:entry] == owner) & (raw.values[:entry] != 0))
+        if self._learns_fields and len(earlier):  # else it is in rows that are no longer in memory
+            place = f"in line {raw.lines[np.searchsorted(raw.starts, earlier[0], side='right') - 1]}"
         return InputError(
             f"{self._path}, line {raw.lines[row]}: a feature belongs to one field, but feature {number} is in field {field} here "
-            f"and in field {self._field_numbers[owner]} elsewhere; set `overlap` to renumber to make it two features, or "
+            f"and in field {owner} {place}; set `overlap` to renumber to make it two features, or "
             "to share to keep it one, as libffm and xLearn do"
         )
 

@@ -10,14 +10,13 @@ import numpy as np
 from common import InputError, atomic_file, hash_of
 from features.fields.block_file import BlockFile
 from features.fields.block_writer import BlockWriter
-from features.fields.byte_streams import OnBytes, readable
+from features.fields.byte_streams import OnBytes, writable_cache
 from features.fields.formats import FORMATS, format_of
-from features.fields.label_rule import LabelRule
+from features.fields.label_rule import LabelRule, Labels, NoLabels
 from features.fields.normalisation import FeatureStatistics
 from features.fields.numbering import Numbering
 from features.fields.rows import FieldRows
 from features.fields.schema import FieldSchema
-from features.fields.schema_file import to_bytes
 from features.fields.settings import FieldSettings
 from features.fields.source_hash import remembered_sha256
 from features.fields.sources import Source, open_source
@@ -29,7 +28,13 @@ OF_THE_FILE = ("format", "label", "loss")
 """settings that a file has for itself; all others are those of train"""
 
 
-def prepare(path: Path, settings: FieldSettings, schema: FieldSchema | None = None, folder: Path = CACHE) -> BlockFile:
+def prepare(
+    path: Path,
+    settings: FieldSettings,
+    schema: FieldSchema | None = None,
+    folder: Path = CACHE,
+    labels: Labels = "needed",
+) -> BlockFile:
     """The file as blocks of rows, in a binary file that the next call finds again.
 
     Args:
@@ -37,17 +42,21 @@ def prepare(path: Path, settings: FieldSettings, schema: FieldSchema | None = No
         settings: how it is read. With a schema, only its format, label and loss count; the rest is that of train.
         schema: of the training file; without one this is the training file, and its schema is learned.
         folder: where block files are kept.
+        labels: ignored takes a file with or without them, for rows that are only forecast; all labels are then 0. It needs a
+            schema.
 
     Raises:
         InputError: a file that cannot be read, a damaged line, or labels that the loss cannot learn from.
     """
+    if labels == "ignored" and schema is None:
+        raise InputError(f"a model learns from labels, so those of train cannot be ignored, but got {path} without a schema")
     path, folder, settings = Path(path), Path(folder), _settings_with(schema, settings)
     name = format_of(path, settings)
-    target = folder / f"{_key(path, name, settings, schema, folder)}.fields"
+    target = folder / f"{_key(path, name, settings, schema, labels, folder)}.fields"
     try:
         return BlockFile(target)
     except InputError:  # not there yet, or damaged
-        _write(path, name, settings, schema, target)
+        _write(path, name, settings, schema, labels, target)
     return BlockFile(target)
 
 
@@ -64,9 +73,9 @@ def learn_schema(path: Path, name: str, settings: FieldSettings, on_bytes: OnByt
     return _schema(settings, name, source, numbering, *statistics.shift_and_scale(settings.normalize_features))
 
 
-def _write(path: Path, name: str, settings: FieldSettings, schema: FieldSchema | None, target: Path) -> None:
+def _write(path: Path, name: str, settings: FieldSettings, schema: FieldSchema | None, labels: Labels, target: Path) -> None:
     size = max(path.stat().st_size // MEGABYTE, 1)
-    with begun(f"reading {path.name}") as tell, readable(target, "written"), atomic_file(target) as file:
+    with begun(f"reading {path.name}") as tell, writable_cache(target.parent), atomic_file(target) as file:
 
         def on_bytes(done: int) -> None:
             tell("megabytes", done // MEGABYTE, size)
@@ -74,17 +83,19 @@ def _write(path: Path, name: str, settings: FieldSettings, schema: FieldSchema |
         known = schema
         if known is None and settings.normalize_features != "none":
             known = learn_schema(path, name, settings, on_bytes)
-        source = open_source(path, name, settings, known, on_bytes)
+        source = open_source(path, name, settings, known, on_bytes, labels)
+        unit = FORMATS[name].unit
+        rule = LabelRule(path, settings.loss, unit) if labels == "needed" else NoLabels(unit)
         numbering = Numbering(path, settings, known, FORMATS[name].is_table)
         writer = BlockWriter(file)
-        for rows in _rows(source, numbering, LabelRule(path, settings.loss, FORMATS[name].unit)):
+        for rows in _rows(source, numbering, rule):
             writer.add(rows)
         _require_rows(path, writer, schema is None)
         known = known or _schema(settings, name, source, numbering)
-        writer.finish(known, [_size(path, writer, known), *source.notes, *_left_out(numbering, writer.n_entries)])
+        writer.finish(known, [_size(path, writer, known), *source.notes, *rule.notes, *_left_out(numbering, writer.n_entries)])
 
 
-def _rows(source: Source, numbering: Numbering, rule: LabelRule) -> Iterator[FieldRows]:
+def _rows(source: Source, numbering: Numbering, rule: LabelRule | NoLabels) -> Iterator[FieldRows]:
     for raw in source.chunks():
         yield numbering.numbered(raw, rule.applied(raw.labels, raw.lines))
 
@@ -119,10 +130,11 @@ def _settings_with(schema: FieldSchema | None, settings: FieldSettings) -> Field
     return FieldSettings(**schema.settings.model_dump() | own)
 
 
-def _key(path: Path, name: str, settings: FieldSettings, schema: FieldSchema | None, folder: Path) -> str:
+def _key(path: Path, name: str, settings: FieldSettings, schema: FieldSchema | None, labels: Labels, folder: Path) -> str:
     """Names the block file by all that its content depends on."""
-    of_train = None if schema is None else hashlib.sha256(to_bytes(schema)).hexdigest()
-    return hash_of([remembered_sha256(path, folder), name, settings.model_dump(mode="json"), of_train, _code_version()])[:32]
+    of_train = None if schema is None else schema.sha256
+    own = settings.model_dump(mode="json")
+    return hash_of([remembered_sha256(path, folder), name, own, of_train, labels, _code_version()])[:32]
 
 
 @functools.cache

@@ -1,5 +1,6 @@
 """What is learned from the training file alone, and applied to every other: numbers of fields and features, bins, statistics."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,6 +65,13 @@ class FieldSchema:
             if len(self.field_names) == 1 or self.settings.overlap == "share"
             else f"{self.field_names[field]}:{number}"
         )
+
+    @property
+    def sha256(self) -> str:
+        """Of all that `save` writes: the same for schemas that treat every file alike and give the same names."""
+        from features.fields.schema_file import to_bytes
+
+        return hashlib.sha256(to_bytes(self)).hexdigest()
 
     def save(self, path: Path) -> None:
         """One file, which `load` reads. It holds no code."""

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from common import write_json
-from features.fields.byte_streams import readable, sha256_of
+from features.fields.byte_streams import readable, sha256_of, writable_cache
 
 SETTLED_NS = 2_000_000_000
 """a file that was changed within this time before it was hashed may be changed again under the same time stamp"""
@@ -33,7 +33,7 @@ def remembered_sha256(path: Path, folder: Path) -> str:
         pass
     began, digest = time.time_ns(), sha256_of(path)
     if began - max(state[2:]) > SETTLED_NS:
-        with readable(note, "written"):
+        with writable_cache(folder):
             write_json(note, {"state": state, "sha256": digest})
     return digest
 

@@ -2,49 +2,61 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 from pyarrow import csv, parquet
 
 from common import InputError, one_line, unknown
 from features.fields.byte_streams import OnBytes, open_bytes, readable
+from features.fields.csv_lines import CsvLines
 
 BATCH_BYTES = 1 << 22
-HEADER_BYTES = 1 << 20
 BATCH_ROWS = 1 << 15
 """of Parquet"""
 
 
-def csv_batches(path: Path, on_bytes: OnBytes) -> Iterator[Any]:
+class TableBatch(NamedTuple):
+    """Successive rows of a table.
+
+    Attributes:
+        cells: an Arrow batch.
+        lines: int64 (n,), where each row stands in the file, from 1 on.
+    """
+
+    cells: Any
+    lines: np.ndarray
+
+
+def csv_batches(path: Path, on_bytes: OnBytes) -> Iterator[TableBatch]:
     """The cells of a CSV file with a header, all as text; the first line that is not blank names the columns.
 
     Raises:
-        InputError: a row with another number of cells, or text that is not UTF-8.
+        InputError: a line that `CsvLines` refuses, or columns without a name of their own.
     """
-    names = _header(path)
     with open_bytes(path) as (stream, file):
-        options = csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=True, null_values=[""])
+        lines, done = CsvLines(path, stream), 0
+        require_names(path, lines.names)
+        text = csv.ConvertOptions(
+            column_types=dict.fromkeys(lines.names, pa.string()), strings_can_be_null=True, null_values=[""]
+        )
+        read = csv.ReadOptions(column_names=lines.names, block_size=BATCH_BYTES, use_threads=False)
         try:
-            read = csv.ReadOptions(block_size=BATCH_BYTES, use_threads=False)
-            for batch in csv.open_csv(stream, read, csv.ParseOptions(newlines_in_values=True), options):
-                yield batch
+            for batch in csv.open_csv(lines, read, csv.ParseOptions(delimiter=lines.separator.decode()), text):
+                yield TableBatch(batch, lines.lines_of(done, batch.num_rows))
+                done += batch.num_rows
                 on_bytes(file.tell())
         except pa.ArrowInvalid as error:
-            raise _damaged(path, error) from error
+            if lines.n_rows:  # Arrow refuses a file without any
+                raise _damaged(path, error) from error
+        if done != lines.n_rows:
+            raise InputError(
+                f"each line of {path} is a row, but of {lines.n_rows:,} lines {done:,} were read; save it as Parquet"
+            )
 
 
-def _header(path: Path) -> list[str]:
-    with open_bytes(path) as (stream, _):
-        try:
-            names = list(csv.open_csv(stream, csv.ReadOptions(block_size=HEADER_BYTES, use_threads=False)).schema.names)
-        except (pa.ArrowInvalid, UnicodeDecodeError) as error:
-            raise _damaged(path, error) from error
-    require_names(path, names)
-    return names
-
-
-def parquet_batches(path: Path, on_bytes: OnBytes) -> Iterator[Any]:
+def parquet_batches(path: Path, on_bytes: OnBytes) -> Iterator[TableBatch]:
     """The cells of a Parquet file, each column in its own type.
 
     Raises:
@@ -56,7 +68,7 @@ def parquet_batches(path: Path, on_bytes: OnBytes) -> Iterator[Any]:
             with parquet.ParquetFile(path) as file:
                 require_names(path, file.schema_arrow.names)
                 for batch in file.iter_batches(BATCH_ROWS, use_threads=False):
-                    yield batch
+                    yield TableBatch(batch, np.arange(done + 1, done + batch.num_rows + 1))
                     done += batch.num_rows
                     on_bytes(size * done // max(file.metadata.num_rows, 1))
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowKeyError, UnicodeDecodeError) as error:

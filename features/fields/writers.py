@@ -4,9 +4,13 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import csv, parquet
 
+from common import InputError
 from features.fields.raw_rows import RawRows
+
+LINE_END = "[\\r\\n]"
 
 
 class TextWriter:
@@ -54,7 +58,17 @@ class CsvWriter:
         self._writer: Any = None
 
     def write(self, batch: Any) -> None:
-        """All batches have the columns of the first one."""
+        """All batches have the columns of the first one.
+
+        Raises:
+            InputError: a line end within a cell or a name, which `CsvLines` would refuse.
+        """
+        for name, cells in zip(batch.schema.names, batch.columns, strict=True):
+            texts = [cells] if pa.types.is_string(cells.type) else []
+            if any(pc.any(pc.match_substring_regex(each, LINE_END)).as_py() for each in [pa.array([name]), *texts]):
+                raise InputError(
+                    f"a CSV cell is in one line, but column {name!r} has a line end in one; leave it out, or choose Parquet"
+                )
         if self._writer is None:
             self._writer = csv.CSVWriter(self._file, batch.schema)
         self._writer.write_batch(batch)

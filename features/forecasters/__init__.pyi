@@ -1,4 +1,5 @@
 from .candle_fields import require_volumes as require_volumes
+from .chart_forecasters import require_drawable as require_drawable
 from .registry import (
     FORECASTERS as FORECASTERS,
     FittedForecaster as FittedForecaster,
@@ -6,14 +7,19 @@ from .registry import (
     fit_forecaster as fit_forecaster,
     require_buildable as require_buildable,
 )
-from .rise_forecasters import rises as rises
+from .rise_labels import rises as rises
 from .scaling import scaled_loss as scaled_loss, windows_of as windows_of
 from .settings import (
+    CHART_MODELS as CHART_MODELS,
+    FIELD_MODELS as FIELD_MODELS,
     NAMES as NAMES,
+    OF_CHARTS as OF_CHARTS,
+    OF_FIELDS as OF_FIELDS,
     OF_RISES as OF_RISES,
     PRICES as PRICES,
     RISES as RISES,
     VOLUMES as VOLUMES,
+    ChartModelSettings as ChartModelSettings,
     ForecastSettings as ForecastSettings,
 )
 from .training import Epoch as Epoch, Watch as Watch

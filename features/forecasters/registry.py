@@ -6,6 +6,7 @@ A new one is a `Forecaster`, a line there and its name in the settings.
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
@@ -14,8 +15,9 @@ import torch
 from common import InputError, SealError, blamed, one_line, read_sealed, write_sealed
 from features import sarimax
 from features.epochs import Watch
-from features.forecasters import rise_forecasters
+from features.forecasters import chart_forecasters, rise_forecasters
 from features.forecasters.networks import NETWORKS, Network, build_network
+from features.forecasters.rise_labels import paths_of_rises
 from features.forecasters.scaling import (
     Estimates,
     Scaling,
@@ -26,7 +28,7 @@ from features.forecasters.scaling import (
     scaled_targets,
     windows_of,
 )
-from features.forecasters.settings import OF_RISES, RISES, ForecastSettings
+from features.forecasters.settings import CHART_MODELS, OF_RISES, RISES, ForecastSettings
 from features.forecasters.training import NetworkTraining, decisive, evaluate
 from features.torch_tools import torch_threads
 from market import Candles
@@ -130,19 +132,25 @@ def _rebuilt(name: str, settings: ForecastSettings, estimates: Estimates) -> Net
 
 
 def _rise(name: str) -> Forecaster:
+    made_of = _of_rises(name)
+
     def estimate(train: Candles, validation: Candles, settings: ForecastSettings, watch: Watch) -> Estimates:
         with torch_threads(settings.threads):
-            return rise_forecasters.estimate(name, train, validation, settings, watch)
+            return made_of.estimate(name, train, validation, settings, watch)
 
     def probability(candles: Candles, settings: ForecastSettings, estimates: Estimates) -> np.ndarray:
         with torch_threads(settings.threads):
-            return rise_forecasters.probabilities(name, candles, settings, estimates)
+            return made_of.probabilities(name, candles, settings, estimates)
 
     def forecast(candles: Candles, settings: ForecastSettings, estimates: Estimates) -> np.ndarray:
-        return rise_forecasters.paths_of_rises(probability(candles, settings, estimates), estimates)
+        return paths_of_rises(probability(candles, settings, estimates), estimates)
 
-    bars_back = rise_forecasters.bars_back
-    return Forecaster(estimate, forecast, network=True, bars_back=bars_back, probability=probability)
+    return Forecaster(estimate, forecast, network=True, bars_back=made_of.bars_back, probability=probability)
+
+
+def _of_rises(name: str) -> ModuleType:
+    """What a forecaster of a rise is made of: fields or charts."""
+    return chart_forecasters if name in CHART_MODELS else rise_forecasters
 
 
 def _after_the_past(paths: np.ndarray, settings: ForecastSettings) -> np.ndarray:
@@ -217,7 +225,7 @@ class FittedForecaster:
                 _require_room_for_weights(fitted)
                 _rebuilt(fitted.name, fitted.settings, fitted.estimates)
             if fitted.name in RISES:
-                rise_forecasters.require_whole(fitted.name, fitted.settings, fitted.estimates)
+                _of_rises(fitted.name).require_whole(fitted.name, fitted.settings, fitted.estimates)
         except Exception as error:  # sealed by hand, or by another version: the user needs its name and one line
             raise SealError(f"cannot read the forecaster in {path}: {one_line(error)}; train it again") from error
         return fitted

@@ -6,15 +6,21 @@ from pydantic import Field, field_validator, model_validator
 
 from common import Settings, own_names, unknown
 from features.forecasters.candle_fields import made_of_volume, require_field
+from features.images import ChartStyle
+from features.images.settings import PictureModelSettings
 from features.interactions.settings import MODELS, InteractionModelSettings
 
 PRICES = ("open", "high", "low", "close")
 VOLUMES = ("volume", "quote_volume")
 PATHS = ("last_value", "lag", "linear", "sarimax", "cnn", "lstm", "gru")
 """those that forecast the next closes"""
-RISES = MODELS
+FIELD_MODELS = MODELS
 """those that forecast the probability of a rise, from fields"""
-OF_RISES = ("rise_bps", "fields", "field_bins", "interactions")
+CHART_MODELS = ("chart_cnn",)
+"""those that forecast the probability of a rise, from charts"""
+RISES = (*FIELD_MODELS, *CHART_MODELS)
+OF_FIELDS, OF_CHARTS = ("fields", "field_bins", "interactions"), ("charts",)
+OF_RISES = ("rise_bps", *OF_FIELDS, *OF_CHARTS)
 """settings of those that forecast a rise, which decide nothing of the others"""
 NAMES = (*PATHS, *RISES)
 """the forecasters, simplest first; a test holds the registry to it"""
@@ -32,12 +38,31 @@ class RiseModelSettings(InteractionModelSettings):
     """rows of a step of Adam"""
 
 
+class ChartModelSettings(PictureModelSettings):
+    """What a chart shows, and how its network is trained: with fewer filters and larger steps than on millions of stocks."""
+
+    bars: Literal[5, 20, 60] = 20
+    """bars of a chart: 5, 20 or 60, three pixels each"""
+    average: bool = True
+    """draw the moving average of as many closes as the chart has bars"""
+    volume: bool = True
+    """draw volumes below the prices"""
+    learning_rate: float | None = Field(1e-3, gt=0, le=10)
+    """step size; the paper's 1e-5 is for millions of charts"""
+    filters: int | None = Field(16, ge=1, le=512)
+    """of the first convolution, each later one has twice as many as the one before; the paper has 64"""
+
+    @property
+    def style(self) -> ChartStyle:
+        return ChartStyle(self.bars, self.average, self.volume)
+
+
 class ForecastSettings(Settings):
     """Supervised forecasts of the next closes: what the models see, how they are built and trained, which the agent is shown."""
 
     models: tuple[str, ...] = ()
     """forecasters whose walk-forward forecasts become columns: none, or any of last_value, lag, linear, sarimax, cnn, lstm,
-    gru, and lr, fm, ffm, wide_deep, dcn, dcn_v2, deepfm, xdeepfm, which give the probability of a rise"""
+    gru, and lr, fm, ffm, wide_deep, dcn, dcn_v2, deepfm, xdeepfm and chart_cnn, which give the probability of a rise"""
     first_fit_bars: int = Field(2_880, ge=100)
     """bars of train that the first model of a column is trained on; they get no row"""
     refit_bars: int = Field(2_880, ge=50)
@@ -77,13 +102,15 @@ class ForecastSettings(Settings):
     patience: int = Field(6, ge=1)
     """epochs without a new best validation loss after which the training ends"""
     rise_bps: float = Field(26.0, ge=0)
-    """lr, fm and the others of interactions forecast that the close exceeds this bar's by more than so many basis points within
-    future_bars; a purchase and a sale cost as many by default"""
+    """lr, fm and the others of interactions, and chart_cnn, forecast that the close exceeds this bar's by more than so many basis
+    points within future_bars; a purchase and a sale cost as many by default"""
     fields: tuple[str, ...] = FIELDS
-    """what they see: hour, weekday, regime, range_N, signs_N, volatility_N, log differences such as d_log_close, any indicator"""
+    """what models of interactions see: hour, weekday, regime, range_N, signs_N, volatility_N, log differences such as
+    d_log_close, any indicator"""
     field_bins: int = Field(8, ge=2, le=256)
     """bins that a field without categories is cut into, quantiles of the training bars"""
     interactions: RiseModelSettings = RiseModelSettings()
+    charts: ChartModelSettings = ChartModelSettings()
     seed: int = Field(0, ge=0)
     """of weights, order and dropout; the k-th model of an ensemble has seed + k"""
     threads: int = Field(2, ge=1)
@@ -125,20 +152,23 @@ class ForecastSettings(Settings):
     @model_validator(mode="after")
     def _leaves_windows(self) -> "ForecastSettings":
         if self.models and self.first_fit_bars < self.least_bars:
+            longest = "past_bars" if self.width == self.past_bars + self.future_bars else "charts.bars"
             raise ValueError(
-                f"`first_fit_bars` must be {self.least_bars} or more for windows of {self.past_bars} + {self.future_bars} bars, "
-                f"but got {self.first_fit_bars}; raise it, or lower past_bars"
+                f"`first_fit_bars` must be {self.least_bars} or more for windows of {self.width - self.future_bars} + "
+                f"{self.future_bars} bars, but got {self.first_fit_bars}; raise it, or lower {longest}"
             )
         return self
 
     def without_volumes(self) -> "ForecastSettings":
-        """The same without fields that are made of volumes."""
-        return self.model_copy(update={"fields": tuple(name for name in self.fields if not made_of_volume(name))})
+        """The same without fields that are made of volumes, and with charts of prices alone."""
+        fields = tuple(name for name in self.fields if not made_of_volume(name))
+        return self.model_copy(update={"fields": fields, "charts": self.charts.model_copy(update={"volume": False})})
 
     @property
     def width(self) -> int:
-        """Bars of a window, past and future."""
-        return self.past_bars + self.future_bars
+        """Bars of a window, past and future; a chart may look back on more than `past_bars`."""
+        charts = self.charts.style.bars_back if set(self.models) & set(CHART_MODELS) else 0
+        return max(self.past_bars, charts) + self.future_bars
 
     @property
     def least_bars(self) -> int:

@@ -14,13 +14,14 @@ A test holds both ways to each other. Embeddings are moved four numbers at a tim
 too many stays 0.
 """
 
+import math
 from functools import cache
 
 import numpy as np
 from numba import njit
 
 from common import cached
-from features.interactions.kernels import Loops, four_times, length_of, linear_part, loss_and_slope, read_ahead
+from features.interactions.kernels import FULL, Loops, four_times, length_of, linear_part, loss_and_slope, read_ahead, scaled
 from features.interactions.optimizers import SLOTS, four_of, linear_step_of, step_of
 from features.interactions.quads import WIDTH, load, quad, store, total_of
 
@@ -52,24 +53,24 @@ def ffm_loops(k: int, n_fields: int, optimizer: str) -> Loops:
         """One entry a field."""
         total = quad(np.float32(0.0))
         for i in range(begin, end):
-            i_at, i_field = np.int64(features[i]) * size, np.int64(fields[i]) * room
+            i_at, i_field, i_value = np.int64(features[i]) * size, np.int64(fields[i]) * room, scaled(values[i], scale)
             for j in range(i + 1, end):
                 j_at, j_field = np.int64(features[j]) * size, np.int64(fields[j]) * room
-                x = quad(values[i] * values[j])
+                x = quad(i_value * scaled(values[j], scale))
                 for d in range(0, room, WIDTH):
                     total += load(table, i_at + j_field + d) * load(table, j_at + i_field + d) * x
-        return total_of(total) * scale * scale
+        return total_of(total)
 
     @cached(njit, fastmath=True, error_model="numpy")
     def step_pairs(features, fields, values, begin, end, scale, weights, table, slope, rates, by_four):  # type: ignore[no-untyped-def]
         """One entry a field."""
         for i in range(begin, end):
-            i_at, i_field = np.int64(features[i]) * size, np.int64(fields[i]) * room
+            i_at, i_field, i_slope = np.int64(features[i]) * size, np.int64(fields[i]) * room, slope * scaled(values[i], scale)
             if rates.linear:
-                step(weights, np.uint64(features[i]) * slots, one, slope * values[i] * scale, rates)
+                step(weights, np.uint64(features[i]) * slots, one, i_slope, rates)
             for j in range(i + 1, end):
                 j_at, j_field = np.int64(features[j]) * size, np.int64(fields[j]) * room
-                x = quad(slope * scale * scale * values[i] * values[j])
+                x = quad(i_slope * scaled(values[j], scale))
                 for d in range(0, room, WIDTH):
                     left, right = load(table, i_at + j_field + d), load(table, j_at + i_field + d)
                     # Both are computed before either is written, so that neither waits for the other.
@@ -84,7 +85,7 @@ def ffm_loops(k: int, n_fields: int, optimizer: str) -> Loops:
         sums[:] = 0
         twice, total = quad(np.float32(0.0)), quad(np.float32(0.0))
         for entry in range(begin, end):
-            at, field, x = np.int64(features[entry]) * size, np.int64(fields[entry]), quad(values[entry] * scale)
+            at, field, x = np.int64(features[entry]) * size, np.int64(fields[entry]), quad(scaled(values[entry], scale))
             for d in range(0, width, WIDTH):
                 store(sums, field * width + d, load(sums, field * width + d) + load(table, at + d) * x)
             for d in range(field * room, field * room + room, WIDTH):
@@ -105,7 +106,7 @@ def ffm_loops(k: int, n_fields: int, optimizer: str) -> Loops:
         for entry in range(begin, end):
             counts[fields[entry]] += 1
         for entry in range(begin, end):
-            at, field, x = np.int64(features[entry]) * size, np.int64(fields[entry]), values[entry] * scale
+            at, field, x = np.int64(features[entry]) * size, np.int64(fields[entry]), scaled(values[entry], scale)
             for g in range(n_fields):
                 if counts[g] > (g == field):
                     itself = quad(x if g == field else np.float32(0.0))
@@ -118,9 +119,9 @@ def ffm_loops(k: int, n_fields: int, optimizer: str) -> Loops:
     @cached(njit, fastmath=True, error_model="numpy")
     def learn(labels, starts, features, fields, values, order, bias, weights, table, rates):  # type: ignore[no-untyped-def]
         sums, counts = np.zeros(n_fields * width, np.float32), np.zeros(n_fields, np.int64)
-        by_four, total = four_times(rates), 0.0
+        by_four, total, product = four_times(rates), 0.0, 1.0
         for number in range(len(order)):
-            read_ahead(number, order, labels, starts, features, fields, values, table, size)
+            read_ahead(number, order, labels, starts, features, fields, values)
             row = order[number]
             begin, end = starts[row], starts[row + 1]
             scale, simple = length_of(values, begin, end, rates.normalize), one_entry_a_field(fields, begin, end)
@@ -130,9 +131,13 @@ def ffm_loops(k: int, n_fields: int, optimizer: str) -> Loops:
                 margin = sum_of_fields(features, fields, values, begin, end, scale, table, sums)
             if rates.linear:
                 margin += linear_part(features, values, begin, end, scale, bias, weights, slots)
-            loss, wide = loss_and_slope(margin, labels[row], rates.loss)
+            loss, factor, wide = loss_and_slope(margin, labels[row], rates.loss)
             slope = np.float32(wide)
             total += loss
+            product *= factor
+            if product > FULL:
+                total += math.log(product)
+                product = 1.0
             if rates.linear:
                 step(bias, zero, one, slope, rates)
             if simple:
@@ -141,7 +146,7 @@ def ffm_loops(k: int, n_fields: int, optimizer: str) -> Loops:
                 if rates.linear:
                     linear_step(features, values, begin, end, scale, weights, slope, rates)
                 step_fields(features, fields, values, begin, end, scale, table, sums, counts, slope, by_four)
-        return total
+        return total + math.log(product)
 
     @cached(njit, fastmath=True, error_model="numpy")
     def forecast(starts, features, fields, values, bias, weights, table, rates):  # type: ignore[no-untyped-def]

@@ -5,7 +5,7 @@ from numba import njit
 
 from common import cached
 from features.fields.rows import FieldData
-from features.interactions.kernels import length_of
+from features.interactions.kernels import length_of, scaled
 from features.interactions.settings import KERNELS, InteractionSettings
 
 MAX_BLOCKS = 4
@@ -51,7 +51,7 @@ def _add_products(starts, features, fields, values, embeddings, k, by_field, nor
         alone[:] = 0
         scale = length_of(values, starts[row], starts[row + 1], normalize)
         for entry in range(starts[row], starts[row + 1]):
-            x, feature, field = values[entry] * scale, features[entry], fields[entry]
+            x, feature, field = scaled(values[entry], scale), features[entry], fields[entry]
             for other in range(n_fields):
                 begin = other * k if by_field else 0
                 for d in range(k):

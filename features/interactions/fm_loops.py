@@ -1,12 +1,13 @@
 """The compiled loops of fm, and of lr, which is an fm without embeddings."""
 
+import math
 from functools import cache
 
 import numpy as np
 from numba import njit
 
 from common import cached
-from features.interactions.kernels import Loops, length_of, linear_part, loss_and_slope, read_ahead
+from features.interactions.kernels import FULL, Loops, length_of, linear_part, loss_and_slope, read_ahead, scaled
 from features.interactions.optimizers import SLOTS, linear_step_of, step_of
 
 
@@ -18,7 +19,7 @@ def fm_loops(k: int, optimizer: str) -> Loops:
     """
     step, linear_step = step_of(optimizer), linear_step_of(optimizer)
     slots, zero, one, width = np.uint64(SLOTS[optimizer]), np.uint64(0), np.uint64(1), np.uint64(k)
-    size, ahead = np.uint64(SLOTS[optimizer] * k), SLOTS[optimizer] * k
+    size = np.uint64(SLOTS[optimizer] * k)
 
     @cached(njit, fastmath=True, error_model="numpy", inline="always")
     def pairs(features, values, begin, end, scale, embeddings, sums):  # type: ignore[no-untyped-def]
@@ -27,7 +28,7 @@ def fm_loops(k: int, optimizer: str) -> Loops:
         for d in range(k):
             sums[d] = 0
         for entry in range(begin, end):
-            x, at = values[entry] * scale, np.uint64(features[entry]) * size
+            x, at = scaled(values[entry], scale), np.uint64(features[entry]) * size
             for d in range(k):
                 part = embeddings[at + np.uint64(d)] * x
                 sums[d] += part
@@ -38,27 +39,31 @@ def fm_loops(k: int, optimizer: str) -> Loops:
 
     @cached(njit, fastmath=True, error_model="numpy")
     def learn(labels, starts, features, fields, values, order, bias, weights, embeddings, rates):  # type: ignore[no-untyped-def]
-        sums, total = np.zeros(k, np.float32), 0.0
+        sums, total, product = np.zeros(k, np.float32), 0.0, 1.0
         for number in range(len(order)):
-            read_ahead(number, order, labels, starts, features, fields, values, embeddings, ahead)
+            read_ahead(number, order, labels, starts, features, fields, values)
             row = order[number]
             begin, end = starts[row], starts[row + 1]
             scale = length_of(values, begin, end, rates.normalize)
             margin = pairs(features, values, begin, end, scale, embeddings, sums) if k else np.float32(0.0)
             if rates.linear:
                 margin += linear_part(features, values, begin, end, scale, bias, weights, slots)
-            loss, wide = loss_and_slope(margin, labels[row], rates.loss)
+            loss, factor, wide = loss_and_slope(margin, labels[row], rates.loss)
             slope = np.float32(wide)
             total += loss
+            product *= factor
+            if product > FULL:
+                total += math.log(product)
+                product = 1.0
             if rates.linear:
                 step(bias, zero, one, slope, rates)
                 linear_step(features, values, begin, end, scale, weights, slope, rates)
             for entry in range(begin, end if k else begin):
-                x, at = values[entry] * scale, np.uint64(features[entry]) * size
+                x, at = scaled(values[entry], scale), np.uint64(features[entry]) * size
                 for d in range(k):
                     others = sums[d] - embeddings[at + np.uint64(d)] * x
                     step(embeddings, at + np.uint64(d), width, slope * x * others, rates)
-        return total
+        return total + math.log(product)
 
     @cached(njit, fastmath=True, error_model="numpy")
     def forecast(starts, features, fields, values, bias, weights, embeddings, rates):  # type: ignore[no-untyped-def]

@@ -45,6 +45,13 @@ class KernelLearner:
             for table in self._tables.values():
                 table[:, 1] = FIRST_SUM
 
+    @staticmethod
+    def bytes_of(name: str, shape: Shape, settings: InteractionSettings) -> int:
+        """Memory of the tables, and of the first embeddings while they are drawn."""
+        k = 0 if name == "lr" else settings.k_of(name)
+        n_blocks, room = (shape.n_fields, room_for(k)) if name == "ffm" else (1, k)
+        return 4 * shape.n_features * (SLOTS[settings.optimizer] * (1 + n_blocks * room) + n_blocks * k)
+
     def start_from(self, margin: float) -> None:
         """See `Learner.start_from`."""
         if self._settings.linear:

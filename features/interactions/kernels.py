@@ -14,8 +14,10 @@ SQUARED = 1
 """`Rates.loss`; 0 is the logistic loss"""
 NEXT_ROWS, NEXT_ENTRIES = 16, 8
 """rows ahead whose place, and whose entries, are read ahead; they lie anywhere in the block, and each would be waited for"""
-CACHE_LINE = 64
-"""bytes that are brought near at once"""
+LARGEST = float(np.finfo(np.float32).max)
+"""which a scale does not exceed: a row of nothing but values below 1e-38 stays shorter than 1"""
+FULL = 1e200
+"""when the product of `loss_and_slope` has come so far, its logarithm is taken"""
 
 
 class Rates(NamedTuple):
@@ -55,27 +57,44 @@ class Loops(NamedTuple):
     forecast: Callable[..., np.ndarray]
 
 
-@cached(njit, fastmath=True, error_model="numpy", inline="always")
+@cached(njit, error_model="numpy", inline="always")
 def length_of(values: np.ndarray, begin: int, end: int, normalize: bool) -> np.float32:
-    """What each value of the row is multiplied by: 1 / sqrt(sum of squares), or 1."""
+    """What each value of the row is multiplied by, see `scaled`: 1 / sqrt(sum of squares), or 1.
+
+    The squares of float32 numbers overflow, or become 0, in float32; in float64 they do neither.
+    """
     if not normalize or begin == end:
         return np.float32(1.0)
-    total = np.float32(0.0)
+    total = 0.0
     for entry in range(begin, end):
-        total += values[entry] * values[entry]
-    return np.float32(1.0) / np.sqrt(total)
+        value = np.float64(values[entry])
+        total += value * value
+    return np.float32(min(1 / np.sqrt(total), LARGEST))
+
+
+@cached(njit, fastmath=False, error_model="numpy")
+def scaled(value: np.float32, scale: np.float32) -> np.float32:
+    """value * scale, before anything else is multiplied by either.
+
+    A function of its own, compiled without fastmath (which it would take from its caller if it did not refuse it): with it the
+    compiler may bring the two scales of a pair of values together, and 1e-25 * 1e-25 is 0 in float32.
+    """
+    return value * scale
 
 
 @cached(njit, error_model="numpy", inline="always")
-def loss_and_slope(margin: float, label: float, loss: int) -> tuple[float, float]:
-    """The loss of a row, and its derivative by the margin."""
+def loss_and_slope(margin: float, label: float, loss: int) -> tuple[float, float, float]:
+    """A row's loss in two parts, which is `first + log(second)`, and its derivative by the margin.
+
+    A logarithm takes long, and one of the product over many rows does for all of them; `second` is 1 to 2.
+    """
     if loss == SQUARED:
-        return (margin - label) * (margin - label) / 2, margin - label
+        return (margin - label) * (margin - label) / 2, 1.0, margin - label
     # log(1 + exp(-|m|)) never overflows.
     small = math.exp(-abs(margin))
     probability = 1 / (1 + small) if margin >= 0 else small / (1 + small)
     wrong = -margin if label > 0.5 else margin
-    return math.log1p(small) + max(wrong, 0.0), probability - label
+    return max(wrong, 0.0), 1 + small, probability - label
 
 
 @cached(njit, fastmath=True, error_model="numpy", inline="always")
@@ -83,18 +102,13 @@ def linear_part(features, values, begin, end, scale, bias, weights, slots):  # t
     """The constant, and the sum of weights times values; both tables are flat, a weight each `slots` numbers (uint64)."""
     margin = bias[0]
     for entry in range(begin, end):
-        margin += weights[np.uint64(features[entry]) * slots] * values[entry] * scale
+        margin += weights[np.uint64(features[entry]) * slots] * scaled(values[entry], scale)
     return margin
 
 
 @cached(njit, error_model="numpy", inline="always")
-def read_ahead(number, order, labels, starts, features, fields, values, embeddings, size):  # type: ignore[no-untyped-def]
-    """Have what the next rows need brought near: their places, then their entries, then the embeddings of the very next one.
-
-    Args:
-        number: of the row in `order`.
-        embeddings: flat; a feature has `size` numbers of it.
-    """
+def read_ahead(number, order, labels, starts, features, fields, values):  # type: ignore[no-untyped-def]
+    """Have what the next rows after row `number` of `order` need brought near: their places, then their entries."""
     if number + NEXT_ROWS < len(order):
         prefetch(starts, order[number + NEXT_ROWS])
         prefetch(labels, order[number + NEXT_ROWS])

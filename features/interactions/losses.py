@@ -11,7 +11,8 @@ def losses_of(margins: np.ndarray, labels: np.ndarray, loss: str) -> np.ndarray:
     wide, labels = margins.astype(np.float64), labels.astype(np.float64)
     if loss == "squared":
         return (wide - labels) ** 2 / 2
-    return np.logaddexp(0.0, np.where(labels > 0.5, -wide, wide))
+    with np.errstate(invalid="ignore"):  # what is not finite is for the training to refuse
+        return np.logaddexp(0.0, np.where(labels > 0.5, -wide, wide))
 
 
 def auc_of(margins: np.ndarray, labels: np.ndarray) -> float:

@@ -12,6 +12,7 @@ import numpy as np
 from numba import njit
 
 from common import cached
+from features.interactions.kernels import scaled
 from features.interactions.quads import load, store
 
 SLOTS = {"sgd": 1, "adagrad": 2, "ftrl": 3}
@@ -103,6 +104,6 @@ def linear_step_of(optimizer: str) -> Callable[..., None]:
     @cached(njit, fastmath=True, error_model="numpy", inline="always")
     def linear_step(features, values, begin, end, scale, weights, slope, rates):  # type: ignore[no-untyped-def]
         for entry in range(begin, end):
-            step(weights, np.uint64(features[entry]) * slots, one, slope * values[entry] * scale, rates)
+            step(weights, np.uint64(features[entry]) * slots, one, slope * scaled(values[entry], scale), rates)
 
     return linear_step

@@ -1,6 +1,7 @@
 """Trains one model of interactions, pass by pass over the blocks of its data, to the bit from any checkpoint on."""
 
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,10 +17,13 @@ from features.interactions.field_pairs import PAIRWISE, pair_strengths
 from features.interactions.learner import Learner, Shape
 from features.interactions.losses import auc_of, losses_of, probabilities_of
 from features.interactions.registry import make_learner
-from features.interactions.settings import InteractionSettings
+from features.interactions.settings import KERNELS, InteractionSettings
 
 KIND, CHECKPOINT_KIND = "model of interactions", "checkpoint of a model of interactions"
 FORMAT = 1
+LARGE = 1e4
+"""values beyond this make products of embeddings that no usual step size bears"""
+NEARER = "train on values nearer to 1, such as those that `normalize_features` or `numeric` makes"
 Weights = dict[str, np.ndarray]
 
 
@@ -47,16 +51,18 @@ class FittedInteractions:
         """float32 (N,): what the model gives before the sigmoid, in the order of the rows; memory grows with N alone.
 
         Raises:
-            InputError: data with other fields, or with features that the model does not know.
+            InputError: data with other fields, or with features that the model does not know, or a forecast that is not finite.
         """
-        self._require_same_fields(data)
-        parts = [self._learner.margins(data.block(number)) for number in range(data.n_blocks)]
-        return np.concatenate([np.zeros(0, np.float32), *parts])
+        return np.concatenate([np.zeros(0, np.float32), *self._margins(data)])
 
     def predict(self, data: FieldData) -> np.ndarray:
         """float64 (N,): the probability of label 1, or with the squared loss the label that is expected. Errors of `margins`."""
-        margins = self.margins(data)
-        return margins.astype(np.float64) if self.settings.loss == "squared" else probabilities_of(margins)
+        return np.concatenate([np.zeros(0), *self.forecasts(data)])
+
+    def forecasts(self, data: FieldData) -> Iterator[np.ndarray]:
+        """What `predict` gives, block by block, float64 (n,) each, so that memory does not grow. Errors of `margins`."""
+        for margins in self._margins(data):
+            yield margins.astype(np.float64) if self.settings.loss == "squared" else probabilities_of(margins)
 
     def field_pairs(self) -> np.ndarray:
         """float64 (F, F): how much each pair of fields moves the margin on the training rows, see `pair_strengths`.
@@ -98,6 +104,21 @@ class FittedInteractions:
         except Exception as error:  # sealed by hand, or by another version: the user needs its name and one line
             raise SealError(f"cannot read the model in {path}: {one_line(error)}; train it again") from error
         return fitted
+
+    def _margins(self, data: FieldData) -> Iterator[np.ndarray]:
+        self._require_same_fields(data)
+        before = 0
+        for number in range(data.n_blocks):
+            rows = data.block(number)
+            margins = self._learner.margins(rows)
+            for row in np.flatnonzero(~np.isfinite(margins))[:1]:
+                largest = np.abs(rows.values[rows.starts[row] : rows.starts[row + 1]]).max(initial=0.0)
+                raise InputError(
+                    f"a forecast must be finite, but that of {self.name} for row {before + row + 1:,}, whose largest value is "
+                    f"{largest:.3g}, is {margins[row]}; {NEARER}"
+                )
+            yield margins
+            before += len(rows)
 
     @cached_property
     def _learner(self) -> Learner:
@@ -181,8 +202,8 @@ class InteractionTraining:
         validation_loss, score = (loss, None) if self.validation is None else self._validated(self.validation)
         if not np.isfinite(loss) or not np.isfinite(validation_loss):
             raise InputError(
-                f"the loss of {self.name} must stay finite, but is {loss} after {number} epochs ({validation_loss} on "
-                "validation); lower the learning rate"
+                f"the loss of {self.name} must stay finite, but is {loss} after epoch {number} ({validation_loss} on "
+                f"validation); {self._what_to_do()}"
             )
         to_beat = validation_loss if score is None else score
         # Without validation rows there is nothing to choose by: the last epoch is kept, whose weights the learner still has.
@@ -190,6 +211,15 @@ class InteractionTraining:
         if best and self.validation is not None:
             self.best = self.learner.weights()
         return Epoch(number, loss, validation_loss, best, seconds, score)
+
+    def _what_to_do(self) -> str:
+        """About a loss that is not finite: the step size is at fault, or the values are."""
+        parts = [data for data in (self.train, self.validation) if data is not None]
+        blocks = (data.block(number).values for data in parts for number in range(data.n_blocks))
+        largest = max(float(np.abs(values).max(initial=0.0)) for values in blocks)
+        if largest > LARGE and not (self.name in KERNELS and self.settings.normalize_rows):
+            return f"values reach {largest:.3g}: {NEARER}"
+        return "lower the learning rate"
 
     def _validated(self, data: FieldData) -> tuple[float, float | None]:
         """The mean loss, and what the epochs are chosen by if that is something else: the AUC below 0, for less is better."""

@@ -15,7 +15,7 @@ from common import InputError
 from configs import Experiment, load_experiment, setting_fields, unload_plugins
 from envs import BitcoinTradingEnv
 from features import FeaturePipeline
-from features.forecasters import ForecastSettings
+from features.forecasters import ChartModelSettings, ForecastSettings
 from market import CandleError, load_coins, simulate, split, with_external
 from search import Objective, judged_by, open_study, run_study
 from training import train_agent
@@ -62,6 +62,10 @@ OTHER = {
         "batch_size": 16, "hidden_layers": "4", "stop_by": "auc", "cross_layers": 1, "cin_layers": "4", "dropout": 0.5,
         "embedding_rate": 3.0,
     }.items()},
+    **{f"features.forecasts.charts.{name}": value for name, value in {
+        "bars": 20, "average": False, "volume": False, "optimizer": "sgd", "learning_rate": 0.01, "momentum": 0.1, "decay": 0.1,
+        "epochs": 3, "patience": 1, "batch_size": 16, "dropout": "0.1", "filters": 3, "precision": "bfloat16",
+    }.items()},
     "env.action_scheme": "targets", "env.targets": "0,0.3,1", "env.fill": "next_close",
     "env.reward": "profit", "env.reward_window": 5, "env.initial_cash": 500.0, "env.fee_bps": 50, "env.half_spread_bps": 50,
     "env.slippage_bps": 50, "env.impact": 1.0, "env.borrow_bps_per_day": 50, "env.funding_bps_per_day": 10,
@@ -81,6 +85,10 @@ OTHER = {
     "search.heartbeat_seconds": 7, "search.retries": 0,
     "benchmarks.sma_short_bars": 10, "benchmarks.sma_long_bars": 100, "benchmarks.rsi_bars": 5,
     "benchmarks.rsi_lookback_bars": 5,
+}  # fmt: skip
+CHARTS = {
+    "features.forecasts.models": "chart_cnn", "features.forecasts.charts.bars": 5, "features.forecasts.charts.filters": 2,
+    "features.forecasts.charts.epochs": 2, "features.forecasts.charts.precision": "float32",
 }  # fmt: skip
 # What a setting needs beside it to have a meaning.
 BESIDE: dict[str, dict[str, Any]] = {
@@ -135,6 +143,13 @@ BESIDE: dict[str, dict[str, Any]] = {
     "features.forecasts.interactions.patience": {
         "features.forecasts.models": "fm", "features.forecasts.interactions.epochs": 10,
         "features.forecasts.interactions.patience": 10, "features.forecasts.interactions.learning_rate": 0.05,
+    },
+    **{f"features.forecasts.charts.{name}": CHARTS for name in ChartModelSettings.model_fields},
+    "features.forecasts.charts.bars": CHARTS | {"features.forecasts.first_fit_bars": 310},
+    "features.forecasts.charts.momentum": CHARTS | {"features.forecasts.charts.optimizer": "sgd"},
+    "features.forecasts.charts.patience": CHARTS | {
+        "features.forecasts.charts.epochs": 10, "features.forecasts.charts.patience": 10,
+        "features.forecasts.charts.learning_rate": 0.3,
     },
     "features.sarimax.refit_bars": {"features.sarimax.forecast_len": 1, "features.sarimax.fit_bars": 150},
     "features.sarimax.fit_bars": {

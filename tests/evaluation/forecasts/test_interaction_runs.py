@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 
 import numpy as np
 import pytest
@@ -11,10 +12,10 @@ from rich.console import Console
 from common import InputError, RunError
 from evaluation.forecasts import compare_interactions, interaction_progress, interaction_runs as runs
 from evaluation.forecasts.interaction_progress import shown_training
-from evaluation.forecasts.interaction_runs import InteractionTask, Learned, OneBlock, strongest_features, strongest_pairs
+from evaluation.forecasts.interaction_runs import InteractionTask, Learned, strongest_features, strongest_pairs
 from features.fields import FieldSettings, prepare
 from features.forecasters import Epoch
-from features.interactions import InteractionSettings
+from features.interactions import InteractionSettings, fit_interactions
 
 
 @pytest.fixture
@@ -74,6 +75,50 @@ def test_a_run_folder_gives_back_what_it_was_begun_with(task):
         runs.resume_interactions(folder, "train", quiet())
 
 
+def renamed(text: str) -> str:
+    """Each feature has another number, in the same order."""
+    return re.sub(r":(\d+):", r":9\1:", text)
+
+
+CHANGES = {
+    "a label": (lambda text: str(1 - int(text[0])) + text[1:], "train.libffm (--train) has changed: its rows had the hash"),
+    "more rows": (lambda text: text + text, "train.libffm (--train) has changed: its rows had the hash"),
+    "other order": (lambda text: "".join(reversed(text.splitlines(True))), "train.libffm (--train) has changed: its rows"),
+    "other features": (renamed, "train.libffm (--train) has changed: the names, numbers or bins of its features are others now"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_run_does_not_go_on_with_other_rows_or_features(task, change):
+    change_text, told = CHANGES[change]
+    task = task.model_copy(update={"valid": None})
+    folder = runs.begin_interactions(task, runs.load_files(task, quiet()))
+    before = task.train.read_text()
+    task.train.write_text(change_text(before))
+    with pytest.raises(RunError, match=re.escape(told)):
+        runs.resume_interactions(folder, "compare", quiet())
+    task.train.write_text(before)
+    runs.resume_interactions(folder, "compare", quiet())
+    (folder / "data.sha256").unlink()
+    with pytest.raises(RunError, match=r"cannot read .*data.sha256: No such file or directory; begin a new run"):
+        runs.resume_interactions(folder, "compare", quiet())
+
+
+@pytest.mark.parametrize("n_rows", [1, 7, 64])
+def test_rows_of_several_blocks_are_forecast_in_their_order(task, n_rows, tmp_path, monkeypatch):
+    """A block is smaller than the file, which has a last one that is not full."""
+    monkeypatch.setattr("features.fields.block_writer.BLOCK_ROWS", n_rows)
+    many = prepare(task.train, task.fields, folder=tmp_path / "many")
+    monkeypatch.undo()
+    one = prepare(task.train, task.fields, folder=tmp_path / "one")
+    assert (many.n_blocks, one.n_blocks, many.n_rows) == (-(-300 // n_rows), 1, 300)
+    np.testing.assert_array_equal(runs.labels_of(many), runs.labels_of(one))
+    for name in ("lr", "ffm"):
+        model = fit_interactions(name, one, None, task.interactions)
+        np.testing.assert_array_equal(model.predict(many), model.predict(one))
+        fit_interactions(name, many, many, task.interactions)
+
+
 @pytest.mark.parametrize(
     ("config", "told"),
     [("command: [", "was edited by hand"), (None, "holds no config.yaml")],
@@ -86,6 +131,32 @@ def test_a_damaged_run_folder_is_named(task, config, told):
     with pytest.raises(RunError, match=told) as error:
         runs.read_interactions_task(folder)
     assert "\n" not in str(error.value)
+
+
+def test_a_run_folder_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(
+        RunError, match=r"nowhere is no run of `forecast.py interactions`: it does not exist; name a folder in runs/"
+    ):
+        runs.read_interactions_task(tmp_path / "nowhere")
+    (tmp_path / "a").write_text("")
+    with pytest.raises(RunError, match=r"a is no run of `forecast.py interactions`: it is a file"):
+        runs.read_interactions_task(tmp_path / "a")
+
+
+def test_forecasts_that_cannot_be_written_are_one_clear_line(task, monkeypatch):
+    files = runs.load_files(task, quiet())
+    folder = runs.begin_interactions(task, files)
+    runs.train_interactions(folder / "lr", "lr", files["train"], files["valid"], task.interactions)
+    out = task.train.parent / "locked" / "p.csv"
+    runs.predict_file(folder, task.train, out, "lr", quiet())
+
+    def refuse(**_: object) -> None:
+        raise PermissionError(13, "Permission denied", "some temporary name")
+
+    monkeypatch.setattr("tempfile.mkstemp", refuse)
+    with pytest.raises(InputError, match=r"locked/p.csv cannot be written \(Permission denied\); name another file$"):
+        runs.predict_file(folder, task.train, out, "lr", quiet())
+    assert len(out.read_text().splitlines()) == 301
 
 
 def test_the_run_of_another_script_is_no_run_of_this_one(tmp_path):
@@ -105,17 +176,6 @@ def test_the_best_model_on_validation_is_taken_unless_one_is_named(task, tmp_pat
     assert runs.fitted_of(tmp_path, task, "lr")[0] == tmp_path / "lr"
     with pytest.raises(RunError, match="did you mean 'fm'"):
         runs.fitted_of(tmp_path, task, "ffm")
-
-
-def test_forecasts_of_single_blocks_are_those_of_the_whole(task, monkeypatch):
-    from features.fields import block_file
-
-    data = prepare(task.train, task.fields)
-    model = runs.train_interactions(task.train.parent / "m", "fm", data, None, task.interactions)
-    parts = [model.predict(OneBlock(data, number)) for number in range(data.n_blocks)]
-    np.testing.assert_array_equal(np.concatenate(parts), model.predict(data))
-    assert (OneBlock(data, 0).n_rows, OneBlock(data, 0).feature_name(0)) == (300, data.feature_name(0))
-    assert block_file
 
 
 def test_without_validation_rows_its_column_is_empty(task):

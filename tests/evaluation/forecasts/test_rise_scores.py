@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers import make_candles
-from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
+from sklearn.metrics import accuracy_score, brier_score_loss, log_loss, roc_auc_score
 
-from evaluation.forecasts.rise_scores import RiseComparison, compare_rises, read_rises, rise_table
+from evaluation.forecasts import rise_scores
+from evaluation.forecasts.rise_scores import RiseComparison, compare_rises, order_table, read_rises, rise_table
 from features.forecasters import ForecastSettings, rises
 
 SETTINGS = ForecastSettings(future_bars=1, rise_bps=0)
@@ -62,6 +63,49 @@ def test_every_figure_is_that_of_scikit_learn():
     assert score.beyond_level == pytest.approx(1 - score.brier / CAME.astype(float).var())
     assert score.share_above == pytest.approx(SHARP.mean() - CAME.mean())
     assert (found.windows, found.base_rate, found.came) == (BARS - 1, 0.4, pytest.approx(CAME.mean()))
+
+
+def test_accuracy_and_auc_have_intervals_and_are_held_against_what_came_more_often():
+    found = compared(sharp=SHARP, noise=NOISE)
+    assert found.base_accuracy == pytest.approx(1 - CAME.mean())  # the base rate of 0.4 says that it does not come
+    for name, told in (("sharp", SHARP), ("noise", NOISE)):
+        score = found.scores[name]
+        assert score.accuracy == pytest.approx(accuracy_score(CAME, told > 0.5))
+        for figure, interval in ((score.auc, score.auc_interval), (score.accuracy, score.accuracy_interval)):
+            assert figure is not None
+            assert interval is not None
+            assert interval[0] < figure < interval[1]
+            assert 0.02 < interval[1] - interval[0] < 0.08
+    assert found.scores["noise"].auc_interval[0] < 0.5 < found.scores["noise"].auc_interval[1]  # type: ignore[index]
+
+
+@pytest.mark.parametrize("decimals", [1, 9])
+def test_resampled_aucs_are_those_of_the_resampled_windows(decimals):
+    """By scikit-learn, of the same draws of the generator, with ties and without."""
+    told, came, jump = NOISE[:60].round(decimals), CAME[:60] > 0, 0.2
+    ties = np.unique(told, return_inverse=True)[1]
+    order = np.argsort(told, kind="stable")
+    found = rise_scores._resampled_aucs(order, ties[order], came, jump, 20, np.random.default_rng(3))
+    draw = np.random.default_rng(3)
+    for auc in found:
+        rows: list[int] = []
+        for row in range(60):
+            begins = row == 0 or draw.random() < jump
+            rows.append(int(draw.random() * 60) if begins else (rows[-1] + 1) % 60)
+        assert auc == pytest.approx(roc_auc_score(came[rows], told[rows]))
+
+
+def test_the_second_table_fits_80_columns_and_an_older_comparison_has_none():
+    from dataclasses import replace
+
+    from rich.console import Console
+
+    console, found = Console(width=200, record=True, file=open("/dev/null", "w")), compared(wide_deep=SHARP, noise=NOISE)  # noqa: SIM115
+    console.print(order_table(found, "validation range"))
+    lines = [line.rstrip() for line in console.export_text().splitlines()]
+    assert max(map(len, lines)) <= 80
+    assert [line.split("  ")[0] for line in lines[2:]] == ["base rate", "wide_deep", "noise"]
+    assert order_table(replace(found, base_accuracy=None), "validation range") is None
 
 
 def test_bins_hold_as_many_forecasts_each_in_order():

@@ -46,17 +46,29 @@ DAMAGED = {
     ),
     "empty": (b"", FieldSettings(), "is empty; name a file with rows"),
     "blank": (b"\n \n", FieldSettings(), "is empty; name a file with rows"),
+    "blank behind a mark of UTF-8": (b"\xef\xbb\xbf\n", FieldSettings(), "is empty; name a file with rows"),
     "comments": (b"# none\n", LIBSVM, "has no rows; name a file with some"),
     "labels alone": (b"1\n0\n", LIBSVM, "has labels alone, so there is nothing to learn from"),
+    "labels alone, in some format": (b"1\n-1.0\n", FieldSettings(), "has labels alone; add entries to its rows"),
+    "no label, in some format": (
+        b"2:1 3:1\n",
+        FieldSettings(),
+        "line 1: a line begins with its label, but got '2:1'; write 0 or 1",
+    ),
+    "no format in a word": (
+        b"garbage\n",
+        FieldSettings(),
+        "begins with 'garbage', by which no format is recognised; set `format` to",
+    ),
     "no format": (
         b"once upon a time\n",
         FieldSettings(),
         "begins with 'once upon a time', by which no format is recognised; set",
     ),
     "two fields": (
-        b"1 0:7:1\n1 1:7:1\n",
+        b"1 0:5:1\n1\n\n1 0:7:1\n1 5:9:1 1:7:1\n",
         LIBFFM,
-        "line 2: a feature belongs to one field, but feature 7 is in field 1 here and in field 0",
+        "line 5: a feature belongs to one field, but feature 7 is in field 1 here and in field 0 in line 4; set `overlap`",
     ),
     "short row": (
         b"1 1:1 2:1\n1 1:1\n",
@@ -65,11 +77,55 @@ DAMAGED = {
     ),
     "header alone": (b"label,a\n", CSV.model_copy(update={"numeric_columns": ()}), "has no rows; name a file with some"),
     "no label column": (b"lable,a\n1,2\n", FieldSettings(), "there is no column of labels 'label'; did you mean 'lable'?"),
-    "label column alone": (b"label\n1\n", FieldSettings(format="csv"), "has no column beside its label 'label'"),
+    "label column alone": (b"label\n1\n", FieldSettings(), "has no column beside its label 'label'"),
     "named column": (b"label,a\n1,2\n", CSV, "there is no column 'price'"),
-    "ragged": (b"label,a\n1,2\n0,3,4\n", FieldSettings(), "Row #3: Expected 2 columns, got 3: 0,3,4"),
-    "latin": (b"label,a\n1,\xe9\n", FieldSettings(), "invalid UTF8 data"),
-    "latin header": (b"label,\xe9\n1,2\n", FieldSettings(), "is damaged: "),
+    "ragged": (
+        b"label,a\n\n1,2\r\n0,3,4\n",
+        FieldSettings(),
+        "line 4: a line has as many cells as the header, 2, but got 3; put a cell that holds ',' into quotes, and write numbers",
+    ),
+    "latin": (
+        b"label,a,b\n1,2,3\n1,2,\xe9\n",
+        FieldSettings(),
+        "line 3: a CSV file is UTF-8 text, but got the byte 0xE9 in column 'b'; save it as UTF-8",
+    ),
+    "latin header": (
+        b"label,\xe9\n1,2\n",
+        FieldSettings(),
+        "line 1: a CSV file is UTF-8 text, but got the byte 0xE9; save it as",
+    ),
+    "UTF-16": (
+        "label,a\n1,2\n".encode("utf-16"),
+        FieldSettings(),
+        "line 1: a CSV file is text, but got a NUL byte; save it as UTF-8",
+    ),
+    "NUL in a table": (b"label,a\n1,2\n1,\0\n", FieldSettings(), "line 3: a CSV file is text, but got a NUL byte"),
+    "open quote": (
+        b'label,a\n1,"x\n0,y\n',
+        FieldSettings(),
+        "line 2: a quote must be closed in its line, but '\"x' is not; close it",
+    ),
+    "open quote that another one ends": (
+        b'label,a\n0,y\n1,"x\n0,"y"\n',
+        FieldSettings(),
+        "line 3: a quote must be closed in its line",
+    ),
+    "line end in quotes": (b'label,a\n1,"x\n0,y"\n', FieldSettings(), "line 2: a quote must be closed in its line"),
+    "open quote in the header": (
+        b'label,"a\n1,2\n',
+        FieldSettings(),
+        "line 1: a quote must be closed in its line, but '\"a' is not",
+    ),
+    "no header": (
+        b"1,2\n0,3\n",
+        FieldSettings(),
+        "line 1: the first line names the columns, but got '1,2'; put a line with names",
+    ),
+    "line of megabytes": (
+        b"label,a\n1," + b"x" * 5_000_000 + b"\n",
+        FieldSettings(),
+        "line 2: a line has at most 4 MiB, but got 5,000,002",
+    ),
     "same names": (b"label,a,a\n1,2,3\n", FieldSettings(), "needs a name of its own, but 'a' is the name of two or of none"),
     "missing label": (b"label,a\n1,2\n,3\n", FieldSettings(), "line 3: the label is missing; complete or remove the line"),
     "word as label": (
@@ -103,10 +159,25 @@ def test_a_file_that_is_not_there_is_one_clear_line(place: str, words: str, tmp_
         prepare(tmp_path / place, FieldSettings(), folder=tmp_path)
 
 
-def test_a_cache_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> None:
+@pytest.mark.parametrize("settled_ns", [-1, 10**18])
+@pytest.mark.parametrize("place", ["a", "a/cache", "locked"])
+def test_a_cache_that_cannot_be_written_is_one_clear_line(
+    place: str, settled_ns: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(**_: object) -> None:
+        raise PermissionError(13, "Permission denied", "some temporary name")
+
     (tmp_path / "a").write_bytes(b"1 1:1\n")
-    with pytest.raises(InputError, match=r"\.fields cannot be written \(.*\); name another file$"):
-        prepare(tmp_path / "a", FieldSettings(), folder=tmp_path / "a" / "cache")
+    (tmp_path / "locked").mkdir()
+    monkeypatch.setattr("features.fields.source_hash.SETTLED_NS", settled_ns)
+    monkeypatch.setattr("tempfile.mkstemp", refuse)
+    reason = "Permission denied" if place == "locked" else f"{tmp_path}/a is a file"
+    with pytest.raises(InputError) as told:
+        prepare(tmp_path / "a", FieldSettings(), folder=tmp_path / place)
+    assert str(told.value) == (
+        f"rows are kept in the folder {tmp_path / place}, but it cannot be written ({reason}); make it writable, or run in "
+        "another folder"
+    )
 
 
 def test_the_line_is_right_behind_the_first_megabytes(tmp_path: Path) -> None:

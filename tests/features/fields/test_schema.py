@@ -37,7 +37,7 @@ def test_a_number_in_two_fields_is_two_features_or_one(overlap, features: list, 
 def test_a_number_in_the_field_of_another_is_refused_in_test_as_in_train(tmp_path: Path) -> None:
     train = prepared("1 3:7:1 4:8:1\n", tmp_path, FieldSettings())
     with pytest.raises(
-        InputError, match="line 1: a feature belongs to one field, but feature 7 is in field 4 here and in field 3"
+        InputError, match="line 1: a feature belongs to one field, but feature 7 is in field 4 here and in field 3 in train;"
     ):
         prepared("1 4:7:1\n", tmp_path, FieldSettings(), train.schema)
 

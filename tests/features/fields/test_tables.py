@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from common import InputError
 from features.fields import BlockFile, FieldSettings, prepare
 from features.fields.column_fit import SAMPLE_ROWS
 
@@ -90,6 +91,66 @@ def test_the_user_names_what_is_numeric(ending: str, tmp_path: Path) -> None:
     assert names(prepare(path, settings, folder=tmp_path)) == [["age", "price=0.5"], ["age", "price=1"]]
 
 
+FRACTIONS = [f"{row}.5" for row in range(40)]
+
+
+def lines(cells: list[str], path: Path) -> Path:
+    path.write_text("label;price\n" + "".join(f"{row % 2};{cell}\n" for row, cell in enumerate(cells)))
+    return path
+
+
+@pytest.mark.parametrize("cell", ["inf", "1,5", "n/a", "1e999"])
+@pytest.mark.parametrize("place", [0, 3, 40])
+def test_it_is_said_which_cell_made_a_category_of_numbers(cell: str, place: int, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("features.fields.table_batches.BATCH_BYTES", 100)
+    path = lines([*FRACTIONS[:place], cell, *FRACTIONS[place:]], tmp_path / "a.csv")
+    data = prepare(path, FieldSettings(), folder=tmp_path)
+    said = (
+        f"column 'price' is a category, since line {place + 2} holds '{cell}', though 97.6% of its cells are numbers; correct "
+        "such cells to make it numeric, or name it in `categorical_columns`"
+    )
+    assert said in data.notes
+    assert data.n_features == 41
+    named = prepare(path, FieldSettings(categorical_columns=("price",)), folder=tmp_path)
+    assert not any("is a category, since" in note for note in named.notes)
+
+
+def test_an_infinite_number_of_parquet_is_said_too(tmp_path: Path) -> None:
+    path = written(table(price=[*(row + 0.5 for row in range(20)), float("inf")]), tmp_path / "a.parquet")
+    assert any("since row 21 holds 'inf', though 95.2%" in note for note in prepare(path, FieldSettings(), folder=tmp_path).notes)
+
+
+@pytest.mark.parametrize("cells", [["a", "b", "0.5"], ["1", "2", "x"], [*FRACTIONS, *"abcde"], ["1,2,3", "4,5"]])
+def test_nothing_is_said_of_words_and_of_whole_numbers(cells: list[str], tmp_path: Path) -> None:
+    data = prepare(lines(cells, tmp_path / "a.csv"), FieldSettings(), folder=tmp_path)
+    assert data.notes[1:] == ["numeric columns: none; categories: price"]
+
+
+@pytest.mark.parametrize(
+    ("cells", "line", "shown"),
+    [
+        (["0,5", "1,5"], 2, "0,5"),
+        (["1", "2", "-2,25", ""], 4, "-2,25"),
+        (["0.5", "1,5"], 3, "1,5"),
+        (["n/a", *(cell.replace(".", ",") for cell in FRACTIONS)], 3, "0,5"),
+    ],
+)
+def test_numbers_with_a_decimal_comma_are_refused(cells: list[str], line: int, shown: str, tmp_path: Path) -> None:
+    path = lines(cells, tmp_path / "a.csv")
+    with pytest.raises(
+        InputError,
+        match=f"line {line}: numbers have a decimal point, but column 'price' holds '{shown}'; write points for commas, or name",
+    ):
+        prepare(path, FieldSettings(), folder=tmp_path)
+    assert prepare(path, FieldSettings(categorical_columns=("price",)), folder=tmp_path).n_rows == len(cells)
+    train = prepare(lines(FRACTIONS, tmp_path / "b.csv"), FieldSettings(), folder=tmp_path)
+    if "n/a" not in cells:
+        with pytest.raises(
+            InputError, match=f"line {line}: .* is a finite number, but got '{shown}'; write a point for the comma"
+        ):
+            prepare(path, FieldSettings(), train.schema, folder=tmp_path)
+
+
 def test_columns_are_found_by_name_and_those_that_train_lacks_are_said(tmp_path: Path) -> None:
     train = prepare(written(table(hour=[1, 2], site=["a", "b"]), tmp_path / "a.csv"), FieldSettings(), folder=tmp_path)
     other = written(table(site=["b", "a"], extra=[1, 1], hour=[1, 2]), tmp_path / "b.csv")
@@ -104,8 +165,3 @@ def test_bins_of_a_long_file_come_from_a_sample_of_all_its_rows(tmp_path: Path) 
     data = prepare(path, FieldSettings(bins=4), folder=tmp_path)
     (column,) = data.schema.columns
     np.testing.assert_allclose(column.edges, [0.25, 0.5, 0.75], atol=0.01)
-
-
-def test_quoted_cells_hold_line_ends(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text('label,site\n1,"a\nb"\n0,c\n')
-    assert prepare(tmp_path / "a.csv", FieldSettings(), folder=tmp_path).n_rows == 2

@@ -13,7 +13,10 @@ from features.forecasters import FORECASTERS, NAMES, RISES, FittedForecaster, Fo
 from features.sarimax import SarimaxSettings, fit_sarimax, forecasts
 from market import Candles, simulate
 
-SETTINGS = ForecastSettings(past_bars=24, future_bars=3, units=4, epochs=2, conv_layers=4, batch_size=64, threads=1)
+SETTINGS = ForecastSettings(
+    past_bars=24, future_bars=3, units=4, epochs=2, conv_layers=4, batch_size=64, threads=1,
+    charts={"bars": 5, "filters": 2, "epochs": 2, "learning_rate": 1e-3},
+)  # fmt: skip
 CANDLES = simulate("bitcoin", bars=1_000, seed=8)
 TRAIN, STOP = CANDLES[:500], CANDLES[500:700]
 LEARNING = [name for name in NAMES if name not in ("last_value", "lag")]

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from common import InputError
 from features import FeaturePipeline, FeatureSettings
-from features.forecasters import RISES, ForecastSettings, fit_forecaster, rises
+from features.forecasters import FIELD_MODELS, ForecastSettings, fit_forecaster, rises
 from features.forecasters.candle_fields import field_rows, fit_edges
 from market import Candles, simulate
 
@@ -83,7 +83,7 @@ def test_bins_are_quantiles_of_train_alone():
     assert again.features.tobytes() == rows.features.tobytes()
 
 
-@pytest.mark.parametrize("name", [name for name in RISES if name not in ("lr", "wide_deep", "dcn_v2", "xdeepfm")])
+@pytest.mark.parametrize("name", [name for name in FIELD_MODELS if name not in ("lr", "wide_deep", "dcn_v2", "xdeepfm")])
 def test_a_planted_pair_of_fields_is_found(name):
     """The best forecast has skill edge ** 2 = 0.36."""
     found = skill(name, planted(6_000, seed=0, edge=0.6), network(name))

@@ -23,7 +23,9 @@ from features.interactions import (
     losses_of,
     make_learner,
     probabilities_of,
+    registry,
 )
+from features.interactions.registry import bytes_of
 
 SETTINGS = InteractionSettings(epochs=3, batch_size=64, hidden_layers=(8,), cin_layers=(4, 4), threads=1)
 SHAPE = Shape(len(NAMES) * FEATURES, len(NAMES))
@@ -235,6 +237,48 @@ def test_a_loss_that_is_not_finite_is_refused():
     wild = replace(random_rows(300), labels=np.full(300, 1e18, np.float32))
     with pytest.raises(InputError, match=r"the loss of fm must stay finite, but is .*; lower the learning rate"):
         fit_interactions("fm", in_memory(wild), None, given)
+
+
+@every
+def test_a_model_too_large_for_the_memory_is_refused_before_it_is_made(name, monkeypatch):
+    rows, size = random_rows(20), Shape(2**30, 40)
+    monkeypatch.setattr(registry, "free_memory", lambda: 8 * 10**9)
+    with pytest.raises(InputError, match=rf"^{name} with 1,073,741,824 features.* GB are free; lower .*hash_bits, or leave out"):
+        make_learner(name, size, SETTINGS)
+    monkeypatch.setattr(registry, "free_memory", lambda: bytes_of(name, SHAPE, SETTINGS) - 1)
+    with pytest.raises(InputError, match=f"^{name} with 12 features"):
+        fit_interactions(name, in_memory(rows), None, SETTINGS)
+    monkeypatch.setattr(registry, "free_memory", lambda: bytes_of(name, SHAPE, SETTINGS))
+    fit_interactions(name, in_memory(rows), None, SETTINGS)
+
+
+@every
+def test_the_memory_of_a_model_is_that_of_its_arrays(name):
+    learner = make_learner(name, SHAPE, SETTINGS)
+    held = sum(array.nbytes for key, array in learner.state().items() if key.split("/")[0] in ("linear", "embeddings", "table"))
+    if name not in KERNELS:
+        held += 2 * learner.state()["table"].nbytes  # the moments
+    drawn = 0 if name == "lr" else 4 * SHAPE.n_features * SETTINGS.k_of(name) * (SHAPE.n_fields if name == "ffm" else 1)
+    assert held + drawn <= bytes_of(name, SHAPE, SETTINGS) <= held + drawn + 24 * SHAPE.n_features
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if name not in ("lr", "wide_deep")])  # those multiply no values
+def test_a_forecast_that_is_not_finite_is_refused_with_its_row(name):
+    given = SETTINGS.model_copy(update={"normalize_rows": False})
+    model, rows = fit_interactions(name, in_memory(random_rows(60)), None, given), random_rows(9)
+    rows.values[rows.starts[4] : rows.starts[5]] = 3e38
+    with pytest.raises(
+        InputError, match=rf"that of {name} for row 5, whose largest value is 3e\+38, is (nan|-?inf); train on val"
+    ):
+        model.predict(in_memory(rows))
+
+
+def test_a_loss_of_huge_values_names_them_and_not_the_step_size():
+    huge = random_rows(60)
+    huge.values[7] = 1e30
+    with pytest.raises(InputError, match=r"after epoch 1 .*; values reach 1e\+30: train on values nearer to 1"):
+        fit_interactions("deepfm", in_memory(huge), None, SETTINGS)
+    fit_interactions("ffm", in_memory(huge), None, SETTINGS)  # which divides each row by its length
 
 
 def test_losses_and_probabilities_by_another_library():

@@ -1,6 +1,7 @@
 """lr, fm and ffm: every number by a second road."""
 
 import math
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -10,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 
 from common import InputError
 from features.fields import FieldRows
-from features.interactions import InteractionSettings, Shape, fit_interactions
+from features.interactions import InteractionSettings, Shape, fit_interactions, losses_of
 from features.interactions.kernel_learner import KernelLearner
 from features.interactions.kernels import loss_and_slope
 
@@ -44,6 +45,25 @@ def margin_by_pairs(name: str, weights: Weights, rows: FieldRows, row: int, give
             right = weights["embeddings"][second].reshape(SHAPE.n_fields, -1)[rows.fields[i]]
         total += float(left.astype(float) @ right.astype(float)) * values[i] * values[j]
     return total
+
+
+@pytest.mark.parametrize("several", [False, True], ids=["one a field", "several a field"])
+@pytest.mark.parametrize("factor", [1e-38, 1e-30, 1e-20, 1e25, 1e37])
+@pytest.mark.parametrize("name", KINDS)
+def test_values_whose_squares_float32_cannot_hold_change_nothing(name, factor, several):
+    rows, given = random_rows(50, several=several), settings(learning_rate=0.2)
+    same = replace(rows, values=(rows.values.astype(float) * factor).astype(np.float32))
+    usual, extreme = KernelLearner(name, SHAPE, given), KernelLearner(name, SHAPE, given)
+    assert extreme.learn(same, np.arange(50)) == pytest.approx(usual.learn(rows, np.arange(50)), rel=1e-5)
+    np.testing.assert_allclose(extreme.margins(same), usual.margins(rows), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_values_beneath_the_smallest_float32_of_full_precision_stay_finite(name):
+    rows, learner = random_rows(50), KernelLearner(name, SHAPE, settings())
+    tiny = replace(rows, values=np.full(len(rows.values), 1e-44, np.float32))
+    assert math.isfinite(learner.learn(tiny, np.arange(50)))
+    assert np.isfinite(learner.margins(tiny)).all()
 
 
 def loss_of(margin: float, label: float, loss: str) -> float:
@@ -169,11 +189,19 @@ def test_lr_finds_what_scikit_learn_finds():
     np.testing.assert_allclose(ours.arrays["linear"], theirs.coef_[0], atol=0.08)
 
 
+@pytest.mark.parametrize("name", KINDS)
+def test_the_loss_of_many_rows_is_the_sum_of_theirs(name):
+    rows, still = random_rows(3_000), KernelLearner(name, SHAPE, settings(optimizer="sgd", learning_rate=1e-12))
+    expected = losses_of(still.margins(rows), rows.labels, "logloss").sum()
+    assert still.learn(rows, np.arange(3_000)) == pytest.approx(expected, rel=1e-6)
+
+
 @pytest.mark.parametrize(("margin", "label"), [(0.0, 1), (3.0, 0), (-40.0, 1), (800.0, 0), (-800.0, 1), (800.0, 1)])
 def test_the_logistic_loss_never_overflows(margin, label):
-    loss, slope = loss_and_slope(margin, label, 0)
+    first, second, slope = loss_and_slope(margin, label, 0)
     expected = max(-margin if label else margin, 0) if abs(margin) > 30 else loss_of(margin, label, "logloss")
-    assert loss == pytest.approx(expected, rel=1e-9)
+    assert first + math.log(second) == pytest.approx(expected, rel=1e-9)
+    assert 1 <= second <= 2
     assert slope == pytest.approx(1 / (1 + math.exp(-max(min(margin, 700), -700))) - label, abs=1e-12)
 
 
