@@ -299,7 +299,7 @@ def ours_with(name: str, setting: dict[str, float], seed: int) -> tuple[float, n
 def theirs_with(name: str, setting: dict[str, float], seed: int) -> tuple[float, np.ndarray]:
     """The same of the peer; xLearn is given no seed."""
     if name not in KERNELS:
-        told = deepctr(name, threads=2, epochs=EPOCHS, score=True, rate=NETWORK_RATE, seed=seed, **setting)
+        told = deepctr(name, threads=1, epochs=EPOCHS, score=True, rate=NETWORK_RATE, seed=seed, **setting)
         return told["score"], np.array(told["probabilities"])
     rows = {"rate": setting["learning_rate"], "l2": setting["l2"]}
     scored = [
