@@ -19,7 +19,7 @@ market: {bars: 1500}
 features:
   indicators: [rsi]
   forecasts: {past_bars: 72, future_bars: 4, units: 4, epochs: 2, threads: 1, models: [linear, cnn], first_fit_bars: 500,
-              refit_bars: 200, ensemble: 2}
+              refit_bars: 200, ensemble: 2, charts: {bars: 5, filters: 2, epochs: 2}}
 agent: {n_envs: 4, n_steps: 16, n_epochs: 1, lstm_size: 8}
 """
 SMALL = ["--config", "small.yaml"]
@@ -76,6 +76,8 @@ def test_compare_trains_all_forecasters_and_opens_the_test_range_once(place):
     rises = told.partition("test range, probability of ")[2]
     assert all(f"\n{name} " in rises for name in ("base rate", *RISES))
     assert "Better than the base rate of " in rises
+    order = rises.partition("test range, order of these probabilities")[2]
+    assert all(f"\n{name} " in order for name in ("base rate", *RISES))
     assert {"skill.png", "calibration.png"} <= {path.name for path in (run / "figures").iterdir()}
     assert "test range: " in told
     assert "the last value, by squared error over" in told

@@ -149,8 +149,9 @@ BESIDE: dict[str, dict[str, Any]] = {
     "features.forecasts.charts.momentum": CHARTS | {"features.forecasts.charts.optimizer": "sgd"},
     "features.forecasts.charts.patience": CHARTS | {
         "features.forecasts.charts.epochs": 10, "features.forecasts.charts.patience": 10,
-        "features.forecasts.charts.learning_rate": 0.3,
+        "features.forecasts.charts.learning_rate": 0.03,
     },
+    "features.forecasts.charts.epochs": CHARTS | {"features.forecasts.charts.learning_rate": 0.1},
     "features.sarimax.refit_bars": {"features.sarimax.forecast_len": 1, "features.sarimax.fit_bars": 150},
     "features.sarimax.fit_bars": {
         "features.sarimax.forecast_len": 1, "features.sarimax.refit_bars": 100, "features.sarimax.fit_bars": 150,
