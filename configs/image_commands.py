@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from pydantic import ValidationError
+from pydantic import ValidationError, create_model
 from rich.console import Console
 
 from common import InputError, Settings, unknown
@@ -28,7 +28,7 @@ HELP = """Train models on folders of labelled pictures, such as cats and dogs, a
 
 Pictures are JPEG, PNG, GIF, BMP, WebP or TIFF. Everything goes into a new folder in runs/; `--resume RUN` goes on where a
 killed run stood. `python forecast.py images COMMAND --help` lists the options, `--help-all` all."""
-READING, LEARNING = "reading the pictures", "building and training the model"
+READING, SEEING, LEARNING = "reading the pictures", "the pretrained network", "building and training the model"
 COMMON = ("height", "width", "skip_damaged", "epochs", "learning_rate", "batch_size", "filters", "flip", "shear", "zoom", "seed")
 """settings that `--help` shows, in its order"""
 DEFAULT_MODEL = "small_cnn"
@@ -36,6 +36,11 @@ MODELS = ("small_cnn", "vgg16")
 """those that learn from folders; chart_cnn learns from charts"""
 LAST_PORT = 65_535
 NEEDS = ("train", "report", "images")
+FIELDS = {name: PictureSettings.model_fields[name] for name in ("filters", "precision", "threads")}
+FeatureSettings: type[Settings] = create_model(
+    "FeatureSettings", __base__=Settings, **{name: (field.annotation, field) for name, field in FIELDS.items()}
+)  # type: ignore[call-overload]
+"""the settings of a training that decide the features of a pretrained network"""
 Group = TypeVar("Group", bound=Settings)
 
 
@@ -79,7 +84,7 @@ def train(options: Namespace, overrides: Overrides, console: Console) -> int:
     if options.resume is None:
         task = _task(options, overrides)
         data = runs.load_folders(task, console)
-        weights = runs.load_weights(task)
+        weights = runs.load_weights(task, console)
         folder = runs.begin_pictures(task, data, weights)
     elif given := [*(name for name in DECISIVE if getattr(options, name, None) is not None), *overrides]:
         raise InputError(f"a run goes on with its own settings, so `{given[0]}` cannot be given with --resume; leave it out")
@@ -221,8 +226,8 @@ COMMANDS = {
         """Copy pictures into OUT/train/CLASS and OUT/validation/CLASS, a share of each class into validation.
 
 FOLDER holds files such as cat.12.jpg, whose class is what stands before the first dot, or a folder for each class. It stays as it
-is. Files with the same bytes go to the same side. OUT is FOLDER-organized unless --out names it; it must not exist, and appears when
-it is whole.""",
+is. Files with the same bytes go to the same side. OUT is FOLDER-organized unless --out names it; it must not exist, and appears
+when it is whole.""",
         ("folder", "ratio", "out", "links", "seed"),
         {},
         ("images",),
@@ -232,8 +237,8 @@ it is whole.""",
         f"""Train one model on folders of pictures, by default {DEFAULT_MODEL} from scratch.
 
 Pictures are decoded once, into cache/images. With --valid the best epoch there is kept; without it, the model is trained for all
-its epochs. vgg16 is a pretrained network whose features a small head learns from; its --weights are a file of yours, for nothing is
-downloaded.""",
+its epochs. vgg16 is a pretrained network whose features a small head learns from; its --weights are a file of yours, for nothing
+is downloaded.""",
         ("data", "train", "valid", "test", "model", "weights", "resume"),
         BOTH,
         NEEDS,
@@ -244,7 +249,7 @@ downloaded.""",
 
 With augmentation (--flip, --shear, --zoom) each epoch sees other pictures, so their features cannot be kept.""",
         ("data", "train", "valid", "test", "weights"),
-        {READING: FolderSettings},
+        {SEEING: FeatureSettings, READING: FolderSettings},
         NEEDS,
         ("weights",),
     ),

@@ -16,24 +16,24 @@ Listeners = tuple[Callable[[Epoch], None], Callable[[int, int], None]]
 
 @contextmanager
 def shown_training(
-    work: str, epochs: int, parts: str = "rows", in_words: Callable[[Epoch], str] | None = None
+    work: str, epochs: int, part: str | None = None, in_words: Callable[[Epoch], str] | None = None
 ) -> Iterator[Listeners]:
     """What a training calls after each epoch and after each block, while the block of code runs.
 
     Args:
         work: what is being done, such as the model's name.
         epochs: at most; 0 for work without epochs.
-        parts: what an epoch goes through.
+        part: what an epoch, or the work, goes through; None is a block of rows, or a draw.
         in_words: what a line says of an epoch; None says its losses.
     """
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     if not console.is_terminal:
-        yield _lines(console, work, epochs, in_words or _losses)
+        yield _lines(console, work, epochs, part, in_words or _losses)
         return
     columns = TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     with Progress(*columns, console=console, transient=True) as progress:
         passes = progress.add_task(f"{work}: epochs", total=epochs) if epochs else None
-        blocks = progress.add_task(f"{work}: {parts}" if epochs else work, total=None)
+        blocks = progress.add_task(f"{work}: {part or 'rows'}" if epochs else work, total=None)
 
         def on_epoch(epoch: Epoch) -> None:
             if passes is not None:
@@ -42,7 +42,7 @@ def shown_training(
         yield on_epoch, lambda done, total: progress.update(blocks, completed=done, total=total)
 
 
-def _lines(console: Console, work: str, epochs: int, in_words: Callable[[Epoch], str]) -> Listeners:
+def _lines(console: Console, work: str, epochs: int, part: str | None, in_words: Callable[[Epoch], str]) -> Listeners:
     told, number = time.monotonic(), 1
 
     def on_epoch(epoch: Epoch) -> None:
@@ -54,7 +54,7 @@ def _lines(console: Console, work: str, epochs: int, in_words: Callable[[Epoch],
         nonlocal told
         if time.monotonic() - told >= LINE_SECONDS:
             told = time.monotonic()
-            where = f"epoch {number} of {epochs}, block" if epochs else "draw"
+            where = f"epoch {number} of {epochs}, {part or 'block'}" if epochs else part or "draw"
             console.print(f"{work}: {where} {done:,} of {total:,}", markup=False)
 
     return on_epoch, on_part

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
+import torch
 import yaml
 from rich.console import Console
 
@@ -16,17 +18,20 @@ from evaluation.images.picture_scores import PictureScores, score_pictures, scor
 from evaluation.images.picture_task import MODEL, PictureTask, read_picture_task
 from features.forecasters import Epoch, Watch
 from features.images import (
+    CACHE,
     FittedPictures,
     FolderPictures,
     FolderSettings,
     Organized,
     PictureEpoch,
     PretrainedWeights,
+    build_network,
     fit_pictures,
     listed,
     load_vgg16_weights,
     prepare_folder,
     shown,
+    vgg16_features,
 )
 
 WEIGHTS_ROLE = "weights"
@@ -77,13 +82,24 @@ def read_folder(path: Path, settings: FolderSettings, classes: tuple[str, ...] |
     return data
 
 
-def load_weights(task: PictureTask) -> PretrainedWeights | None:
-    """Those that the task names, for a model that needs some."""
-    return None if task.weights is None else load_vgg16_weights(task.weights)
+def load_weights(task: PictureTask, console: Console) -> PretrainedWeights | None:
+    """Those that the task names, for a model that needs some; what there is to note of the file is printed."""
+    if task.weights is None:
+        return None
+    weights = load_vgg16_weights(task.weights, task.pictures.filters_of(task.model))
+    for note in weights.notes:
+        console.print(f"{shown(task.weights)}: {note}", markup=False)
+    return weights
 
 
 def begin_pictures(task: PictureTask, data: Folders, weights: PretrainedWeights | None) -> Path:
-    """Make the run folder, and write what it begins with."""
+    """Make the run folder, and write what it begins with.
+
+    Raises:
+        InputError: there is no such network for these pictures, such as for too small ones; no folder is made.
+    """
+    train = data["train"]
+    build_network(task.model, train.shape, len(train.classes), task.pictures, torch.Generator())
     folder = new_run(Path("runs"), "images-train")
     describe_run(folder, yaml.safe_dump(task.model_dump(mode="json"), sort_keys=False), _hashes(data, weights))
     return folder
@@ -96,7 +112,7 @@ def resume_pictures(folder: Path, console: Console) -> tuple[PictureTask, Folder
         RunError: no such run, or a folder or a file that holds something else than before.
     """
     task = read_picture_task(folder)
-    data, weights = load_folders(task, console), load_weights(task)
+    data, weights = load_folders(task, console), load_weights(task, console)
     before = _kept_hashes(folder)
     for role, sha256 in _hashes(data, weights).items():
         if before.get(role) != sha256:
@@ -115,7 +131,7 @@ def teach_pictures(folder: Path, task: PictureTask, data: Folders, weights: Pret
     and at last `model.safetensors`.
     """
     if not (folder / MODEL).exists():
-        with shown_training(task.model, task.pictures.epochs, "batches", _in_words) as (on_epoch, on_part):
+        with shown_training(task.model, task.pictures.epochs, "batch", _in_words) as (on_epoch, on_part):
             _train(folder, task, data, weights, Watch(on_epoch, on_part=on_part))
     history = FittedPictures.load(folder / MODEL).history
     kept = next(epoch for epoch in reversed(history) if epoch.best)
@@ -145,7 +161,13 @@ def judge_pictures(folder: Path, task: PictureTask, data: Folders, console: Cons
 
 
 def keep_features(task: PictureTask, console: Console) -> None:
-    """Stand-in."""
+    """Compute what the convolutions of a pretrained network see in the pictures of each role, once, for later trainings."""
+    data, weights = load_folders(task, console), load_weights(task, console)
+    assert weights is not None
+    for role, features in _features_of(data, weights, task).items():
+        console.print(
+            f"{role}: {features.shape[1]:,} features of each of {len(features):,} pictures, kept in {CACHE}", markup=False
+        )
 
 
 def judged_role(task: PictureTask) -> str:
@@ -189,12 +211,30 @@ def _train(folder: Path, task: PictureTask, data: Folders, weights: PretrainedWe
     for left_behind in folder.glob(".*"):  # by a write that was killed
         left_behind.unlink()
     watch = Watch(keep, folder / "checkpoint.safetensors", shown_to.on_part)
-    fitted = fit_pictures(task.model, data["train"], data.get("valid"), task.pictures, watch)
+    if weights is not None:  # here, where it is shown
+        _features_of({role: data[role] for role in _seen_once(task)}, weights, task)
+    fitted = fit_pictures(
+        task.model, data["train"], data.get("valid"), task.pictures, watch, weights=weights, features_folder=CACHE
+    )
     from evaluation.images.picture_figures import draw_curves  # matplotlib, which forecasting needs not
 
     title = f"{task.model} on {len(data['train']):,} pictures of {shown(task.train)}"
     draw_curves(fitted.history, "valid" in data, title, folder / "figures" / "curves.png")
     fitted.save(folder / MODEL)
+
+
+def _seen_once(task: PictureTask) -> list[str]:
+    """The roles whose pictures look the same in each epoch of a training."""
+    return [role for role in task.roles if role == "valid" or (role == "train" and not task.pictures.augments)]
+
+
+def _features_of(data: Folders, weights: PretrainedWeights, task: PictureTask) -> dict[str, np.ndarray]:
+    """Of each role, float32 (N, F), from the cache or computed now, with its progress on stderr."""
+    found = {}
+    for role, pictures in data.items():
+        with shown_training(f"features of {role}", 0, "picture") as (_, on_part):
+            found[role] = vgg16_features(pictures, weights, task.pictures, CACHE, on_part)
+    return found
 
 
 def _in_words(epoch: Epoch) -> str:

@@ -11,7 +11,7 @@ from .folder_listing import (
     natural_key as natural_key,
     shown as shown,
 )
-from .folder_pictures import FolderPictures as FolderPictures, prepare_folder as prepare_folder
+from .folder_pictures import CACHE as CACHE, FolderPictures as FolderPictures, prepare_folder as prepare_folder
 from .folder_settings import FolderSettings as FolderSettings
 from .networks import build_network as build_network
 from .organizing import Organized as Organized, organize_folder as organize_folder

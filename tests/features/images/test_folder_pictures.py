@@ -3,9 +3,12 @@
 import os
 import pickle
 import random
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from picture_folders import picture, save, write_classes
 
@@ -16,6 +19,7 @@ from features.images.folder_pictures import prepare_folder
 from features.images.folder_settings import FolderSettings
 from features.images.picture_file import PictureFile, write_picture_file
 
+ROOT = Path(__file__).parents[3]
 SETTINGS = FolderSettings(height=12, width=12)
 SKIP = SETTINGS.model_copy(update={"skip_damaged": True})
 
@@ -228,3 +232,31 @@ def test_a_picture_file_larger_than_one_checksum(tmp_path, monkeypatch):
     read = PictureFile(tmp_path / "p")
     assert (read.read(np.arange(9)) == pictures).all()
     assert (read.about["mine"], len(read.about["checksums"])) == (1, 6)
+
+
+@pytest.mark.slow
+def test_workers_end_with_the_process_that_they_read_for(tmp_path):
+    """SIGKILL of it alone, as by the kernel for want of memory."""
+    for number in range(600):
+        save(tmp_path / "train" / "ab"[number % 2] / f"{number}.png", picture(number, side=200))
+    code = (
+        "from pathlib import Path\nfrom features.images import FolderSettings, prepare_folder\n"
+        "if __name__ == '__main__':\n"
+        "    prepare_folder(Path('train'), FolderSettings(height=400, width=400, workers=2))"
+    )
+    (tmp_path / "read.py").write_text(code)
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    begun = psutil.Popen([sys.executable, "read.py"], cwd=tmp_path, env=environment)
+    workers: list[psutil.Process] = []
+    deadline = time.monotonic() + 60
+    while len(workers) < 2 and time.monotonic() < deadline:
+        workers = [child for child in begun.children() if "spawn_main" in " ".join(child.cmdline())]
+        time.sleep(0.01)
+    time.sleep(0.5)
+    begun.kill()
+    begun.wait()
+    gone, alive = psutil.wait_procs(workers, 20)
+    for process in alive:
+        process.kill()
+    assert (len(gone), len(alive)) == (2, 0)
+    assert not list((tmp_path / "cache" / "images").glob("*.pictures"))
