@@ -152,6 +152,11 @@ def _task(options: Namespace, overrides: Overrides) -> "runs.PictureTask":
         if train is not None or valid is not None:
             raise InputError("--data OUT stands for --train OUT/train --valid OUT/validation, so give it or them; leave one out")
         train, valid = options.data / "train", options.data / "validation"
+        if options.data.is_dir() and not train.is_dir():
+            raise InputError(
+                f"--data takes a folder with `train` and `validation` in it, but {images.shown(options.data)} has no `train`; make one: "
+                f"python forecast.py images organize {images.shown(options.data)}"
+            )
     if train is None:
         raise InputError(
             "a model needs pictures to learn from; give --data OUT of `images organize`, or --train FOLDER --valid FOLDER"

@@ -212,7 +212,7 @@ def test_an_organize_that_is_killed_leaves_no_folder_that_looks_whole(tmp_path):
         (["organize"], "FOLDER"),
         (["train", *SMALL], "give --data OUT"),
         (["train", "--data", "data", "--train", "data/train"], "leave one out"),
-        (["train", "--data", "all"], "all/train does not exist"),
+        (["train", "--data", "all"], "has no `train`; make one: python forecast.py images organize all"),
         (["train", "--train", "all"], "images organize all"),
         (["train", "--train", "data/train", "--valid", "data/train", *SMALL], "hold the same"),
         (["train", "--train", "one", *SMALL], "has cat alone"),
