@@ -153,9 +153,10 @@ def _task(options: Namespace, overrides: Overrides) -> "runs.PictureTask":
             raise InputError("--data OUT stands for --train OUT/train --valid OUT/validation, so give it or them; leave one out")
         train, valid = options.data / "train", options.data / "validation"
         if options.data.is_dir() and not train.is_dir():
+            name = images.shown(options.data)
             raise InputError(
-                f"--data takes a folder with `train` and `validation` in it, but {images.shown(options.data)} has no `train`; make one: "
-                f"python forecast.py images organize {images.shown(options.data)}"
+                f"--data takes a folder with `train` and `validation` in it, but {name} has no `train`; make one: "
+                f"python forecast.py images organize {name}"
             )
     if train is None:
         raise InputError(
