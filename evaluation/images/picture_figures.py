@@ -58,7 +58,7 @@ def draw_curves(history: Sequence[PictureEpoch], validated: bool, title: str, pa
         if validated:
             axes.plot(numbers, valid, "o-", color=LIGHT["agent"], markersize=4, label="validation")
         marked = (valid if validated else train)[numbers.index(kept)]
-        axes.plot(kept, marked, "o", color=LIGHT["sell"], markersize=8, label=f"kept: epoch {kept}")
+        axes.plot(kept, marked, "o", color=LIGHT["sell"], markersize=8, label=f"kept: epoch {kept}", clip_on=False, zorder=3)
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         if name == "accuracy":
