@@ -111,8 +111,8 @@ def pictures_in(folder: Path) -> tuple[list[str], dict[str, list[str]], list[str
                 place.append(inner.name if place is within[entry.name] else f"{entry.name}/{inner.name}")
         else:
             (flat if _is_picture(entry) else others).append(entry.name)
-    notes = [f"{len(others):,} files are no pictures by their names, and are left out: {listed(others)}"] if others else []
-    notes += [f"{len(deep):,} folders within folders are not looked into: {listed(deep)}"] if deep else []
+    notes = [f"left out, since their names are not those of pictures: {len(others):,} ({listed(others)})"] if others else []
+    notes += [f"left out, since they are folders within folders: {len(deep):,} ({listed(deep)})"] if deep else []
     return sorted(flat, key=natural_key), within, notes
 
 

@@ -178,9 +178,9 @@ def _twins(classes: dict[str, list[Path]], digests: dict[str, str]) -> list[str]
             first_class, first = seen.setdefault(digests[str(path)], (name, path))
             if first != path:
                 (same if first_class == name else other).append(f"{first.name} = {path.name}")
-    notes = [f"{len(same):,} files have the bytes of another one, beside which they stay: {listed(same)}"] if same else []
+    notes = [f"files with the bytes of another one, beside which they stay: {len(same):,} ({listed(same)})"] if same else []
     notes += (
-        [f"{len(other):,} files have the bytes of one of another class; one of the two is wrong: {listed(other)}"]
+        [f"files with the bytes of one of another class, so one of the two is wrong: {len(other):,} ({listed(other)})"]
         if other
         else []
     )

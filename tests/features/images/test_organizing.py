@@ -62,7 +62,7 @@ def test_files_with_the_same_bytes_stay_together(tmp_path):
         made = organize_folder(tmp_path / "all", tmp_path / f"out{seed}", ratio=0.4, seed=seed)
         train, valid = ({path.read_bytes() for path in (made.out / side / "cat").iterdir()} for side in ("train", "validation"))
         assert not train & valid
-    assert "4 files have the bytes of another one" in made.notes[0]
+    assert "files with the bytes of another one, beside which they stay: 4 (" in made.notes[0]
 
 
 def test_the_same_bytes_in_two_classes_are_told(tmp_path):
@@ -76,7 +76,7 @@ def test_what_is_no_picture_is_named_and_left_out(tmp_path):
     (tmp_path / "all" / "readme.txt").write_text("x")
     (tmp_path / "all" / ".DS_Store").write_text("x")
     notes = organize_folder(tmp_path / "all", tmp_path / "out").notes
-    assert any("2 files are no pictures by their names, and are left out: .DS_Store, readme.txt" in note for note in notes)
+    assert any("left out, since their names are not those of pictures: 2 (.DS_Store, readme.txt)" in note for note in notes)
 
 
 def test_one_that_is_stopped_leaves_no_folder_that_looks_whole(tmp_path, monkeypatch):
