@@ -48,6 +48,7 @@ bench: $(SETUP) ## the benchmarks
 	$(BIN)/python -m benchmarks.simulated_markets
 	$(BIN)/python -m benchmarks.forecasters
 	$(BIN)/python -m benchmarks.interactions
+	$(BIN)/python -m benchmarks.images
 	$(BIN)/python -m benchmarks.search
 	$(BIN)/python -m benchmarks.backtest
 	$(BIN)/python -m benchmarks.installation
