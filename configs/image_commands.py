@@ -2,16 +2,16 @@
 
 import argparse
 from argparse import Namespace
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any
 
-from pydantic import ValidationError, create_model
+from pydantic import create_model
 from rich.console import Console
 
 from common import InputError, Settings, unknown
-from configs.command_line import Parser, make_group_parser, parse
-from configs.experiment import Overrides, SettingError, wrong_value
+from configs.command_groups import Command, group_of, run_one
+from configs.command_line import Parser, make_group_parser
+from configs.experiment import Overrides
 from evaluation import images as runs
 from features import images
 from features.images import FolderSettings, PictureSettings
@@ -41,18 +41,6 @@ FeatureSettings: type[Settings] = create_model(
     "FeatureSettings", __base__=Settings, **{name: (field.annotation, field) for name, field in FIELDS.items()}
 )  # type: ignore[call-overload]
 """the settings of a training that decide the features of a pretrained network"""
-Group = TypeVar("Group", bound=Settings)
-
-
-class Command(NamedTuple):
-    """One command: what runs it, its help, its own options, the settings that it takes, the extras that it needs."""
-
-    run: Callable[[Namespace, Overrides, Console], int]
-    help: str
-    options: tuple[str, ...]
-    settings: dict[str, type[Settings]]
-    needs: tuple[str, ...]
-    required: tuple[str, ...] = ()
 
 
 def run_image_command(words: list[str], console: Console) -> int:
@@ -62,12 +50,7 @@ def run_image_command(words: list[str], console: Console) -> int:
         words: the command and its options.
         console: where the lines go.
     """
-    if words[:1] in ([], ["-h"], ["--help"]):
-        print(HELP)
-        return 0
-    if words[0] not in COMMANDS:
-        raise InputError(unknown("command", words[0], COMMANDS))
-    return COMMANDS[words[0]].run(*parse(_parser(words[0]), words[1:]), console)
+    return run_one(words, COMMANDS, _parser, HELP, console)
 
 
 def organize(options: Namespace, overrides: Overrides, console: Console) -> int:
@@ -170,16 +153,8 @@ def _task(options: Namespace, overrides: Overrides) -> "runs.PictureTask":
         )
     return runs.PictureTask(
         model=model, train=train, valid=valid, test=test, weights=options.weights,
-        folders=_group(FolderSettings, overrides).of_model(model), pictures=_group(PictureSettings, overrides),
+        folders=group_of(FolderSettings, overrides).of_model(model), pictures=group_of(PictureSettings, overrides),
     )  # fmt: skip
-
-
-def _group(kind: type[Group], overrides: Overrides) -> Group:
-    """The settings of a group among those that were given."""
-    try:
-        return kind.model_validate({name: value for name, value in overrides.items() if name in kind.model_fields})
-    except ValidationError as error:
-        raise SettingError(wrong_value(error)) from None
 
 
 def _port(text: str) -> int:

@@ -1,16 +1,15 @@
 """The command line of `forecast.py interactions`: models of interactions between fields, on click-through files."""
 
 from argparse import Namespace
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any
 
-from pydantic import ValidationError
 from rich.console import Console
 
 from common import InputError, RunError, Settings, unknown
-from configs.command_line import Parser, make_group_parser, parse
-from configs.experiment import Overrides, SettingError, wrong_value
+from configs.command_groups import Command, group_of, run_one
+from configs.command_line import Parser, make_group_parser
+from configs.experiment import Overrides
 from evaluation import forecasts
 from features import fields
 from features.fields import FieldSettings
@@ -31,17 +30,6 @@ READING, LEARNING = "reading the files", "building and training the models"
 COMMON = ("loss", "epochs", "k", "learning_rate", "seed", "format", "label", "libsvm_fields", "overlap", "hash_bits")
 """settings that `--help` shows, in its order"""
 DEFAULT_MODEL = "ffm"
-Group = TypeVar("Group", bound=Settings)
-
-
-class Command(NamedTuple):
-    """One command: what runs it, its help, its own options, the settings that it takes, the extras that it needs."""
-
-    run: Callable[[Namespace, Overrides, Console], int]
-    help: str
-    options: tuple[str, ...]
-    settings: dict[str, type[Settings]]
-    needs: tuple[str, ...]
 
 
 def run_interaction_command(words: list[str], console: Console) -> int:
@@ -51,12 +39,7 @@ def run_interaction_command(words: list[str], console: Console) -> int:
         words: the command and its options.
         console: where the lines go.
     """
-    if words[:1] in ([], ["-h"], ["--help"]):
-        print(HELP)
-        return 0
-    if words[0] not in COMMANDS:
-        raise InputError(unknown("command", words[0], COMMANDS))
-    return COMMANDS[words[0]].run(*parse(_parser(words[0]), words[1:]), console)
+    return run_one(words, COMMANDS, _parser, HELP, console)
 
 
 def compare(options: Namespace, overrides: Overrides, console: Console) -> int:
@@ -93,7 +76,7 @@ def convert(options: Namespace, overrides: Overrides, console: Console) -> int:
     """The same rows in another format."""
     if options.out.resolve() == options.data.resolve():
         raise InputError(f"a file is converted into another one, but got {options.data} as --data and --out; change --out")
-    for note in fields.convert(options.data, options.out, _group(FieldSettings, overrides)):
+    for note in fields.convert(options.data, options.out, group_of(FieldSettings, overrides)):
         console.print(f"{options.data.name}: {note}", markup=False)
     console.print(f"written: {options.out}", markup=False)
     return 0
@@ -133,7 +116,7 @@ def _opened(
 def _task(command: str, options: Namespace, overrides: Overrides) -> "forecasts.InteractionTask":
     """What the options say, checked before a folder is made."""
     models = _models(options.models) if command == "compare" else (_model(options.model or DEFAULT_MODEL),)
-    reading, learning = _group(FieldSettings, overrides), _group(InteractionSettings, overrides)
+    reading, learning = group_of(FieldSettings, overrides), group_of(InteractionSettings, overrides)
     if options.train is None:
         raise InputError(f"`{command}` needs rows to learn from; give --train FILE")
     if options.valid is None and command == "compare":
@@ -158,14 +141,6 @@ def _model(name: str) -> str:
     if name not in MODELS:
         raise RunError(unknown("model", name, MODELS))
     return name
-
-
-def _group(kind: type[Group], overrides: Overrides) -> Group:
-    """The settings of a group among those that were given."""
-    try:
-        return kind.model_validate({name: value for name, value in overrides.items() if name in kind.model_fields})
-    except ValidationError as error:
-        raise SettingError(wrong_value(error)) from None
 
 
 DECISIVE = ("train", "valid", "test", "models", "model")
